@@ -1,0 +1,29 @@
+# make sweep   a first sweep on real digits     make check   format, lint, types
+# make test    the tests                        make clean   remove the virtual environment
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SPEC ?= quickstart
+
+.PHONY: sweep test check clean
+
+sweep: $(VENV)/installed
+	@$(BIN)/sweeps run $(SPEC)
+
+test: $(VENV)/installed
+	@$(BIN)/pytest
+
+check: $(VENV)/installed
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing into $(VENV): a few minutes, about 7 GB with CUDA."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
