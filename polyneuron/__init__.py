@@ -1,0 +1,107 @@
+"""PolyNeuron: activation functions learned as polyharmonic splines.
+
+Source: A. Hryniowski and A. Wong, PolyNeuron: Automatic Neuron Discovery via Learned Polyharmonic
+Spline Activations, 2018 (its equations are cited as Eq. 1-4), and the rivals it is compared with.
+
+    y = sum_i w_i U_k(|x - c_i|) + v_0 x + v_1                                          (Eq. 1)
+    U_k(r) = r^k for odd k, r^k log r for even k, U_k(0) = 0                            (Eq. 3)
+
+========  ==========  =============================================================================
+symbol    shape       meaning
+========  ==========  =============================================================================
+A                     activation functions of a layer: 1, its channels, or its neurons ("scope")
+s                     control points of a function
+k                     order of the polyharmonic basis U_k
+x, y      (N, C, ...) input and output of a layer, elementwise; any shape with A = 1
+c_x, c_y  (A, s)      control points: abscissas in any order, and heights
+w         (A, s)      weights
+v         (A, 2)      slope and offset
+========  ==========  =============================================================================
+
+`PolyNeuron` learns c_x and c_y. Its w and v solve Eq. 2: the function passes through its control
+points and sum_i w_i = sum_i w_i c_i = 0. `PolyNeuronR` learns c_x, w and v freely; `penalties`
+gives the two sums, as means over a whole network, for the loss (Eq. 4).
+
+Which s and k are sound
+-----------------------
+s = 1 is refused: Eq. 2 is singular. s = 2 is a straight line, and a network of them is linear. An
+even s has no point at ReLU's kink. Coefficients cost O(s) for k = 3 and O(s^3) for other k.
+
+With distinct control points:
+
+=====  ===================  ==========================================  ==========================
+k      Eq. 2                tails of PolyNeuron                         rescaling the points
+=====  ===================  ==========================================  ==========================
+1      always solvable      one and the same line on both sides         rescales the function
+2      always solvable      one slope on both sides, plus O(log |x|)    rescales the function
+3      always solvable      two independent straight lines              rescales the function
+4      singular at exactly  grow like x^2 log |x|                       gives another function
+       one scale
+5      always solvable      grow like |x|^3                             rescales the function
+6      singular at 1 to 3   grow like x^4 log |x|                       gives another function
+       scales
+7      no singular case is  grow like |x|^5                             rescales the function
+       known
+=====  ===================  ==========================================  ==========================
+
+So k = 3 is the one order whose two tails are straight and independent, as ReLU's are, and it is
+the natural cubic spline, which is how it is evaluated here. For k = 4 three even gaps h are
+singular at h = 2^(-4/3), for k = 6 at h = 2^(-16/15): on the way of a start with gaps of 1 whose
+points draw together. Points closer than 1e-6 of their span count as one, for every k.
+
+A system without a unique solution raises `SingularSystemError`. `solve_isolated` reports it
+instead, and leaves the rest of a batch as it is.
+
+PolyNeuronR's tails grow like |x|^k unless its sums vanish. Eq. 4 divides by A, so that the same
+lambda pulls weaker on each function with more of them: choose it for the scope in use.
+
+In float32, k = 3 is exact to a few units in the last place for any s. Other k sum Eq. 1, whose
+terms cancel: k = 5 is unusable from s = 17 on. Half precision is widened to float32 inside.
+"""
+
+from polyneuron.activations import (
+    activation_modules,
+    activation_names,
+    activation_options,
+    activation_parameters,
+    is_learned,
+    make_activation,
+)
+from polyneuron.activations.activation import Activation
+from polyneuron.activations.apl import APL
+from polyneuron.activations.polyneuron import PolyNeuron
+from polyneuron.activations.polyneuron_ordered import PolyNeuronOrdered
+from polyneuron.activations.polyneuron_r import PolyNeuronR
+from polyneuron.activations.relu import ReLU
+from polyneuron.activations.swish import Swish
+from polyneuron.basis import basis, basis_derivative
+from polyneuron.initialization import PolyNeuronWarning
+from polyneuron.kernels import evaluate
+from polyneuron.penalties import penalties
+from polyneuron.replacement import replace_activations
+from polyneuron.system import SingularSystemError, solve_coefficients, solve_isolated
+
+__all__ = [
+    "APL",
+    "Activation",
+    "PolyNeuron",
+    "PolyNeuronOrdered",
+    "PolyNeuronR",
+    "PolyNeuronWarning",
+    "ReLU",
+    "SingularSystemError",
+    "Swish",
+    "activation_modules",
+    "activation_names",
+    "activation_options",
+    "activation_parameters",
+    "basis",
+    "basis_derivative",
+    "evaluate",
+    "is_learned",
+    "make_activation",
+    "penalties",
+    "replace_activations",
+    "solve_coefficients",
+    "solve_isolated",
+]

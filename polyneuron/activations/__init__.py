@@ -1,0 +1,143 @@
+"""Every activation by name: made, described, and found again in a network."""
+
+import difflib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from polyneuron.activations.activation import Activation
+from polyneuron.activations.apl import APL
+from polyneuron.activations.blending import AdaptiveBlending
+from polyneuron.activations.bspline import BSpline
+from polyneuron.activations.cubic_spline import CubicSpline
+from polyneuron.activations.ensemble import ActivationEnsemble
+from polyneuron.activations.gelu import GELU
+from polyneuron.activations.mish import Mish
+from polyneuron.activations.pade import PadeUnit
+from polyneuron.activations.polyneuron import PolyNeuron
+from polyneuron.activations.polyneuron_ordered import PolyNeuronOrdered
+from polyneuron.activations.polyneuron_r import PolyNeuronR
+from polyneuron.activations.prelu import PReLU
+from polyneuron.activations.relu import ReLU
+from polyneuron.activations.silu import SiLU
+from polyneuron.activations.srelu import SReLU
+from polyneuron.activations.swish import Swish
+from polyneuron.scope import Channels
+
+ACTIVATIONS: Mapping[str, type[Activation]] = {
+    "relu": ReLU,
+    "swish": Swish,
+    "apl": APL,
+    "polyneuron": PolyNeuron,
+    "polyneuron_r": PolyNeuronR,
+    "polyneuron_ordered": PolyNeuronOrdered,
+    "prelu": PReLU,
+    "srelu": SReLU,
+    "abu": AdaptiveBlending,
+    "ensemble": ActivationEnsemble,
+    "pade": PadeUnit,
+    "cubic_spline": CubicSpline,
+    "bspline": BSpline,
+    "gelu": GELU,
+    "silu": SiLU,
+    "mish": Mish,
+}
+
+SCOPES = ("layer", "channel", "neuron")
+
+
+def activation_names() -> tuple[str, ...]:
+    """The names that `make_activation` knows."""
+    return tuple(ACTIVATIONS)
+
+
+def is_learned(name: str) -> bool:
+    """Whether the activation of this name has parameters.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    return _class(name).learned
+
+
+def activation_options(name: str) -> dict[str, Any]:
+    """The options of the activation of this name, each with its default.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    parameters = inspect.signature(_class(name)).parameters
+    return {n: p.default for n, p in parameters.items() if n not in ("channels", "generator")}
+
+
+def make_activation(
+    name: str,
+    *,
+    channels: Channels = None,
+    scope: str = "layer",
+    generator: torch.Generator | None = None,
+    **options: Any,
+) -> Activation:
+    """Make one layer of activation functions.
+
+    Args:
+        name: one of `activation_names()`.
+        channels: what the layer's input has: its channels C, or the shape (C, H, W) of a sample.
+            Needed by scopes "channel" (C, or the first of the shape) and "neuron".
+        scope: one learned function a "layer", a "channel" or a "neuron".
+        generator: source of random starts; None is torch's global one.
+        options: those of `activation_options(name)`.
+
+    Raises:
+        ValueError: an unknown name, scope or option, a value out of range, or channels missing.
+    """
+    kind = _class(name)
+    known = activation_options(name)
+    for option in options:
+        if option not in known:
+            raise ValueError(_unknown(f"option of {name}", option, tuple(known)))
+    if scope not in SCOPES:
+        raise ValueError(_unknown("scope", scope, SCOPES))
+    if scope != "layer" and channels is None:
+        raise ValueError(f"scope {scope!r} needs channels: an int, or the shape of a sample")
+    if not kind.learned:
+        return kind(**options)
+    if "generator" in inspect.signature(kind).parameters:
+        options["generator"] = generator
+    return kind(channels=_scoped(channels, scope), **options)
+
+
+def activation_modules(module: nn.Module) -> Iterator[tuple[str, Activation]]:
+    """Name and module of every activation of this package in a network, learned or not."""
+    for name, child in module.named_modules():
+        if isinstance(child, Activation):
+            yield name, child
+
+
+def activation_parameters(module: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters of a network's learned activations (which weight decay leaves alone)."""
+    for _, child in activation_modules(module):
+        yield from child.parameters()
+
+
+def _scoped(channels: Channels, scope: str) -> Channels:
+    if scope == "layer":
+        return None
+    if scope == "channel":
+        return channels[0] if isinstance(channels, tuple) else channels
+    return (channels,) if isinstance(channels, int) else channels
+
+
+def _class(name: str) -> type[Activation]:
+    if name not in ACTIVATIONS:
+        raise ValueError(_unknown("activation", name, activation_names()))
+    return ACTIVATIONS[name]
+
+
+def _unknown(what: str, got: object, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(str(got), known, n=1, cutoff=0.0) if known else []
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown {what} {got!r}; known: {', '.join(known) or 'none'}{hint}"

@@ -1,0 +1,55 @@
+"""B-spline unit: Douzette, B-Splines in Machine Learning, Master's thesis, Oslo, 2017.
+
+The straight tails are those of Bohra, Campos, Gupta, Aziznejad and Unser, Learning Activation
+Functions in Deep (Spline) Neural Networks, 2020.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from polyneuron.activations.activation import Activation
+from polyneuron.activations.cubic_spline import even_grid
+from polyneuron.kernels import evaluate_hermite
+from polyneuron.scope import Channels
+
+
+class BSpline(Activation):
+    """sum_i a_i B(x / h - i), B the cubic B-spline, on a fixed, even grid, with straight tails.
+
+    At a knot the B-spline is (a_{i-1} + 4 a_i + a_{i+1}) / 6 with slope (a_{i+1} - a_{i-1}) / 2h,
+    which determines its pieces. The start a_i = max(t_i, 0), t the grid, is ReLU smoothed within
+    one knot of 0, and exactly ReLU elsewhere, tails included.
+
+    Args:
+        channels: see `Activation`.
+        knots: number of knots, at least 3.
+        half_range: the grid spans [-half_range, half_range].
+
+    Attributes:
+        a: one coefficient more on each side than there are knots, a parameter (A, knots + 2).
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    shown: ClassVar[tuple[str, ...]] = ("knots", "half_range")
+    grid: Tensor
+
+    def __init__(
+        self, channels: Channels = None, *, knots: int = 21, half_range: float = 3.0
+    ) -> None:
+        super().__init__(channels)
+        grid = even_grid(knots, half_range)
+        self.knots, self.half_range = knots, half_range
+        self.register_buffer("grid", grid, persistent=False)
+        h = grid[1:2] - grid[:1]
+        wider = torch.cat([grid[:1] - h, grid, grid[-1:] + h])
+        self.a = nn.Parameter(torch.relu(wider).expand(self.functions, -1).clone())
+
+    def _response(self, x: Tensor) -> Tensor:
+        left, middle, right = self.a[:, :-2], self.a[:, 1:-1], self.a[:, 2:]
+        c_x = self.grid.expand(self.functions, -1)
+        m = (right - left) / (2 * (c_x[:, 1:2] - c_x[:, :1]))
+        return evaluate_hermite(x, c_x, (left + 4 * middle + right) / 6, m)

@@ -1,0 +1,69 @@
+"""Cubic-spline unit: Scardapane, Scarpiniti, Comminiello and Uncini, arXiv 1605.05509, 2016."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from polyneuron.activations.activation import Activation
+from polyneuron.kernels import evaluate_hermite
+from polyneuron.options import check_choice, check_integer, check_number
+from polyneuron.scope import Channels
+
+STARTS = {"tanh": torch.tanh, "relu": torch.relu}
+
+
+class CubicSpline(Activation):
+    """Catmull-Rom spline through learned heights on a fixed, even grid, with straight tails.
+
+    The slope at an inner knot is the secant of its two neighbours. The paper leaves the function
+    beyond the grid open; here it goes on straight.
+
+    Args:
+        channels: see `Activation`.
+        knots: number of knots, at least 3.
+        half_range: the grid spans [-half_range, half_range]; the paper's is 2, in steps of 0.2.
+        start: the function whose heights are the start: "tanh", as the paper's, or "relu".
+
+    Attributes:
+        c_y: heights at the knots, a parameter (A, knots).
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    shown: ClassVar[tuple[str, ...]] = ("knots", "half_range")
+    grid: Tensor
+
+    def __init__(
+        self,
+        channels: Channels = None,
+        *,
+        knots: int = 21,
+        half_range: float = 2.0,
+        start: str = "tanh",
+    ) -> None:
+        super().__init__(channels)
+        grid = even_grid(knots, half_range)
+        check_choice("start", start, STARTS)
+        self.knots, self.half_range = knots, half_range
+        self.register_buffer("grid", grid, persistent=False)
+        self.c_y = nn.Parameter(STARTS[start](grid).expand(self.functions, -1).clone())
+
+    def _response(self, x: Tensor) -> Tensor:
+        c_x = self.grid.expand(self.functions, -1)
+        secant = self.c_y.diff(dim=1) / c_x.diff(dim=1)
+        inner = (secant[:, :-1] + secant[:, 1:]) / 2
+        m = torch.cat([secant[:, :1], inner, secant[:, -1:]], dim=1)
+        return evaluate_hermite(x, c_x, self.c_y, m)
+
+
+def even_grid(knots: int, half_range: float) -> Tensor:
+    """Evenly spaced knots (knots,) on [-half_range, half_range].
+
+    Raises:
+        ValueError: fewer than 3 knots, or half_range not positive.
+    """
+    check_integer("knots", knots, least=3)
+    check_number("half_range", half_range, above=0)
+    return torch.linspace(-half_range, half_range, knots, dtype=torch.get_default_dtype())

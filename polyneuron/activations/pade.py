@@ -1,0 +1,64 @@
+"""Padé activation units: Molina, Schramowski and Kersting, ICLR 2020 (arXiv 1907.06732)."""
+
+import functools
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from polyneuron.activations.activation import Activation
+from polyneuron.scope import Channels, spread
+
+FIT_RANGE = 3.0
+LEAK = 0.01
+
+
+class PadeUnit(Activation):
+    """(a_0 + a_1 x + ... + a_5 x^5) / (1 + |b_1 x + ... + b_4 x^4|), the paper's safe form.
+
+    The start is a least-squares fit to the leaky ReLU of slope 0.01 on [-3, 3], which is the
+    paper's default target. With the degrees 5 and 4 both tails end on lines of the same slope.
+
+    Attributes:
+        a: numerator, constant first, a parameter (A, 6).
+        b: denominator, linear term first, a parameter (A, 4).
+    """
+
+    degrees: ClassVar[tuple[int, int]] = (5, 4)
+
+    def __init__(self, channels: Channels = None) -> None:
+        super().__init__(channels)
+        a, b = (torch.tensor(row, dtype=torch.get_default_dtype()) for row in leaky_relu_fit())
+        self.a = nn.Parameter(a.expand(self.functions, -1).clone())
+        self.b = nn.Parameter(b.expand(self.functions, -1).clone())
+
+    def _response(self, x: Tensor) -> Tensor:
+        return _horner(self.a, x) / (1 + torch.abs(x * _horner(self.b, x)))
+
+
+def _horner(coefficients: Tensor, x: Tensor) -> Tensor:
+    *lower, y = (spread(column, x) for column in coefficients.unbind(1))
+    for term in reversed(lower):
+        y = y * x + term
+    return y
+
+
+@functools.cache
+def leaky_relu_fit() -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Numerator and denominator of the start.
+
+    max(x, 0) + 0.01 min(x, 0) = 0.505 x + 0.495 |x|, so that the even |x| alone is to be fitted,
+    by (p_0 + p_2 x^2 + p_4 x^4) / (1 + b_2 x^2 + b_4 x^4). Least squares on
+    p - b |x| = |x|, reweighted by the denominator found before (Sanathanan and Koerner, 1963).
+    """
+    x = np.linspace(0, FIT_RANGE, 301)
+    even = np.stack([np.ones_like(x), x**2, x**4], axis=1)
+    design = np.concatenate([even, -even[:, 1:] * x[:, None]], axis=1)
+    weight = np.ones_like(x)
+    for _ in range(20):
+        p0, p2, p4, b2, b4 = np.linalg.lstsq(design / weight[:, None], x / weight, rcond=None)[0]
+        weight = 1 + b2 * x**2 + b4 * x**4
+    odd, part = (1 + LEAK) / 2, (1 - LEAK) / 2
+    a = (part * p0, odd, part * p2, odd * b2, part * p4, odd * b4)
+    return tuple(float(n) for n in a), (0.0, float(b2), 0.0, float(b4))

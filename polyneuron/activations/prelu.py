@@ -1,0 +1,28 @@
+"""PReLU: He, Zhang, Ren and Sun, Delving Deep into Rectifiers, ICCV 2015 (arXiv 1502.01852)."""
+
+import torch
+from torch import Tensor, nn
+
+from polyneuron.activations.activation import Activation
+from polyneuron.options import check_number
+from polyneuron.scope import Channels, spread
+
+
+class PReLU(Activation):
+    """max(x, 0) + a min(x, 0).
+
+    Args:
+        channels: see `Activation`.
+        a: start of the learned slope; the paper's value is the default.
+
+    Raises:
+        ValueError: a is not a finite number.
+    """
+
+    def __init__(self, channels: Channels = None, *, a: float = 0.25) -> None:
+        super().__init__(channels)
+        check_number("a", a)
+        self.a = nn.Parameter(torch.full((self.functions,), float(a)))
+
+    def _response(self, x: Tensor) -> Tensor:
+        return torch.relu(x) - spread(self.a, x) * torch.relu(-x)

@@ -1,0 +1,32 @@
+"""Swish: Ramachandran, Zoph and Le, Searching for Activation Functions, 2018."""
+
+import torch
+from torch import Tensor, nn
+
+from polyneuron.activations.activation import Activation
+from polyneuron.options import check_flag, check_number
+from polyneuron.scope import Channels, spread
+
+
+class Swish(Activation):
+    """x sigmoid(beta x), beta learned.
+
+    Args:
+        channels: see `Activation`.
+        beta: start value; the paper's 1 is SiLU.
+        learn_beta: False keeps beta where it is.
+
+    Raises:
+        ValueError: an option is of the wrong type.
+    """
+
+    def __init__(
+        self, channels: Channels = None, *, beta: float = 1.0, learn_beta: bool = True
+    ) -> None:
+        super().__init__(channels)
+        check_number("beta", beta)
+        check_flag("learn_beta", learn_beta)
+        self.beta = nn.Parameter(torch.full((self.functions,), float(beta)), learn_beta)
+
+    def _response(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(spread(self.beta, x) * x)

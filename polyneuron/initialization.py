@@ -1,0 +1,101 @@
+"""Where PolyNeuron and PolyNeuron-R start: control points, and the coefficients through them."""
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from polyneuron.basis import check_order
+from polyneuron.options import check_choice, check_integer, check_number
+from polyneuron.system import solve_coefficients
+
+INITS = ("relu_like", "random", "smooth_relu")
+
+
+class PolyNeuronWarning(UserWarning):
+    """A choice of s and k that is allowed, but hardly what anyone wants."""
+
+
+def start_points(
+    functions: int,
+    s: int,
+    k: int,
+    init: str = "relu_like",
+    half_range: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Control points c_x and c_y (A, s) in float64 from which a PolyNeuron starts.
+
+    `relu_like`: points of ReLU, evenly spaced on [-half_range, half_range]; for s = 3 the paper's
+    (-1, 0), (0, 0), (1, 1). For k = 3 its left tail rises (slope -1/4) and its right one is too
+    steep (5/4).
+    `random`: c_x and c_y from N(0, half_range^2), the start that the paper found unstable.
+    `smooth_relu`: heights of the cubic B-spline smoothing of ReLU, which is exactly 0 left of
+    -half_range and exactly x right of half_range. For k = 3 and odd s the spline through them is
+    that function, so the tails are ReLU's own; it differs from ReLU by at most half_range / 6.
+
+    Raises:
+        ValueError: s < 2, k < 1, no integers, an unknown init, or half_range not positive.
+    """
+    _check_start(s, k, init, half_range)
+    if init == "random":
+        shape = (2, functions, s)
+        c_x, c_y = half_range * torch.randn(shape, generator=generator, dtype=torch.float64)
+        return c_x, c_y
+    c_x = half_range * torch.linspace(-1, 1, s, dtype=torch.float64)
+    c_y = torch.relu(c_x) if init == "relu_like" else smooth_relu(c_x, half_range)
+    return c_x.expand(functions, s).clone(), c_y.expand(functions, s).clone()
+
+
+def start_coefficients(
+    functions: int,
+    s: int,
+    k: int,
+    init: str = "relu_like",
+    half_range: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """c_x, w (A, s) and v (A, 2) in float64 from which a PolyNeuron-R starts.
+
+    The solution of Eq. 2 through `start_points`; for `random`, w and v are from N(0, 1) too.
+
+    Raises:
+        SingularSystemError: Eq. 2 has no solution for this s, k and half_range (even k >= 4).
+        ValueError: as for `start_points`.
+    """
+    c_x, c_y = start_points(functions, s, k, init, half_range, generator)
+    if init == "random":
+        draw = torch.randn((functions, s + 2), generator=generator, dtype=torch.float64)
+        return c_x, draw[:, :s], draw[:, s:]
+    return (c_x, *solve_coefficients(c_x, c_y, k))
+
+
+def warn_if_unsound(s: int, k: int) -> None:
+    """Warn of an (s, k) that works, but not as its user may think."""
+    if s == 2:
+        _warn("s = 2: the spline through two control points is a straight line")
+    elif s % 2 == 0:
+        _warn(f"s = {s} is even: no control point lies at ReLU's kink, x = 0; prefer an odd s")
+    if k % 2 == 0 and k >= 4:
+        _warn(
+            f"k = {k}: Eq. 2 is singular at some spacings of distinct control points; prefer k = 3"
+        )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, PolyNeuronWarning, stacklevel=4)
+
+
+def _check_start(s: int, k: int, init: str, half_range: float) -> None:
+    check_integer("s", s, least=2)
+    check_order(k)
+    check_choice("init", init, INITS)
+    check_number("half_range", half_range, above=0)
+
+
+def smooth_relu(x: Tensor, half_range: float) -> Tensor:
+    """ReLU convolved with a triangle of width 2 half_range: C^2, and ReLU itself outside it."""
+    t = x / half_range
+    return half_range * torch.where(
+        t <= 0, torch.relu(t + 1) ** 3 / 6, t + torch.relu(1 - t) ** 3 / 6
+    )

@@ -1,0 +1,62 @@
+"""Eq. 1 as it is printed, differentiable by autograd: the truth that fast kernels are tested on."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from polyneuron.basis import basis
+from polyneuron.scope import spread
+
+
+def evaluate(x: Tensor, c_x: Tensor, w: Tensor, v: Tensor, k: int) -> Tensor:
+    """Eq. 1: y = sum_i w_i U_k(|x - c_i|) + v_0 x + v_1.
+
+    Args:
+        x: any shape with A = 1; (N, C, ...) with A = C or A = the elements of a sample.
+        c_x: control points (A, s).
+        w: weights (A, s).
+        v: slope and offset (A, 2).
+        k: order of U_k.
+    """
+    y = spread(v[:, 0], x) * x + spread(v[:, 1], x)
+    for c_i, w_i in zip(c_x.unbind(1), w.unbind(1), strict=True):
+        y = y + spread(w_i, x) * basis(torch.abs(x - spread(c_i, x)), k)
+    return y
+
+
+def evaluate_hermite(x: Tensor, c_x: Tensor, c_y: Tensor, m: Tensor) -> Tensor:
+    """Value at x of the cubic Hermite spline with straight tails.
+
+    Args:
+        x: any shape with A = 1; (N, C, ...) with A = C or A = the elements of a sample.
+        c_x: knots (A, s), ascending.
+        c_y: values at the knots (A, s).
+        m: slopes at the knots (A, s).
+    """
+    h = c_x.diff(dim=1)
+    secant = c_y.diff(dim=1) / h
+    b2 = (3 * secant - 2 * m[:, :-1] - m[:, 1:]) / h
+    b3 = (m[:, :-1] + m[:, 1:] - 2 * secant) / h.square()
+    y = spread(c_y[:, 0], x) + spread(m[:, 0], x) * (x - spread(c_x[:, 0], x))
+    for j in range(h.shape[1]):
+        t = x - spread(c_x[:, j], x)
+        piece = spread(b2[:, j], x) + spread(b3[:, j], x) * t
+        piece = spread(c_y[:, j], x) + t * (spread(m[:, j], x) + t * piece)
+        y = torch.where(t >= 0, piece, y)
+    t = x - spread(c_x[:, -1], x)
+    return torch.where(t >= 0, spread(c_y[:, -1], x) + spread(m[:, -1], x) * t, y)
+
+
+def is_second_order() -> bool:
+    """Whether a backward pass is itself to be differentiated (create_graph=True)."""
+    return torch.is_grad_enabled() and not torch.compiler.is_compiling()
+
+
+def gradients(
+    plain: Callable[..., Tensor], inputs: Sequence[Tensor], g: Tensor
+) -> tuple[Tensor | None, ...]:
+    """Differentiable gradients of `plain(*inputs)`, for fast kernels in second-order use."""
+    wanted = [tensor for tensor in inputs if tensor.requires_grad]
+    found = iter(torch.autograd.grad(plain(*inputs), wanted, g, create_graph=True))
+    return tuple(next(found) if tensor.requires_grad else None for tensor in inputs)

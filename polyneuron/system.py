@@ -1,0 +1,259 @@
+"""Eq. 2: the coefficients of the polyharmonic spline through given control points.
+
+    [ K   C ] [w]   [c_y]      K_ij = U_k(|c_i - c_j|),  C = [c_x 1]
+    [ C^T 0 ] [v] = [ 0 ]
+
+Everything is solved in float64, whatever the dtype of the points: the systems are tiny, and
+nearby control points use up float32's condition budget.
+"""
+
+import torch
+from torch import Tensor
+
+from polyneuron.basis import basis, basis_derivative, check_order
+from polyneuron.natural_spline import spline_coefficients
+
+MIN_RELATIVE_GAP = 1e-6
+"""Control points closer than this part of their span count as one point: the system is singular."""
+
+MIN_RCOND_IN_EPS = 16
+"""Rounding the points, by eps of their dtype, moves an exact singular scale by a few eps."""
+
+
+class SingularSystemError(ValueError):
+    """Eq. 2 has no unique solution for one activation function.
+
+    Attributes:
+        index: which of the A activation functions.
+        control_points: its c_x, a tuple of s floats.
+        k: order of U_k.
+    """
+
+    def __init__(self, index: int, control_points: tuple[float, ...], k: int, reason: str) -> None:
+        self.index, self.control_points, self.k, self.reason = index, control_points, k, reason
+        super().__init__(index, control_points, k, reason)
+
+    def __str__(self) -> str:
+        points = ", ".join(f"{c:.9g}" for c in self.control_points)
+        return (
+            f"Eq. 2 is singular for activation function {self.index} with k = {self.k} and"
+            f" control points c_x = ({points}): {self.reason}"
+        )
+
+
+def assemble(c_x: Tensor, k: int) -> Tensor:
+    """The matrix of Eq. 2 as printed, (..., s + 2, s + 2), for control points (..., s)."""
+    K = basis(torch.abs(c_x[..., :, None] - c_x[..., None, :]), k)
+    C = torch.stack([c_x, torch.ones_like(c_x)], dim=-1)
+    bottom = torch.cat([C.mT, C.new_zeros(*C.shape[:-2], 2, 2)], dim=-1)
+    return torch.cat([torch.cat([K, C], dim=-1), bottom], dim=-2)
+
+
+def solve_coefficients(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Solve Eq. 2 for the splines through the control points.
+
+    Args:
+        c_x: abscissas of the control points (..., s), in any order, distinct in each spline.
+        c_y: their heights (..., s).
+        k: order of U_k, at least 1.
+
+    Returns:
+        w (..., s) and v (..., 2), slope then offset.
+
+    Raises:
+        SingularSystemError: names the first spline without a solution, its c_x and k.
+        ValueError: the shapes differ, a dtype is not floating-point, s < 2, or k is not an integer
+            of at least 1.
+    """
+    w, v, singular = solve_isolated(c_x, c_y, k)
+    raise_if_singular(singular, c_x, c_y, k)
+    return w, v
+
+
+def solve_isolated(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Solve Eq. 2 where it has a solution, and say where it has none.
+
+    Args:
+        c_x: abscissas of the control points (..., s), in any order.
+        c_y: their heights (..., s).
+        k: order of U_k, at least 1.
+
+    Returns:
+        w (..., s), v (..., 2), and a mask (...) of the singular members: their w and v are 0,
+        and so are their gradients; the other members are as if solved alone.
+
+    Raises:
+        ValueError: as for `solve_coefficients`.
+    """
+    check_order(k)
+    if c_x.shape != c_y.shape or c_x.ndim < 1 or c_x.shape[-1] < 2:
+        raise ValueError(
+            "c_x and c_y must have the same shape (..., s) with s of at least 2, got"
+            f" {tuple(c_x.shape)} and {tuple(c_y.shape)}"
+        )
+    if not (c_x.is_floating_point() and c_y.is_floating_point()):
+        raise ValueError(f"c_x and c_y must be floating-point, got {c_x.dtype} and {c_y.dtype}")
+    batch, s = c_x.shape[:-1], c_x.shape[-1]
+    eps = torch.finfo(c_x.dtype).eps
+    points = c_x.reshape(-1, s).double(), c_y.reshape(-1, s).double()
+    w, v, singular = _Interpolate.apply(*points, k, eps)
+    w, v = w.to(c_y.dtype), v.to(c_y.dtype)
+    return w.reshape(*batch, s), v.reshape(*batch, 2), singular.reshape(batch)
+
+
+def raise_if_singular(singular: Tensor, c_x: Tensor, c_y: Tensor, k: int) -> None:
+    """Turn a mask of singular members (...) into an error about the first of them.
+
+    Raises:
+        SingularSystemError: any member is marked.
+    """
+    if not bool(singular.any()):
+        return
+    index = int(singular.reshape(-1).to(torch.uint8).argmax())
+    s = c_x.shape[-1]
+    points = c_x.detach().reshape(-1, s)[index]
+    heights = c_y.detach().reshape(-1, s)[index]
+    raise SingularSystemError(index, tuple(points.tolist()), k, _reason(points, heights))
+
+
+def _reason(c_x: Tensor, c_y: Tensor) -> str:
+    if not bool(torch.isfinite(c_x).all()):
+        return "c_x must be finite"
+    if not bool(torch.isfinite(c_y).all()):
+        return f"c_y must be finite, got {tuple(c_y.tolist())}"
+    if bool(coincident(c_x[None])):
+        return f"two points are closer than {MIN_RELATIVE_GAP:g} of their span; move them apart"
+    return "no unique solution at this spacing; move the points or use another k"
+
+
+def coincident(c_x: Tensor) -> Tensor:
+    """Mask (A,) of the functions with two control points (A, s) that count as one."""
+    return coincident_neighbours(c_x.sort(dim=1).values)
+
+
+def coincident_neighbours(c_x: Tensor) -> Tensor:
+    """As `coincident`, for control points in ascending order."""
+    span = c_x[:, -1] - c_x[:, 0]
+    # Not `gap <= limit`: a NaN gap must count as bad too.
+    return ~(c_x.diff(dim=1).amin(dim=1) > MIN_RELATIVE_GAP * span)
+
+
+def _interpolate(c_x: Tensor, c_y: Tensor, k: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """W (A, s), v (A, 2) and the mask (A,) of singular members, whose w and v are 0."""
+    if k == 3 or c_x.shape[1] == 2:  # two points: the same straight line for every k
+        w, v, rcond = _by_spline(c_x, c_y)
+    elif c_x.shape[1] == 3:
+        w, v, rcond = _by_closed_form(c_x, c_y, k)
+    else:
+        w, v, rcond = _by_lu(c_x, c_y, k)
+    finite = torch.isfinite(w).all(1) & torch.isfinite(v).all(1)
+    singular = coincident(c_x) | ~finite | ~(rcond > MIN_RCOND_IN_EPS * eps)
+    return (
+        w.masked_fill(singular[:, None], 0.0),
+        v.masked_fill(singular[:, None], 0.0),
+        singular,
+    )
+
+
+def _by_spline(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    c_x, order = c_x.sort(dim=1)
+    w, v = spline_coefficients(c_x, c_y.gather(1, order))
+    return torch.empty_like(w).scatter(1, order, w), v, torch.ones_like(v[:, 0])
+
+
+def _by_closed_form(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """S = 3: w is a multiple of the second divided difference, the only one that Eq. 2 allows."""
+    c0, c1, c2 = c_x.unbind(1)
+    delta = torch.stack(
+        [
+            1 / ((c0 - c1) * (c0 - c2)),
+            1 / ((c1 - c0) * (c1 - c2)),
+            1 / ((c2 - c0) * (c2 - c1)),
+        ],
+        dim=1,
+    )
+    K = basis(torch.abs(c_x[:, :, None] - c_x[:, None, :]), k)
+    terms = delta[:, :, None] * K * delta[:, None, :]
+    form = terms.sum((1, 2))
+    w = delta * ((delta * c_y).sum(1) / form)[:, None]
+    residual = c_y - (K @ w[:, :, None])[:, :, 0]
+    # The residuals lie on a line: least squares about the mean is the line, in any order of points.
+    t = c_x - c_x.mean(1, keepdim=True)
+    slope = (t * residual).sum(1) / t.square().sum(1)
+    offset = residual.mean(1) - slope * c_x.mean(1)
+    return w, torch.stack([slope, offset], dim=1), form.abs() / terms.abs().sum((1, 2))
+
+
+def _by_lu(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Any s and k, with rows and columns scaled to order 1.
+
+    The line is written in t = (c - middle) / half span and K divided by its largest entry. Both
+    are exact for every k; moving the points themselves to t would not be, for k = 4, 6, ...
+    """
+    low, high = c_x.aminmax(dim=1, keepdim=True)
+    middle, half = (low + high) / 2, (high - low) / 2
+    M = assemble(c_x, k)
+    s = c_x.shape[1]
+    scale = M[:, :s, :s].abs().amax((1, 2), keepdim=True)
+    M[:, :s, :s] /= scale
+    M[:, :s, s] = M[:, s, :s] = (c_x - middle) / half
+    rhs = torch.cat([c_y, c_y.new_zeros(len(c_y), 2)], dim=1)
+    identity = torch.eye(s + 2, dtype=M.dtype, device=M.device).expand_as(M)
+    # The _ex form reports a failing member instead of raising for the whole batch.
+    LU, pivots, _ = torch.linalg.lu_factor_ex(M)
+    solved = torch.linalg.lu_solve(LU, pivots, torch.cat([rhs[:, :, None], identity], dim=2))
+    rcond = 1 / (_norm_1(M) * _norm_1(solved[:, :, 1:]))
+    w = solved[:, :s, 0] / scale[:, 0]
+    slope = solved[:, s, 0] / half[:, 0]
+    return w, torch.stack([slope, solved[:, s + 1, 0] - slope * middle[:, 0]], dim=1), rcond
+
+
+def _norm_1(M: Tensor) -> Tensor:
+    return M.abs().sum(1).amax(1)
+
+
+class _Interpolate(torch.autograd.Function):
+    """Interpolation with the analytic adjoint: the backward pass is one more interpolation.
+
+    With g_w, g_v the gradients of w and v, M (lam, m) = (g_w, g_v) is solved for lam (A, s) and
+    m (A, 2); then dL/dc_y = lam and, with f the spline and phi(d) = U_k(|d|),
+    dL/dc_i = -lam_i f'(c_i) - w_i (sum_j lam_j phi'(c_i - c_j) + m_0).
+    """
+
+    @staticmethod
+    def forward(c_x: Tensor, c_y: Tensor, k: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        return _interpolate(c_x, c_y, k, eps)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+        c_x, _, ctx.k, ctx.eps = inputs
+        w, v, singular = output
+        ctx.mark_non_differentiable(singular)
+        ctx.save_for_backward(c_x, w, v, singular)
+
+    @staticmethod
+    def backward(ctx, g_w, g_v, _):  # type: ignore[no-untyped-def]
+        c_x, w, v, singular = ctx.saved_tensors
+        lam, m = _adjoint(c_x, g_w, g_v, ctx.k, ctx.eps)
+        d = c_x[:, :, None] - c_x[:, None, :]
+        slope = torch.sign(d) * basis_derivative(torch.abs(d), ctx.k)
+        f_slope = (slope * w[:, None, :]).sum(2) + v[:, :1]
+        g_c = -lam * f_slope - w * ((slope * lam[:, None, :]).sum(2) + m[:, :1])
+        # A singular member's products may be 0 * inf.
+        return g_c.masked_fill(singular[:, None], 0.0), lam, None, None
+
+
+def _adjoint(c_x: Tensor, g_w: Tensor, g_v: Tensor, k: int, eps: float) -> tuple[Tensor, Tensor]:
+    """Solve M (lam, m) = (g_w, g_v) by interpolation.
+
+    A part of lam on the two outermost points meets the moments C^T lam = g_v; what it leaves of g_w
+    is interpolated, and interpolation adds no moments.
+    """
+    low, high = c_x.argmin(1, keepdim=True), c_x.argmax(1, keepdim=True)
+    c_low, c_high = c_x.gather(1, low), c_x.gather(1, high)
+    at_high = (g_v[:, :1] - c_low * g_v[:, 1:]) / (c_high - c_low)
+    outer = torch.zeros_like(g_w).scatter(1, high, at_high).scatter(1, low, g_v[:, 1:] - at_high)
+    K = basis(torch.abs(c_x[:, :, None] - c_x[:, None, :]), k)
+    rest = g_w - (K @ outer[:, :, None])[:, :, 0]
+    lam, m, singular = _Interpolate.apply(c_x, rest, k, eps)
+    return (lam + outer).masked_fill(singular[:, None], 0.0), m

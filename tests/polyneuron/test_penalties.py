@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch import nn
+
+from polyneuron import PolyNeuron, PolyNeuronR, penalties
+
+
+def test_they_are_the_means_of_eq_4_over_all_functions_whatever_their_scope() -> None:
+    layers = [
+        PolyNeuronR(init="random"),
+        PolyNeuronR(5, 2, channels=4, init="random"),
+        PolyNeuronR(channels=(2, 3), init="random"),
+    ]
+    network = nn.Sequential(nn.Linear(2, 2), layers[0], PolyNeuron(), nn.Sequential(*layers[1:]))
+    rows = [(w, c) for layer in layers for w, c in zip(layer.w, layer.c_x, strict=True)]
+    assert len(rows) == 1 + 4 + 6
+    total, product = penalties(network)
+    assert total.shape == product.shape == ()
+    assert total.item() == pytest.approx(sum(abs(w.sum().item()) for w, _ in rows) / 11, rel=1e-5)
+    assert product.item() == pytest.approx(
+        sum(abs((w * c).sum().item()) for w, c in rows) / 11, rel=1e-5
+    )
+
+
+def test_gradients_are_those_of_the_absolute_sums() -> None:
+    layer = PolyNeuronR(channels=2)
+    with torch.no_grad():
+        layer.w.copy_(torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.0, -1.0]]))
+        layer.c_x.copy_(torch.tensor([[1.0, 0.0, 2.0], [3.0, 1.0, 1.0]]))
+    total, product = penalties(layer)
+    (by_w,) = torch.autograd.grad(total, layer.w)
+    assert torch.equal(by_w, torch.tensor([[1.0] * 3, [-1.0] * 3]) / 2)
+    by_w, by_c = torch.autograd.grad(product, (layer.w, layer.c_x))
+    signs = torch.tensor([[1.0], [-1.0]]) / 2
+    assert torch.equal(by_w, signs * layer.c_x)
+    assert torch.equal(by_c, signs * layer.w)
+
+
+def test_a_layer_used_twice_counts_once() -> None:
+    layer = PolyNeuronR(init="random")
+    assert penalties(nn.Sequential(layer, layer))[0] == penalties(layer)[0]
+
+
+@pytest.mark.parametrize("network", [nn.ReLU(), nn.Linear(2, 2), PolyNeuron()])
+def test_without_polyneuron_r_both_are_zero(network: nn.Module) -> None:
+    total, product = penalties(network)
+    assert total.shape == product.shape == ()
+    assert total == product == 0
+
+
+def test_the_strength_on_one_function_falls_with_their_number() -> None:
+    gradients = []
+    for channels in (None, 226):
+        layer = PolyNeuronR(channels=channels)
+        with torch.no_grad():
+            layer.w.add_(0.1)
+        penalties(layer)[0].backward()
+        assert layer.w.grad is not None
+        gradients.append(float(layer.w.grad[0, 0]))
+    assert gradients == pytest.approx([1, 1 / 226])
