@@ -1,0 +1,56 @@
+"""Train one network with one activation function: the paper's recipe, one run = one seed."""
+
+from typing import TYPE_CHECKING, Any
+
+from trainers.config import (
+    RECIPES,
+    ActivationConfig,
+    DataConfig,
+    Execution,
+    NetworkConfig,
+    Recipe,
+    RunConfig,
+)
+from trainers.records import (
+    EpochRecord,
+    Event,
+    Record,
+    Report,
+    RunRecord,
+    RunStatus,
+    RunStopped,
+    Snapshot,
+)
+from trainers.sources import DataUnavailableError
+
+if TYPE_CHECKING:
+    from trainers.loop import train
+
+__all__ = [
+    "RECIPES",
+    "ActivationConfig",
+    "DataConfig",
+    "DataUnavailableError",
+    "EpochRecord",
+    "Event",
+    "Execution",
+    "NetworkConfig",
+    "Recipe",
+    "Record",
+    "Report",
+    "RunConfig",
+    "RunRecord",
+    "RunStatus",
+    "RunStopped",
+    "Snapshot",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Configurations and records are plain values; torch is loaded when training is.
+    if name == "train":
+        from trainers.loop import train
+
+        return train
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,115 @@
+"""Pad, random crop, flip, normalise: whole batches on the device, images kept as uint8 (§3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainers.config import Recipe
+from trainers.seeding import stream
+
+
+@dataclass(frozen=True)
+class Draws:
+    """An epoch's random choices, one row per training image, on the images' device."""
+
+    order: Tensor
+    """(n,) the epoch's permutation of the images."""
+    offset: Tensor
+    """(n, 2) row and column, 0..2*pad, of image i's window in the padded image."""
+    flip: Tensor
+    """(n,) bool: mirror image i."""
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+def draw_epoch(n: int, recipe: Recipe, seed: int, epoch: int, device: torch.device) -> Draws:
+    """Draw order, crops and flips of one epoch for n images."""
+    order = torch.randperm(n, generator=stream(seed, "order", epoch))
+    crop = stream(seed, "crop", epoch)
+    offset = torch.randint(0, 2 * recipe.pad + 1, (n, 2), generator=crop)
+    if recipe.flip == "none":
+        flip = torch.zeros(n, dtype=torch.bool)
+    else:
+        flip = torch.rand(n, generator=stream(seed, "flip", epoch)) < 0.5
+    return Draws(order.to(device), offset.to(device), flip.to(device))
+
+
+class Normaliser:
+    """Raw uint8 images (B, C, H, W) to normalised floats, with the training set's statistics."""
+
+    def __init__(self, images: Tensor, kind: str) -> None:
+        """Take the population mean and standard deviation of each channel of `images`."""
+        self.per_image = kind == "image"
+        deviation, mean = _moments(images)
+        self.mean = mean.view(1, -1, 1, 1)
+        self.scale = 1 / deviation.view(1, -1, 1, 1)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalise images (B, C, H, W)."""
+        values = images.float()
+        if not self.per_image:
+            return (values - self.mean) * self.scale
+        return _standardise(values, values)
+
+
+def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
+    # From the histogram: exact sums of uint8 values without a float copy of the data set.
+    levels = torch.arange(256, dtype=torch.float64, device=images.device)
+    counts = torch.stack(
+        [torch.bincount(channel.reshape(-1), minlength=256) for channel in images.unbind(1)]
+    ).double()
+    total = counts.sum(1)
+    mean = counts @ levels / total
+    variance = counts @ levels.square() / total - mean.square()
+    return variance.sqrt().clamp_min(1e-3).float(), mean.float()
+
+
+def _standardise(values: Tensor, reference: Tensor) -> Tensor:
+    deviation, mean = torch.std_mean(reference, dim=(1, 2, 3), correction=0, keepdim=True)
+    return (values - mean) / deviation.clamp_min(1.0)
+
+
+class Augmentation:
+    """Training images (N, C, H, W) uint8, padded once; batches are windows of them."""
+
+    def __init__(self, images: Tensor, recipe: Recipe, normalise: Normaliser) -> None:
+        self.recipe = recipe
+        self.normalise = normalise
+        self.size = images.shape[-2:]
+        pad = recipe.pad
+        self.padded = F.pad(images, (pad, pad, pad, pad))
+        self.windows = _windows(self.padded, self.size)
+        inside = F.pad(torch.ones_like(images[:1, :1]), (pad, pad, pad, pad))
+        self.inside = _windows(inside, self.size)[0]
+
+    def batch(self, chosen: Tensor, draws: Draws) -> Tensor:
+        """Return the augmented, normalised images `chosen` (B,) as (B, C, H, W) floats."""
+        row, column = draws.offset[chosen].unbind(1)
+        images = self._mirror(self.windows[chosen, :, row, column], draws.flip[chosen])
+        if self.recipe.pad_before_normalising:
+            return self.normalise(images)
+        inside = self._mirror(self.inside[:, row, column].transpose(0, 1), draws.flip[chosen])
+        return self._normalise_inside(images, chosen) * inside
+
+    def _normalise_inside(self, images: Tensor, chosen: Tensor) -> Tensor:
+        if not self.normalise.per_image:
+            return self.normalise(images)
+        pad, (height, width) = self.recipe.pad, self.size
+        whole = self.padded[chosen, :, pad : pad + height, pad : pad + width]
+        return _standardise(images.float(), whole.float())
+
+    def _mirror(self, images: Tensor, flip: Tensor) -> Tensor:
+        if self.recipe.flip == "none":
+            return images
+        axis = -1 if self.recipe.flip == "left_right" else -2
+        return torch.where(flip.view(-1, 1, 1, 1), images.flip(axis), images)
+
+
+def _windows(padded: Tensor, size: torch.Size) -> Tensor:
+    # A view (N, C, rows, columns, H, W) of every crop: no copy is made until a batch is taken.
+    return padded.unfold(2, size[0], 1).unfold(3, size[1], 1)

@@ -1,0 +1,154 @@
+"""A run's state on disk: atomic, checked, versioned; the last two checkpoints are kept.
+
+A file is one header line with a SHA-256, then what `torch.save` makes of the content. The hash
+is our own because torch does not check its archive's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainers.records import EpochRecord, Event, Record, RunRecord, Snapshot
+
+VERSION = 1
+"""Raised when the content's meaning changes; a file of another version counts as damaged."""
+
+KEEP = 2
+
+_MAGIC = "polyneuron-sweeps checkpoint"
+_RECORDS: Mapping[str, Callable[..., Record]] = {
+    kind.__name__: kind for kind in (EpochRecord, Snapshot, Event, RunRecord)
+}
+
+
+class DamagedCheckpointError(Exception):
+    """A checkpoint file is not what was written, or is of another version."""
+
+
+def pack_records(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Turn records into plain values that `weights_only` loading accepts."""
+    packed = []
+    for record in records:
+        fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+        plain = {k: {"hex": v.hex()} if isinstance(v, bytes) else v for k, v in fields.items()}
+        packed.append({"kind": type(record).__name__, "fields": plain})
+    return packed
+
+
+def unpack_records(packed: Iterable[Mapping[str, Any]]) -> list[Record]:
+    """Turn what `pack_records` made into the same records."""
+    records = []
+    for entry in packed:
+        fields = {
+            name: bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
+            for name, value in entry["fields"].items()
+        }
+        records.append(_RECORDS[entry["kind"]](**fields))
+    return records
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content`, of tensors and plain values, so that `path` is the old file or the new."""
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    payload = buffer.getbuffer()
+    header = f"{_MAGIC} {VERSION} {hashlib.sha256(payload).hexdigest()}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        file.write(header.encode())
+        file.write(payload)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
+    _sync_folder(path.parent)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read what `write` wrote, on the CPU.
+
+    Raises:
+        DamagedCheckpointError: the file is cut off, altered, of another version, or not ours.
+    """
+    header, _, payload = path.read_bytes().partition(b"\n")
+    words = header.decode(errors="replace").rsplit(" ", 2)
+    if len(words) != 3 or words[0] != _MAGIC:
+        raise DamagedCheckpointError("it has no header")
+    if words[1] != str(VERSION):
+        raise DamagedCheckpointError(f"its version is {words[1]}, not {VERSION}")
+    if words[2] != hashlib.sha256(payload).hexdigest():
+        raise DamagedCheckpointError("its content does not match its hash")
+    try:
+        return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise DamagedCheckpointError("it holds more than tensors and plain values") from None
+
+
+class RunFolder:
+    """The files of one run: `epoch-00012.ckpt`, and `final.ckpt` once it has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def clear(self) -> None:
+        """Forget the run."""
+        for path in self.folder.glob("*.*") if self.folder.is_dir() else ():
+            path.unlink(missing_ok=True)
+
+    def save(self, epoch: int, content: Mapping[str, Any]) -> None:
+        """Write the checkpoint after `epoch` and drop all but the last two."""
+        write(self.folder / f"epoch-{epoch:05d}.ckpt", content)
+        for old in self._checkpoints()[:-KEEP]:
+            old.unlink(missing_ok=True)
+
+    def finish(self, content: Mapping[str, Any]) -> None:
+        """Write the run's end; its checkpoints are of no more use."""
+        write(self.folder / "final.ckpt", content)
+        for old in self._checkpoints():
+            old.unlink(missing_ok=True)
+
+    def final(self) -> dict[str, Any] | None:
+        """Return the run's end, if it has ended."""
+        path = self.folder / "final.ckpt"
+        return self._newest([path])[0] if path.exists() else None
+
+    def latest(self) -> tuple[dict[str, Any] | None, list[str]]:
+        """Return the newest sound checkpoint, if any, and a word on each damaged one.
+
+        A damaged file is set aside as `<name>.damaged`.
+        """
+        for leftover in self.folder.glob("*.part"):
+            leftover.unlink(missing_ok=True)
+        return self._newest(self._checkpoints())
+
+    def _checkpoints(self) -> list[Path]:
+        return sorted(self.folder.glob("epoch-*.ckpt"))
+
+    def _newest(self, paths: list[Path]) -> tuple[dict[str, Any] | None, list[str]]:
+        damaged: list[str] = []
+        for path in reversed(paths):
+            try:
+                return read(path), damaged
+            except DamagedCheckpointError as error:
+                aside = path.with_name(f"{path.name}.damaged")
+                path.replace(aside)
+                damaged.append(f"{path.name}: {error}; set aside as {aside.name}")
+        return None, damaged
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without it a power cut may lose the rename, though not the old file.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

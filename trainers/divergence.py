@@ -1,0 +1,144 @@
+"""When a run diverges: find the step at which it began, the layer, and the cause.
+
+Losses and gradient norms stay on the device and are looked at every `CHECK_EVERY` steps, which
+keeps a GPU busy. The state at the last look is kept, so the steps since then can be taken again
+up to the one that failed, and that one with a hook on every layer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from polyneuron import SingularSystemError, activation_modules
+
+CHECK_EVERY = 50
+"""Steps between two looks. A copy of the state costs far less than 50 steps."""
+
+
+class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
+    """A run cannot go on: where it began and why.
+
+    Steps count from 1 within the epoch; 0 is outside training, in validation or a snapshot.
+    """
+
+    def __init__(self, step: int, layer: str, cause: str) -> None:
+        super().__init__(f"step {step}, layer {layer or 'unknown'}: {cause}")
+        self.step = step
+        self.layer = layer
+
+
+@contextlib.contextmanager
+def locate_singular_system(net: nn.Module) -> Iterator[None]:
+    """Turn a singular system, met outside training, into Diverged with the layer's name."""
+    entered: list[str] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda *_, name=name: entered.append(name))
+        for name, module in activation_modules(net)
+    ]
+    try:
+        yield
+    except SingularSystemError as error:
+        raise Diverged(0, entered[-1] if entered else "", str(error)) from None
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class SavedState:
+    """A copy of a network's and its optimizer's state, to go back to."""
+
+    def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self.net = copy.deepcopy(net.state_dict())
+        self.optimizer = copy.deepcopy(optimizer.state_dict())
+
+    def restore(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Put the copy back in place."""
+        net.load_state_dict(self.net)
+        optimizer.load_state_dict(copy.deepcopy(self.optimizer))
+
+
+def first_nonfinite(*series: Tensor) -> int | None:
+    """Return the first index at which one of the series (n,) is not finite, if there is one."""
+    bad = ~torch.stack([values.isfinite() for values in series]).all(0)
+    return int(bad.int().argmax()) if bool(bad.any()) else None
+
+
+def nonfinite_parameter(net: nn.Module) -> tuple[str, str] | None:
+    """Return (layer, parameter name) of the first parameter that is not finite."""
+    for name, parameter in net.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            layer, _, own_name = name.rpartition(".")
+            return layer, own_name
+    return None
+
+
+def diagnose(
+    net: nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[], Tensor]
+) -> tuple[str, str]:
+    """Take a step that failed, looking at every part of it; return the layer and the cause.
+
+    Args:
+        net: the network as it was just before the step; the step changes it.
+        optimizer: its optimizer, likewise.
+        loss: evaluates the step's loss, penalties included.
+    """
+    net.zero_grad(set_to_none=True)
+    layer, value, singular = _first_nonfinite_output(net, loss)
+    if singular is not None:
+        return layer, singular
+    if layer:
+        return layer, "its output is not finite"
+    if value is None or not bool(value.isfinite()):
+        return "", "the loss is not finite"
+    value.backward()
+    return _nonfinite_gradient(net) or _nonfinite_update(net, optimizer)
+
+
+def _first_nonfinite_output(
+    net: nn.Module, loss: Callable[[], Tensor]
+) -> tuple[str, Tensor | None, str | None]:
+    entered: list[str] = []
+    bad: list[str] = []
+    hooks = []
+    for name, module in net.named_modules():
+        if next(module.children(), None) is not None:
+            continue
+
+        def before(*_: object, name: str = name) -> None:
+            entered.append(name)
+
+        def after(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
+            if not bool(output.isfinite().all()):
+                bad.append(name)
+
+        hooks += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+    try:
+        value = loss()
+    except SingularSystemError as error:
+        return entered[-1] if entered else "", None, str(error)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return bad[0] if bad else "", value, None
+
+
+def _nonfinite_gradient(net: nn.Module) -> tuple[str, str] | None:
+    # Gradients flow from the loss backwards: the last layer that has a bad one is the origin.
+    for name, parameter in reversed(list(net.named_parameters())):
+        if parameter.grad is not None and not bool(parameter.grad.isfinite().all()):
+            layer, _, own_name = name.rpartition(".")
+            return layer, f"the gradient of its {own_name} is not finite"
+    return None
+
+
+def _nonfinite_update(net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[str, str]:
+    optimizer.step()
+    broken = nonfinite_parameter(net)
+    if broken is None:
+        return "", "not finite at first, and finite when the step was taken again"
+    return broken[0], f"its {broken[1]} is not finite after the update"

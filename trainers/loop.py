@@ -1,0 +1,308 @@
+"""A run from its configuration to its last record: set up or resume, epochs, end."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from polyneuron import activation_modules, penalties
+from trainers import datasets, devices
+from trainers.augment import Augmentation, Normaliser
+from trainers.checkpoint import RunFolder, pack_records, unpack_records
+from trainers.config import RunConfig
+from trainers.divergence import Diverged, locate_singular_system
+from trainers.epoch import EpochTotals, Training, train_epoch
+from trainers.evaluate import Evaluation, evaluate
+from trainers.handover import Handover
+from trainers.networks.build import INPUT_SIDE, build_network
+from trainers.optimizer import make_optimizer, set_rates
+from trainers.records import EpochRecord, Event, Record, Report, RunRecord, RunStatus, RunStopped
+from trainers.snapshots import INPUT_IMAGES, snapshot_epochs, take_snapshots
+from trainers.step import Objective, precision
+
+
+def train(config: RunConfig, report: Report | None = None, resume: bool = True) -> RunRecord:
+    """Train one network from one seed, reporting as it goes.
+
+    Args:
+        config: what to train; equal configurations and seeds give equal runs, bit for bit, on one
+            machine's CPU with one number of threads, and on a GPU with `deterministic`.
+        report: called with each record, at least once: after a restart some come again, equal
+            but for their seconds and megabytes. It may raise RunStopped.
+        resume: go on from the last checkpoint, and return the record of a run that has ended;
+            False forgets both.
+
+    Returns:
+        How the run ended, divergence and lack of memory included. It is also the last record
+        reported.
+
+    Raises:
+        ValueError: a configuration that cannot be run here, or data that are not to be had
+            (`DataUnavailableError`).
+    """
+    device = devices.resolve_device(config.execution.device)
+    folder = _run_folder(config)
+    handover = Handover(report)
+    if folder is not None and not resume:
+        folder.clear()
+    ended = folder.final() if folder is not None else None
+    if ended is not None:
+        handover.flush_ended(unpack_records(ended["waiting"]))
+        return _only_run_record(unpack_records(ended["record"]))
+    with devices.settings(config.execution, device):
+        return _Run(config, device, folder, handover).train()
+
+
+def _run_folder(config: RunConfig) -> RunFolder | None:
+    folder = config.execution.checkpoint_folder
+    return None if folder is None else RunFolder(folder / config.run_id)
+
+
+def _only_run_record(records: list[Record]) -> RunRecord:
+    (record,) = records
+    assert isinstance(record, RunRecord)
+    return record
+
+
+@dataclass
+class _Progress:
+    """What a run has come to, beside its network and optimizer: stored with each checkpoint."""
+
+    epochs_done: int = 0
+    last_val_error_percent: float | None = None
+    best_val_error_percent: float | None = None
+    best_epoch: int | None = None
+    correct_bits: str = ""
+    epoch_seconds: float = 0.0
+    train_seconds: float = 0.0
+    images: int = 0
+
+    def add(self, record: EpochRecord, evaluation: Evaluation, images: int) -> None:
+        self.epochs_done = record.epoch
+        self.last_val_error_percent = error = record.val_error_percent
+        if self.best_val_error_percent is None or error < self.best_val_error_percent:
+            self.best_val_error_percent, self.best_epoch = error, record.epoch
+        self.correct_bits = evaluation.correct_bits.hex()
+        self.epoch_seconds += record.epoch_seconds
+        self.train_seconds += record.train_seconds
+        self.images += images
+
+
+class _Run:
+    def __init__(
+        self, config: RunConfig, device: torch.device, folder: RunFolder | None, handover: Handover
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.folder = folder
+        self.handover = handover
+        self.progress = _Progress()
+        self.training: Training | None = None
+        self.data_seconds = 0.0
+        self.saved_epoch = 0
+
+    def train(self) -> RunRecord:
+        epochs = self.config.recipe.epochs
+        try:
+            self.training = training = self._set_up()
+            self._start_or_restore(training)
+            for epoch in range(self.progress.epochs_done + 1, epochs + 1):
+                self._epoch(training, epoch)
+                if epoch < epochs:
+                    if epoch % self.config.execution.checkpoint_every == 0:
+                        self._save(training)
+                    self.handover.flush()
+            return self._finish(training, "completed", "", Event("done", epochs))
+        except RunStopped as stop:
+            return self._stop(stop)
+        except Diverged as diverged:
+            epoch = self.progress.epochs_done + 1
+            reason = f"epoch {epoch}, {diverged}"
+            assert self.training is not None
+            return self._finish(
+                self.training, "diverged", reason, Event("diverged", epoch, reason), diverged
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            return self._run_out_of_memory(error)
+
+    def _set_up(self) -> Training:
+        config, started = self.config, time.perf_counter()
+        side = INPUT_SIDE[config.network.name]
+        root = datasets.data_root(config.execution.data_root)
+        whole = datasets.load(config.data.name, root, side)
+        images = datasets.split(whole, config.data).to(self.device)
+        normalise = Normaliser(images.train_images, config.recipe.normalise)
+        augmentation = Augmentation(images.train_images, config.recipe, normalise)
+        self.data_seconds = time.perf_counter() - started
+        channels, height, width = images.train_images.shape[1:]
+        net = build_network(
+            config.network,
+            config.activation,
+            (channels, height, width),
+            datasets.CLASSES,
+            config.seed,
+        ).to(self.device)
+        if config.execution.channels_last:
+            net = net.to(memory_format=torch.channels_last)
+        optimizer = make_optimizer(net, config.recipe)
+        return Training(
+            config=config,
+            device=self.device,
+            net=net,
+            optimizer=optimizer,
+            objective=Objective.of(net, config.recipe),
+            images=images,
+            normalise=normalise,
+            augmentation=augmentation,
+        )
+
+    def _start_or_restore(self, training: Training) -> None:
+        content, damaged = self.folder.latest() if self.folder is not None else (None, [])
+        epoch = 0 if content is None else content["progress"]["epochs_done"]
+        self.handover.add(*(Event("checkpoint_damaged", epoch, word) for word in damaged))
+        if content is None:
+            # The snapshots come first: the start says that all of epoch 0 is there.
+            self.handover.add(*self._snapshots(training, 0), Event("start", 0))
+        else:
+            training.net.load_state_dict(content["net"])
+            training.optimizer.load_state_dict(content["optimizer"])
+            self.progress = _Progress(**content["progress"])
+            self.saved_epoch = epoch
+            self.handover.add(Event("restore", epoch), *unpack_records(content["waiting"]))
+        self.handover.flush()
+
+    def _epoch(self, training: Training, epoch: int) -> None:
+        started = time.perf_counter()
+        rate = set_rates(training.optimizer, self.config.recipe, epoch)
+        totals = train_epoch(training, epoch)
+        evaluation = self._evaluate(training)
+        seconds = time.perf_counter() - started
+        record = self._epoch_record(training, epoch, rate, totals, evaluation, seconds)
+        self.handover.add(*self._snapshots(training, epoch), record)
+        self.progress.add(record, evaluation, totals.images)
+
+    def _evaluate(self, training: Training) -> Evaluation:
+        images = training.images
+        with locate_singular_system(training.net):
+            return evaluate(
+                training.net,
+                images.val_images,
+                images.val_labels,
+                training.normalise,
+                precision(self.config.recipe, self.device),
+            )
+
+    def _snapshots(self, training: Training, epoch: int) -> list[Record]:
+        if not self.config.execution.snapshots or epoch not in snapshot_epochs(self.config.recipe):
+            return []
+        images = training.normalise(training.images.val_images[:INPUT_IMAGES])
+        with locate_singular_system(training.net):
+            return [*take_snapshots(training.net, epoch, images)]
+
+    def _epoch_record(
+        self,
+        training: Training,
+        epoch: int,
+        rate: float,
+        totals: EpochTotals,
+        evaluation: Evaluation,
+        seconds: float,
+    ) -> EpochRecord:
+        with torch.no_grad():
+            sums, products = penalties(training.net)
+        return EpochRecord(
+            epoch=epoch,
+            learning_rate=rate,
+            train_loss=totals.loss,
+            val_loss=evaluation.loss,
+            train_error_percent=totals.error_percent,
+            val_error_percent=evaluation.error_percent,
+            gradient_norm=totals.gradient_norm,
+            penalty_sum=float(sums),
+            penalty_prod=float(products),
+            epoch_seconds=seconds,
+            train_seconds=totals.seconds,
+            memory_megabytes=devices.peak_megabytes(self.device),
+            nonfinite_count=totals.nonfinite_count,
+        )
+
+    def _save(self, training: Training) -> None:
+        if self.folder is None:
+            return
+        content = {
+            "net": training.net.state_dict(),
+            "optimizer": training.optimizer.state_dict(),
+            "progress": dataclasses.asdict(self.progress),
+            "waiting": pack_records(self.handover.waiting),
+        }
+        self.folder.save(self.progress.epochs_done, content)
+        self.saved_epoch = self.progress.epochs_done
+
+    def _finish(
+        self,
+        training: Training,
+        status: RunStatus,
+        reason: str,
+        event: Event,
+        diverged: Diverged | None = None,
+    ) -> RunRecord:
+        """End a run that would end the same way if it were trained again."""
+        record = self._run_record(status, reason, diverged)
+        self.handover.add(event, record)
+        if self.folder is not None:
+            content: dict[str, Any] = {
+                "net": training.net.state_dict(),
+                "record": pack_records([record]),
+                "waiting": pack_records(self.handover.waiting),
+            }
+            self.folder.finish(content)
+        self.handover.flush_ended()
+        return record
+
+    def _stop(self, stop: RunStopped) -> RunRecord:
+        """End a run as its caller wishes; trained again, it goes on from here."""
+        if self.training is not None and self.saved_epoch < self.progress.epochs_done:
+            self._save(self.training)
+        record = self._run_record(stop.status, stop.reason)
+        self.handover.flush_ended([record])
+        return record
+
+    def _run_out_of_memory(self, error: BaseException) -> RunRecord:
+        batch = self.config.recipe.batch_size
+        reason = f"out of memory at batch_size {batch}: {devices.first_line(error)}"
+        record = self._run_record("error", reason)
+        event = Event("out_of_memory", self.progress.epochs_done + 1, reason)
+        self.handover.flush_ended([event, record])
+        return record
+
+    def _run_record(
+        self, status: RunStatus, reason: str, diverged: Diverged | None = None
+    ) -> RunRecord:
+        progress, training = self.progress, self.training
+        net = training.net if training is not None else torch.nn.Identity()
+        return RunRecord(
+            status=status,
+            epochs_planned=self.config.recipe.epochs,
+            epochs_done=progress.epochs_done,
+            stop_reason=reason,
+            last_val_error_percent=progress.last_val_error_percent,
+            best_val_error_percent=progress.best_val_error_percent,
+            best_epoch=progress.best_epoch,
+            parameters=sum(parameter.numel() for parameter in net.parameters()),
+            activation_functions=sum(module.functions for _, module in activation_modules(net)),
+            train_seconds=progress.epoch_seconds,
+            images_per_second=progress.images / max(progress.train_seconds, 1e-9),
+            data_seconds=self.data_seconds,
+            data_sha256=training.images.sha256 if training is not None else "",
+            device=devices.device_name(self.device),
+            tf32=devices.tf32_allowed(self.device),
+            correct_bits=bytes.fromhex(progress.correct_bits),
+            diverged_step=diverged.step if diverged is not None else None,
+            diverged_layer=diverged.layer if diverged is not None else None,
+        )

@@ -1,0 +1,94 @@
+"""ResNet-20 for 32x32 images (He et al. 2015, arXiv 1512.03385, section 4.2)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Activation = Callable[[int], nn.Module]
+"""Makes one activation module for so many channels."""
+
+Residual = Literal["add_then_act", "act_then_add"]
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with batch norm; the shortcut is added before the last activation.
+
+    With `act_then_add` it is added after it, so that every activation receives normalised values.
+    """
+
+    def __init__(
+        self,
+        activation: Activation,
+        in_channels: int,
+        channels: int,
+        residual: Residual = "add_then_act",
+    ) -> None:
+        super().__init__()
+        self.residual = residual
+        self.grows = channels != in_channels
+        stride = 2 if self.grows else 1
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.act1 = activation(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+        self.act2 = activation(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, channels, H, W), or half the side where they grow."""
+        y = self.act1(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(y))
+        if self.residual == "act_then_add":
+            return self.act2(y) + self._shortcut(x)
+        return self.act2(y + self._shortcut(x))
+
+    def _shortcut(self, x: Tensor) -> Tensor:
+        if not self.grows:
+            return x
+        # Option A: subsample and fill the new channels with zeros, so no parameters.
+        extra = self.conv1.out_channels - x.shape[1]
+        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, extra // 2, extra - extra // 2))
+
+
+class ResNet20(nn.Module):
+    """A convolution, three stages of three blocks with 16, 32 and 64 channels, a mean, a layer."""
+
+    def __init__(
+        self, activation: Activation, in_channels: int, classes: int, residual: Residual
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(16)
+        self.act = activation(16)
+        widths = [16] * 4 + [32] * 3 + [64] * 3
+        pairs = itertools.pairwise(widths)
+        self.blocks = nn.Sequential(*(BasicBlock(activation, a, b, residual) for a, b in pairs))
+        self.fc = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, in_channels, H, W) to logits (N, classes)."""
+        y = self.blocks(self.act(self.norm(self.conv(x))))
+        return self.fc(y.mean((2, 3)))
+
+
+def resnet20(
+    activation: Activation,
+    *,
+    in_channels: int = 3,
+    classes: int = 10,
+    residual: Residual = "add_then_act",
+) -> ResNet20:
+    """Build ResNet-20 for images (N, in_channels, H, W): 269,722 parameters with ReLU.
+
+    Args:
+        activation: called 19 times, with 16, 32 or 64 channels.
+        in_channels: channels of an image; its height and width are free.
+        classes: length of an output.
+        residual: whether a block's last activation receives the sum, or is added to the shortcut.
+    """
+    return ResNet20(activation, in_channels, classes, residual)

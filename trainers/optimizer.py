@@ -1,0 +1,37 @@
+"""Adam over two groups of parameters: the network's, and the activation functions'."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from polyneuron import activation_parameters
+from trainers.config import Recipe
+from trainers.schedule import rate_factor
+
+
+def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Adam (coupled L2) or AdamW, with no weight decay on activation parameters (§3)."""
+    learned = list(activation_parameters(net))
+    own = {id(parameter) for parameter in learned}
+    network = [parameter for parameter in net.parameters() if id(parameter) not in own]
+    decayed = [p for p in network if recipe.decay_on == "all" or p.ndim > 1]
+    plain = [p for p in network if recipe.decay_on == "weights" and p.ndim <= 1]
+    rate, own_rate = recipe.learning_rate, recipe.activation_learning_rate
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay, "lr": rate},
+        {"params": plain, "weight_decay": 0.0, "lr": rate},
+        {"params": learned, "weight_decay": 0.0, "lr": rate if own_rate is None else own_rate},
+    ]
+    filled = [{**group, "initial_lr": group["lr"]} for group in groups if group["params"]]
+    adam = torch.optim.Adam if recipe.decay == "coupled" else torch.optim.AdamW
+    # One kernel for all parameters, where the default starts several for each.
+    return adam(filled, betas=recipe.betas, eps=recipe.epsilon, fused=True)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: int) -> float:
+    """Set every group's rate for `epoch`, counted from 1, and return the network's rate."""
+    factor = rate_factor(recipe, epoch)
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+    return recipe.learning_rate * factor
