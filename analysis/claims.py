@@ -1,0 +1,130 @@
+"""What the paper says: its Table 1, how its runs were made, and its claims."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from numbers import Real
+from pathlib import Path
+from typing import Any, Literal
+
+CLAIMS_FILE = Path(__file__).with_name("claims.toml")
+
+ACTIVATIONS = {
+    "relu": "ReLU",
+    "swish": "Swish",
+    "apl": "APL",
+    "polyneuron": "PolyNeuron",
+    "polyneuron_r": "PolyNeuron-R",
+}
+"""The paper's activations in its order, as they are printed."""
+
+BENCHMARKS = {"lenet5/mnist": "LeNet-5 on MNIST", "resnet20/cifar10": "ResNet-20 on CIFAR-10"}
+"""The paper's benchmarks, as they are printed."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper, as `claims.toml` puts it."""
+
+    id: str
+    quote: str
+    estimand: str
+    rule: str
+    sweeps: tuple[str, ...]
+    """Bundled sweeps that test it."""
+    minimum_runs: int = 5
+    benchmarks: tuple[str, ...] = ()
+    """Those it needs; empty: whichever has runs."""
+    activations: tuple[str, ...] = tuple(ACTIVATIONS)
+    arms: Mapping[str, Sequence[str]] | None = None
+    factor: Mapping[str, Any] | None = None
+    grid: Mapping[str, Any] | None = None
+    only: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    free: tuple[str, ...] = ()
+    margin: float | None = None
+    """None: the benchmark's own."""
+    measures: tuple[str, ...] = ()
+    at: Literal["last", "pre_drop"] = "last"
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The content of `claims.toml` and its hash."""
+
+    sha256: str
+    claims: tuple[Claim, ...]
+    table1: Mapping[str, Mapping[str, float]]
+    """Validation error in percent by benchmark and activation."""
+    tolerance: Mapping[str, float]
+    """How far, in points, a mean of five runs may be from the paper's."""
+    margin: Mapping[str, float]
+    """Differences, in points, that are too small to matter."""
+    setting: Mapping[str, Mapping[str, Any]]
+    options: Mapping[str, Mapping[str, Any]]
+
+    def departures(self, benchmark: str, config_json: str) -> dict[str, str]:
+        """Return in what a run's configuration departs from the paper's setting, and how."""
+        config = json.loads(config_json)
+        activation = _lookup(config, "activation.name")
+        expected = {
+            **self.setting["both"],
+            **self.setting.get(benchmark, {}),
+            **self.setting.get(activation, {}),
+        }
+        known = self.options.get(activation, {})
+        chosen = _lookup(config, "activation.options")
+        pairs = [(key, _lookup(config, key), value) for key, value in expected.items()]
+        pairs += [(name, value, known.get(name, "an option")) for name, value in chosen.items()]
+        return {
+            key: f"{key} is {_shown(found)}, not {_shown(value)}"
+            for key, found, value in pairs
+            if not _same(found, value)
+        }
+
+
+@cache
+def paper() -> Paper:
+    """Return the paper's claims as they stand in this version."""
+    text = CLAIMS_FILE.read_bytes()
+    content = tomllib.loads(text.decode())
+    claims = tuple(_claim(entry) for entry in content.pop("claim"))
+    return Paper(sha256=hashlib.sha256(text).hexdigest(), claims=claims, **content)
+
+
+def _claim(entry: Mapping[str, Any]) -> Claim:
+    """Return an entry of the file with its lists frozen; an unknown key is a TypeError."""
+    frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    return Claim(**frozen)
+
+
+def _lookup(config: Mapping[str, Any], key: str) -> Any:
+    found: Any = config
+    for name in key.split("."):
+        found = found.get(name, "not recorded") if isinstance(found, Mapping) else "not recorded"
+    return found
+
+
+def _same(found: Any, expected: Any) -> bool:
+    if expected == []:
+        return found is None
+    if isinstance(expected, Sequence) and not isinstance(expected, str):
+        return (
+            isinstance(found, Sequence)
+            and len(found) == len(expected)
+            and all(map(_same, found, expected))
+        )
+    if isinstance(expected, Real) and not isinstance(expected, bool):
+        number = isinstance(found, Real) and not isinstance(found, bool)
+        return number and math.isclose(float(found), float(expected), rel_tol=1e-6, abs_tol=1e-12)
+    return bool(found == expected)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None or value == [] else str(value)

@@ -1,0 +1,161 @@
+"""Which runs may speak on a claim: those of fixed designs, in the paper's setting, all there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.claims import Claim, paper
+from analysis.comparisons import Cell, Key, cell
+from analysis.load import Results
+from analysis.shapes import measure
+from analysis.values import CONFIGURATION, OUTCOMES, SETTING, At, independent, valued
+
+_KEPT = ("sweep", "run_id", "config_id", "seed", "status", "device", *SETTING, *CONFIGURATION)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A cell with its name, and what keeps it from speaking, if anything does."""
+
+    name: str
+    cell: Cell
+    lacking: str = ""
+
+    @property
+    def runs(self) -> int:
+        """Runs with a result: measured or diverged."""
+        return len(self.cell.sample) + self.cell.diverged
+
+    @property
+    def failure_rate(self) -> float:
+        """Diverged over all with a result."""
+        return self.cell.diverged / self.runs if self.runs else 0.0
+
+
+class Evidence:
+    """The runs of confirmatory sweeps without early stopping, by how they depart from the paper.
+
+    A search, or a rule that stops poor trials, keeps what looked good early: means over what it
+    completed are too small, by about half a deviation or more.
+    """
+
+    def __init__(self, results: Results, scope: str = "layer") -> None:
+        self.results = results
+        self._scope = scope
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Rows of `runs` that may speak, with `departures` from the paper's setting."""
+        sweeps, runs = self.results.sweeps, self.results.runs
+        fixed = sweeps[(sweeps["purpose"] == "confirmatory") & (sweeps["early_stopping"] == "none")]
+        runs = runs[runs["sweep"].isin(fixed["sweep"])]
+        runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
+        one_each = runs.drop_duplicates("config_id")
+        pairs = zip(one_each["benchmark"].astype(str), one_each["config_json"], strict=True)
+        found = [frozenset(paper().departures(*pair)) for pair in pairs]
+        departures = dict(zip(one_each["config_id"].astype(str), found, strict=True))
+        kept = runs[[*_KEPT, "config_json"]]
+        return kept.assign(
+            config_id=kept["config_id"].astype(str),
+            departures=kept["config_id"].astype(str).map(departures),
+            status=kept["status"].astype(str),
+        )
+
+    @property
+    def in_setting(self) -> pd.DataFrame:
+        """The rows of `runs` that depart from the paper's setting in nothing."""
+        return self.runs[self.runs["departures"].map(len).eq(0).astype(bool)]
+
+    def arms(
+        self,
+        claim: Claim,
+        benchmark: str,
+        columns: Sequence[str],
+        metric: str = "val_error_percent",
+        at: At | None = None,
+    ) -> dict[Key, Arm]:
+        """Return the claim's cells on a benchmark by the columns' values.
+
+        `metric` is one of `values`, or a measure of shape.
+        """
+        chosen = self._chosen(claim, benchmark)
+        if chosen.empty:
+            return {}
+        frame = self._frame(metric, claim.at if at is None else at)
+        frame = independent(frame.loc[chosen.index])
+        arms: dict[Key, Arm] = {}
+        for found, group in frame.groupby(list(columns), observed=True, dropna=False):
+            parts: list[Any] = list(found)
+            place: Key = tuple(None if pd.isna(part) else part for part in parts)
+            named = [_named(c, v) for c, v in zip(columns, place, strict=True) if v is not None]
+            arms[place] = Arm(", ".join(named), cell(group), self._lacking(group))
+        return arms
+
+    def devices(self, claim: Claim, benchmark: str) -> set[str]:
+        """Return on what the claim's runs were made: times compare only within one device."""
+        return set(self._chosen(claim, benchmark)["device"].dropna().astype(str))
+
+    def _chosen(self, claim: Claim, benchmark: str) -> pd.DataFrame:
+        runs, free = self.runs, frozenset(claim.free)
+        keep = (runs["benchmark"] == benchmark) & runs["activation"].isin(claim.activations)
+        keep &= np.array([found <= free for found in runs["departures"]], dtype=bool)
+        for column, allowed in claim.only.items():
+            keep &= runs[column].isin(list(allowed))
+        return runs[keep]
+
+    def _frame(self, metric: str, at: At) -> pd.DataFrame:
+        key = (metric, at)
+        if key not in self._frames:
+            self._frames[key] = self._measured(metric, at)
+        return self._frames[key]
+
+    @cached_property
+    def _frames(self) -> dict[tuple[str, At], pd.DataFrame]:
+        return {}
+
+    def _measured(self, metric: str, at: At) -> pd.DataFrame:
+        if metric == "log_epoch_seconds":
+            frame = valued(self.results, "epoch_seconds", "last")
+            return frame.assign(value=np.log(frame["value"].where(frame["value"] > 0)))
+        shapes = measure(self.results, self.runs, metric)
+        if shapes is None:
+            return valued(self.results, metric, at)
+        frame = self.runs.assign(value=shapes)
+        outcome = frame["status"].map(OUTCOMES)
+        frame["outcome"] = outcome.mask(frame["value"].notna(), "measured").mask(
+            frame["value"].isna() & (outcome == "measured"), "missing"
+        )
+        return frame
+
+    def _lacking(self, group: pd.DataFrame) -> str:
+        reasons = (self._unready.get(name) for name in group["config_id"].unique())
+        return next((reason for reason in reasons if reason), "")
+
+    @cached_property
+    def _unready(self) -> Mapping[str, str]:
+        """What a configuration lacks: to judge part of a design would be a choice of runs."""
+        sweeps = self.results.sweeps
+        seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+        found: dict[str, str] = {}
+        ended = ~self.runs["status"].isin(["running", "interrupted"])
+        grouped = ended.groupby([self.runs["sweep"].astype(str), self.runs["config_id"]])
+        for key, rows in grouped:
+            sweep, config_id = map(str, key)
+            if not rows.all():
+                found[config_id] = f"{(~rows).sum()} of {len(rows)} runs are not finished"
+            elif len(rows) < seeds.get(sweep, 0):
+                found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
+        return found
+
+
+def _named(column: str, value: object) -> str:
+    if column == "activation":
+        return str(value)
+    number = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{column} = {number}"

@@ -1,0 +1,169 @@
+"""A store of sweeps as plain DataFrames, each table read when it is first asked for."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import fs
+
+from analysis.errors import StoreError, StoreWarning, unknown_name
+from analysis.frames import Chunk, detached, join
+from analysis.parts import Damaged, Folder, last_of_each_key, open_folder, read_table
+from analysis.schema import TABLES, TABLES_FOLDER, Table
+
+SHOWN_ORDER = {"runs": ["sweep", "trial", "seed", "run_id"]}
+"""Tables that are shown in another order than their key's."""
+
+
+def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
+    """Return the results under a root of many sweeps, or in one sweep's folder.
+
+    Args:
+        path: a folder, or an address as `s3://bucket/results`.
+        sweeps: names to read; None: all.
+
+    Raises:
+        StoreError: no store there, or no such sweep.
+    """
+    folder = open_folder(path)
+    found = _find_sweeps(folder)
+    if not found:
+        raise StoreError(f"no results in {path}: expected <root>/<sweep>/{TABLES_FOLDER}")
+    for name in sweeps or ():
+        if name not in found:
+            raise StoreError(unknown_name("sweep", name, found) + f" (in {path})")
+    return Results(str(path), {name: found[name] for name in sweeps or found})
+
+
+def _find_sweeps(folder: Folder) -> dict[str, Folder]:
+    if folder.child(TABLES_FOLDER).exists():
+        return {folder.path.rsplit("/", 1)[-1]: folder}
+    below = [info for info in folder.entries() if info.type == fs.FileType.Directory]
+    children = {info.base_name: folder.child(info.base_name) for info in below}
+    return {n: child for n, child in children.items() if child.child(TABLES_FOLDER).exists()}
+
+
+class Results:
+    """The tables of `analysis.schema` over one or more sweeps.
+
+    Repeating text is categorical, integers that can be missing are nullable, times are UTC.
+    `runs` and `epochs` have a row for every run and every epoch, whatever became of the run.
+    """
+
+    def __init__(self, path: str, folders: dict[str, Folder]) -> None:
+        self.path = path
+        self._folders = folders
+        self._damaged: dict[str, Damaged] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the sweeps."""
+        return tuple(self._folders)
+
+    @property
+    def damaged(self) -> tuple[Damaged, ...]:
+        """Parts that were skipped so far, since they cannot be read."""
+        return tuple(self._damaged.values())
+
+    @cached_property
+    def sweeps(self) -> pd.DataFrame:
+        """One row a sweep."""
+        return self.table("sweeps")
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a configuration."""
+        return self.table("trials")
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row a configuration and seed."""
+        return self.table("runs")
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row an epoch of a run: the complete history."""
+        return self.table("epochs")
+
+    @cached_property
+    def snapshots(self) -> pd.DataFrame:
+        """One row a control point of an activation function at an epoch."""
+        return self.table("snapshots")
+
+    @cached_property
+    def functions(self) -> pd.DataFrame:
+        """One row an activation function at an epoch, with its curve."""
+        return self.table("functions")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row a run: which validation images it classified correctly."""
+        return self.table("predictions")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """One row for whatever happened to a run at a moment."""
+        return self.table("events")
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return a table, or its key and the given columns: wide tables read faster so.
+
+        Raises:
+            StoreError: an unknown table or column, or a part of a newer schema version.
+        """
+        if name not in TABLES:
+            raise StoreError(unknown_name("table", name, TABLES))
+        table = TABLES[name]
+        for column in columns or ():
+            if column not in table.schema.names:
+                raise StoreError(unknown_name(f"column of {name}", column, table.schema.names))
+        wanted = [f for f in table.schema if columns is None or f.name in (*table.key, *columns)]
+        chunks = [
+            c for folder in self._folders.values() for c in self._read(folder, table, columns)
+        ]
+        frame = join(chunks, pa.schema(wanted), self._run_ids(name))
+        frame = last_of_each_key(frame, table.key)
+        if name in SHOWN_ORDER and columns is None:
+            frame = frame.sort_values(SHOWN_ORDER[name], kind="stable", ignore_index=True)
+        return frame
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Return what an SQL query over the tables gives, as in `select * from runs`.
+
+        Only the tables that the query names are read.
+
+        Raises:
+            StoreError: DuckDB is not installed, or it does not understand the query.
+        """
+        try:
+            import duckdb  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            raise StoreError("query needs DuckDB: pip install duckdb") from None
+        with duckdb.connect() as connection:
+            for name in TABLES:
+                if re.search(rf"\b{name}\b", sql, re.IGNORECASE):
+                    connection.register(name, getattr(self, name))
+            try:
+                return connection.sql(sql).df()
+            except duckdb.Error as cause:
+                raise StoreError(f"query: {str(cause).splitlines()[0]}") from cause
+
+    def _read(self, folder: Folder, table: Table, columns: Sequence[str] | None) -> list[Chunk]:
+        chunks, damaged = read_table(folder, table, columns, detached)
+        for part in damaged:
+            if part.path not in self._damaged:
+                warnings.warn(f"skipped damaged {part.path}: {part.reason}", StoreWarning, 4)
+            self._damaged[part.path] = part
+        return chunks
+
+    def _run_ids(self, name: str) -> list[str]:
+        """Return the run ids whose codes a table shares with `runs`, so that joins are fast."""
+        return (
+            [] if name in ("sweeps", "trials", "runs") else list(self.runs["run_id"].cat.categories)
+        )

@@ -1,0 +1,66 @@
+"""The rule about random and ReLU-like starts."""
+
+from __future__ import annotations
+
+import scipy
+
+from analysis.claims import ACTIVATIONS, Claim
+from analysis.evidence import Arm, Evidence
+from analysis.intervals import Interval
+from analysis.proportions import boschloo, failure_rate
+from analysis.rules.part import ALPHA, Missing, Outcome, Part, counts, unready
+
+
+def stable_start(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
+    """Hold where random starts diverge more often than ReLU-like ones, and those seldom.
+
+    Seldom: the one-sided 95 % upper bound of their rate is below the margin. Against it stands
+    a rate of ReLU-like starts above the margin, or one of random starts below it.
+    """
+    arms = evidence.arms(claim, benchmark, ["activation", "init"])
+    parts: list[Outcome] = []
+    for activation in claim.activations if arms else ():
+        random, relu_like = (arms.get((activation, init)) for init in ("random", "relu_like"))
+        name = f"{ACTIVATIONS[activation]}, random against ReLU-like"
+        if random is None or relu_like is None:
+            reason = f"needs {ACTIVATIONS[activation]} from both starts"
+            parts.append(Missing(name, benchmark, reason))
+            continue
+        not_yet = unready(name, benchmark, [random, relu_like], claim)
+        parts.append(not_yet or _decide(claim, name, benchmark, random, relu_like))
+    return parts
+
+
+def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm) -> Part:
+    margin = float(claim.margin or 0.0)
+    runs, diverged, censored, ids = counts([random], [relu_like])
+    of = random.runs, relu_like.runs
+    apart = boschloo(diverged, of, "greater") < ALPHA
+    seldom = failure_rate(diverged[1], of[1], 1 - 2 * ALPHA).high < margin
+    often = scipy.stats.binomtest(diverged[1], of[1], margin, "greater").pvalue
+    calm = scipy.stats.binomtest(diverged[0], of[0], margin, "less").pvalue
+    shares = [f"{n} of {total}" for n, total in zip(diverged, of, strict=True)]
+    return Part(
+        name=name,
+        benchmark=benchmark,
+        unit="rate",
+        interval=_difference(diverged, of),
+        threshold=0.0,
+        supports=apart and seldom,
+        support_p=1.0,
+        against_p=float(min(1.0, 2 * min(often, calm))),
+        runs=runs,
+        diverged=diverged,
+        censored=censored,
+        run_ids=ids,
+        note=f"{shares[0]} random and {shares[1]} ReLU-like runs diverged",
+    )
+
+
+def _difference(failed: tuple[int, int], of: tuple[int, int]) -> Interval:
+    """Return the difference of rates, with bounds from both exact intervals (Newcombe's way)."""
+    first, second = failure_rate(failed[0], of[0]), failure_rate(failed[1], of[1])
+    difference = first.estimate - second.estimate
+    down = ((first.estimate - first.low) ** 2 + (second.high - second.estimate) ** 2) ** 0.5
+    up = ((first.high - first.estimate) ** 2 + (second.estimate - second.low) ** 2) ** 0.5
+    return Interval(difference, max(-1.0, difference - down), min(1.0, difference + up))

@@ -1,0 +1,215 @@
+"""The contract between the writer of results (`sweeps`) and their reader (`analysis`).
+
+Each table is a tidy list of rows with a key; a part written later replaces the rows of an
+earlier one that have the same key. Percentages are 0-100, times are seconds or UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its key columns and its Arrow schema."""
+
+    name: str
+    key: tuple[str, ...]
+    schema: pa.Schema
+
+
+def _table(name: str, key: tuple[str, ...], columns: dict[str, tuple[pa.DataType, str]]) -> Table:
+    fields = [
+        pa.field(column, kind, nullable=column not in key, metadata={"description": description})
+        for column, (kind, description) in columns.items()
+    ]
+    metadata = {"schema_version": str(SCHEMA_VERSION), "table": name}
+    return Table(name, key, pa.schema(fields, metadata=metadata))
+
+
+_TIME = pa.timestamp("us", tz="UTC")
+_NAMES = pa.list_(pa.string())
+_CURVE = pa.list_(pa.float32())
+
+SWEEPS = _table(
+    "sweeps",
+    ("sweep",),
+    {
+        "sweep": (pa.string(), "name of the sweep, unique under a root"),
+        "benchmark": (pa.string(), "network and data, as lenet5/mnist"),
+        "purpose": (pa.string(), "confirmatory: a fixed budget; exploratory: a search"),
+        "search": (pa.string(), "search algorithm"),
+        "early_stopping": (pa.string(), "none, or the rule that ends poor trials early"),
+        "metric": (pa.string(), "what the objective is the mean over seeds of"),
+        "validation": (
+            pa.string(),
+            "test: the official test set; held_out: part of the train set",
+        ),
+        "epochs_planned": (pa.int32(), "epochs of a full run"),
+        "trials_planned": (pa.int32(), "trials of the whole sweep"),
+        "seeds": (pa.int32(), "runs of a trial"),
+        "claims": (_NAMES, "claims of the paper that the sweep is designed for"),
+        "spec_json": (pa.string(), "the resolved specification"),
+        "spec_sha256": (pa.string(), "its hash"),
+        "code_version": (pa.string(), "version and hash of the training code"),
+        "versions_json": (pa.string(), "Python, torch, ray and so on"),
+        "created_at": (_TIME, "when the sweep was first started"),
+    },
+)
+
+TRIALS = _table(
+    "trials",
+    ("sweep", "trial"),
+    {
+        "sweep": (pa.string(), "sweep"),
+        "trial": (pa.int32(), "number in the sweep, from 0; the Optuna trial's number"),
+        "config_id": (pa.string(), "hash of the configuration without the seed"),
+        "status": (pa.string(), "completed, pruned, diverged, error, interrupted, running"),
+        "objective": (pa.float64(), "mean over seeds of the metric; null unless all seeds ended"),
+        "objective_standard_error": (pa.float64(), "standard error of that mean"),
+        "seeds_done": (pa.int32(), "runs completed"),
+        "params_json": (pa.string(), "what the search drew"),
+        "error": (pa.string(), "what went wrong, empty if nothing"),
+        "hostname": (pa.string(), "machine that ran it"),
+        "device": (pa.string(), "cpu, or the GPU's name"),
+        "queue_seconds": (pa.float64(), "from suggestion to the worker's start on it"),
+        "start_seconds": (pa.float64(), "imports and set-up in the worker"),
+        "data_seconds": (pa.float64(), "loading the data"),
+        "train_seconds": (pa.float64(), "training and validation, all seeds"),
+        "report_seconds": (pa.float64(), "writing results"),
+        "search_seconds": (pa.float64(), "asking and telling the study"),
+        "started_at": (_TIME, "start"),
+        "ended_at": (_TIME, "end"),
+    },
+)
+
+RUNS = _table(
+    "runs",
+    ("sweep", "run_id"),
+    {
+        "sweep": (pa.string(), "sweep"),
+        "run_id": (pa.string(), "config_id and seed"),
+        "trial": (pa.int32(), "trial"),
+        "config_id": (pa.string(), "hash of the configuration without the seed"),
+        "seed": (pa.int32(), "seed"),
+        "benchmark": (pa.string(), "network and data"),
+        "activation": (pa.string(), "name of the activation"),
+        "scope": (pa.string(), "layer, channel or neuron"),
+        "init": (pa.string(), "start of the activation; null where it has only one"),
+        "s": (pa.int32(), "control points; null where the activation has none"),
+        "k": (pa.int32(), "order of U_k; null where there is none"),
+        "lambda_sum": (pa.float64(), "penalty strength; null unless polyneuron_r"),
+        "lambda_prod": (pa.float64(), "penalty strength; null unless polyneuron_r"),
+        "learning_rate": (pa.float64(), "initial learning rate"),
+        "config_json": (pa.string(), "the whole configuration"),
+        "validation": (pa.string(), "test or held_out"),
+        "epochs_planned": (pa.int32(), "epochs of the full run"),
+        "epochs_done": (pa.int32(), "epochs finished"),
+        "status": (pa.string(), "completed, pruned, diverged, error, interrupted, running"),
+        "stop_reason": (pa.string(), "why it ended early; empty if it did not"),
+        "last_val_error_percent": (pa.float64(), "after the last finished epoch"),
+        "best_val_error_percent": (pa.float64(), "smallest over epochs (optimistic)"),
+        "best_epoch": (pa.int32(), "its epoch"),
+        "parameters": (pa.int64(), "learned parameters of the network"),
+        "activation_functions": (pa.int32(), "A of eq. 4"),
+        "epoch_seconds": (pa.float64(), "median over epochs"),
+        "train_seconds": (pa.float64(), "training and validation"),
+        "images_per_second": (pa.float64(), "training throughput"),
+        "device": (pa.string(), "cpu, or the GPU's name"),
+        "tf32": (pa.bool_(), "TF32 matrix products allowed"),
+        "data_sha256": (pa.string(), "hash of the data trained on"),
+        "started_at": (_TIME, "start"),
+        "ended_at": (_TIME, "end; null while running"),
+    },
+)
+
+EPOCHS = _table(
+    "epochs",
+    ("sweep", "run_id", "epoch"),
+    {
+        "sweep": (pa.string(), "sweep"),
+        "run_id": (pa.string(), "run"),
+        "epoch": (pa.int32(), "from 1"),
+        "learning_rate": (pa.float64(), "rate during the epoch"),
+        "train_loss": (pa.float64(), "mean cross-entropy, penalties not included"),
+        "val_loss": (pa.float64(), "mean cross-entropy"),
+        "train_error_percent": (pa.float64(), "on augmented images, while training"),
+        "val_error_percent": (pa.float64(), "after the epoch"),
+        "gradient_norm": (pa.float64(), "root mean square over steps"),
+        "penalty_sum": (pa.float64(), "mean |Σw|, unweighted"),
+        "penalty_prod": (pa.float64(), "mean |Σwc|, unweighted"),
+        "epoch_seconds": (pa.float64(), "training and validation"),
+        "train_seconds": (pa.float64(), "training alone"),
+        "memory_megabytes": (pa.float64(), "peak"),
+        "nonfinite_count": (pa.int32(), "steps with a non-finite loss or gradient"),
+    },
+)
+
+SNAPSHOTS = _table(
+    "snapshots",
+    ("sweep", "run_id", "epoch", "layer", "function", "point"),
+    {
+        "sweep": (pa.string(), "sweep"),
+        "run_id": (pa.string(), "run"),
+        "epoch": (pa.int32(), "0 is the start"),
+        "layer": (pa.string(), "the module's name in the network"),
+        "function": (pa.int32(), "index within the layer"),
+        "point": (pa.int32(), "index of the control point"),
+        "c_x": (pa.float32(), "place of the control point"),
+        "c_y": (pa.float32(), "height of the curve there"),
+        "w": (pa.float32(), "its weight"),
+    },
+)
+
+FUNCTIONS = _table(
+    "functions",
+    ("sweep", "run_id", "epoch", "layer", "function"),
+    {
+        "sweep": (pa.string(), "sweep"),
+        "run_id": (pa.string(), "run"),
+        "epoch": (pa.int32(), "0 is the start"),
+        "layer": (pa.string(), "the module's name in the network"),
+        "function": (pa.int32(), "index within the layer"),
+        "v0": (pa.float32(), "slope of the linear part; null where there is none"),
+        "v1": (pa.float32(), "its offset"),
+        "input_p01": (pa.float32(), "1st percentile of the inputs on validation images"),
+        "input_p99": (pa.float32(), "99th percentile"),
+        "curve_x": (_CURVE, "grid"),
+        "curve_y": (_CURVE, "the function on the grid"),
+    },
+)
+
+PREDICTIONS = _table(
+    "predictions",
+    ("sweep", "run_id"),
+    {
+        "sweep": (pa.string(), "sweep"),
+        "run_id": (pa.string(), "run"),
+        "correct_bits": (pa.binary(), "numpy.packbits of the last epoch's correct images"),
+    },
+)
+
+EVENTS = _table(
+    "events",
+    ("sweep", "run_id", "at", "kind"),
+    {
+        "sweep": (pa.string(), "sweep"),
+        "run_id": (pa.string(), "run; empty for the sweep's own events"),
+        "at": (_TIME, "when"),
+        "kind": (pa.string(), "start, restore, diverged, error, ..."),
+        "epoch": (pa.int32(), "epoch"),
+        "detail": (pa.string(), "in words"),
+    },
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (SWEEPS, TRIALS, RUNS, EPOCHS, SNAPSHOTS, FUNCTIONS, PREDICTIONS, EVENTS)
+}
+
+TABLES_FOLDER = "tables"
+"""Parts lie in <root>/<sweep>/tables/<table>/<name>.parquet, read in the order of their names."""

@@ -1,0 +1,36 @@
+"""What the report of a store says, section by section."""
+
+from __future__ import annotations
+
+from analysis.load import Results
+from analysis.model import Report, Section, Text, count
+from analysis.names import benchmark_name
+from analysis.sections.claims import claim_sections, table1_sections
+from analysis.sections.closing import failures, methods
+from analysis.sections.glance import glance
+from analysis.sections.sweep import cost_sections, figure1_sections, sweep_sections
+
+
+def build(results: Results) -> Report:
+    """Return the report on everything in the store."""
+    title = ", ".join(results.names)
+    if results.runs.empty:
+        waiting = Text("No run has begun yet: come back when the first epochs are done.")
+        return Report(title, "PolyNeuron sweeps", (Section("runs", "Runs", (waiting,)),))
+    sections = [glance(results), *claim_sections(results), *table1_sections(results)]
+    for sweep in results.runs["sweep"].astype(str).unique():
+        sections += sweep_sections(results, sweep)
+    sections += [
+        *figure1_sections(results),
+        *cost_sections(results),
+        failures(results),
+        methods(results),
+    ]
+    return Report(title, _subtitle(results), tuple(sections))
+
+
+def _subtitle(results: Results) -> str:
+    runs = results.runs
+    benchmarks = " and ".join(benchmark_name(b) for b in runs["benchmark"].unique())
+    trials = count(len(runs[["sweep", "trial"]].drop_duplicates()), "trial")
+    return f"{benchmarks}: {trials}, {count(len(runs), 'run')}"

@@ -1,0 +1,214 @@
+"""One number a run about its activation functions: how they moved and how they bend.
+
+The functions of one run are averaged: they share its seed, so they are not independent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from analysis.curves import evaluate, slope
+from analysis.load import Results
+
+RUN = ["sweep", "run_id"]
+FUNCTION = [*RUN, "layer", "function"]
+POINT = [*FUNCTION, "point"]
+
+SHOWN_RANGE = 3.0
+"""Curves are compared on [-3, 3], where batch-normalised inputs lie."""
+
+
+def measure(results: Results, runs: pd.DataFrame, name: str) -> pd.Series | None:
+    """Return a measure of every run, in the order of `runs`; None if there is none of the name.
+
+    A run without snapshots that the measure needs is NaN.
+    """
+    if name not in MEASURES:
+        return None
+    found = MEASURES[name](results, runs)
+    keys = pd.MultiIndex.from_frame(runs[RUN].astype(str))
+    found.index = pd.MultiIndex.from_tuples(
+        [(str(sweep), str(run)) for sweep, run in found.index], names=RUN
+    )
+    return pd.Series(found.reindex(keys).to_numpy("float64"), index=runs.index)
+
+
+def shift(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return the mean over control points of |c_x at the end - c_x at the start|."""
+    start, end = _ends(results.snapshots, runs)
+    moved = (end.set_index(POINT)["c_x"] - start.set_index(POINT)["c_x"]).abs()
+    return moved.groupby(level=RUN, observed=True).mean().dropna()
+
+
+def log_span(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return the logarithm of the outermost points' mean |c_x| at the end over the start's."""
+    sizes = []
+    for points in _ends(results.snapshots, runs):
+        by_function = points.groupby(FUNCTION, observed=True)["c_x"]
+        outermost = (by_function.min().abs() + by_function.max().abs()) / 2
+        sizes.append(outermost.groupby(level=RUN, observed=True).mean())
+    start, end = sizes
+    ratio = (end / start).dropna()
+    return ratio[ratio > 0].map(np.log)
+
+
+def early_share(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return the share of the way to the last curve that a quarter of the epochs closes."""
+    return _share_closed(results, runs, lambda config, epochs: epochs)
+
+
+def early_share_before_drop(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return the same within the epochs before the learning rate first drops."""
+    return _share_closed(results, runs, _first_drop)
+
+
+def tail_bend(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return how far the curves leave their tangents at the outermost control points.
+
+    The greatest distance over two spans beyond either edge, over the rise of the steeper tangent
+    on that way. 0 for a curve with linear tails.
+    """
+    functions = _coefficients(results, runs, last=True)
+
+    def bend(c_x: np.ndarray, w: np.ndarray, v0: np.ndarray, v1: np.ndarray, k: int) -> np.ndarray:
+        edges = np.stack([c_x.min(-1), c_x.max(-1)], -1)
+        span = edges[..., 1] - edges[..., 0]
+        slopes = slope(edges, c_x, w, v0, k)
+        heights = evaluate(edges, c_x, w, v0, v1, k)
+        steps = np.linspace(0, 2, 41) * span[..., None]
+        farthest = np.zeros(len(c_x))
+        for side, sign in ((0, -1), (1, 1)):
+            x = edges[..., side, None] + sign * steps
+            tangent = heights[..., side, None] + slopes[..., side, None] * sign * steps
+            off = np.abs(evaluate(x, c_x, w, v0, v1, k) - tangent).max(-1)
+            farthest = np.maximum(farthest, off)
+        rise = np.abs(slopes).max(-1) * 2 * span
+        return np.where(rise > 0, farthest / np.where(rise > 0, rise, 1), np.nan)
+
+    return _by_run(functions, bend)
+
+
+def gap_correlation(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return the rank correlation, over a run's edges at its start, of closeness and slope.
+
+    Closeness is -log of an outermost point's distance to its neighbour; the slope is that of the
+    tail beyond it, without its sign.
+    """
+    functions = _coefficients(results, runs, last=False)
+    closeness = _by_edge(functions, lambda c_x, w, v0, v1, k: -np.log(_edge_gaps(c_x)))
+    steepness = _by_edge(
+        functions,
+        lambda c_x, w, v0, v1, k: np.abs(
+            slope(np.stack([c_x.min(-1), c_x.max(-1)], -1), c_x, w, v0, k)
+        ),
+    )
+    found = {}
+    for run in closeness:
+        a, b = pd.Series(closeness[run]), pd.Series(steepness[run])
+        ranked = min(a.nunique(), b.nunique()) > 2
+        found[run] = a.corr(b, method="spearman") if ranked else np.nan
+    return pd.Series(found, dtype="float64").dropna()
+
+
+MEASURES: dict[str, Callable[[Results, pd.DataFrame], pd.Series]] = {
+    "shift": shift,
+    "log_span": log_span,
+    "early_share": early_share,
+    "early_share_before_drop": early_share_before_drop,
+    "tail_bend": tail_bend,
+    "gap_correlation": gap_correlation,
+}
+
+
+def _ends(points: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows at the start and after the last planned epoch."""
+    planned = runs[[*RUN, "epochs_planned"]]
+    joined = points.merge(planned, on=RUN)
+    return joined[joined["epoch"] == 0], joined[joined["epoch"] == joined["epochs_planned"]]
+
+
+def _coefficients(results: Results, runs: pd.DataFrame, last: bool) -> list[tuple]:
+    """Return (run, c_x, w, v0, v1, k) of every spline at a run's start or end."""
+    points = _ends(results.snapshots, runs)[last]
+    linear = results.functions[[*FUNCTION, "epoch", "v0", "v1"]]
+    joined = points.merge(linear, on=[*FUNCTION, "epoch"]).merge(runs[[*RUN, "k"]], on=RUN)
+    joined = joined[joined["k"].notna()].sort_values([*FUNCTION, "point"])
+    found = []
+    for key, rows in joined.groupby(FUNCTION, observed=True):
+        c_x, w = (rows[name].to_numpy("float64") for name in ("c_x", "w"))
+        v0, v1 = (np.float64(rows[name].iloc[0]) for name in ("v0", "v1"))
+        found.append(((str(key[0]), str(key[1])), c_x, w, v0, v1, int(rows["k"].iloc[0])))
+    return found
+
+
+Shape = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
+
+
+def _by_edge(functions: list[tuple], shape: Shape) -> dict[tuple[str, str], list[float]]:
+    """Return each run's values of all its functions, (functions * edges,)."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for run, c_x, w, v0, v1, k in functions:
+        made = shape(c_x[None], w[None], np.array([v0]), np.array([v1]), k)
+        found.setdefault(run, []).extend(np.ravel(made))
+    return found
+
+
+def _by_run(functions: list[tuple], shape: Shape) -> pd.Series:
+    """Return the mean of a shape over each run's functions."""
+    found = {run: np.nanmean(made) for run, made in _by_edge(functions, shape).items()}
+    return pd.Series(found, dtype="float64").dropna()
+
+
+def _edge_gaps(c_x: np.ndarray) -> np.ndarray:
+    """Return the distance of each outermost point to its neighbour, (..., 2)."""
+    gaps = np.diff(np.sort(c_x, -1), axis=-1)
+    return np.stack([gaps[..., 0], gaps[..., -1]], -1)
+
+
+def _first_drop(config: dict, epochs: int) -> int:
+    """Return after how many epochs the rate first drops: halves round up, as in training."""
+    drops = config["recipe"]["drop_at"]
+    return int(np.floor(min(drops) * epochs + 0.5)) if drops else epochs
+
+
+def _share_closed(
+    results: Results, runs: pd.DataFrame, end_of: Callable[[dict, int], int]
+) -> pd.Series:
+    functions = results.functions
+    functions = functions[functions["run_id"].isin(runs["run_id"])]
+    ends = {
+        (str(sweep), str(run)): end_of(json.loads(text), int(planned))
+        for sweep, run, text, planned in runs[[*RUN, "config_json", "epochs_planned"]].itertuples(
+            index=False
+        )
+    }
+    shares: dict[tuple[str, str], list[float]] = {}
+    for key, rows in functions.groupby(FUNCTION, observed=True):
+        run = (str(key[0]), str(key[1]))
+        if run in ends:
+            shares.setdefault(run, []).append(_share(rows.set_index("epoch"), ends[run]))
+    means = {run: np.nanmean(found) for run, found in shares.items() if not np.isnan(found).all()}
+    return pd.Series(means, dtype="float64")
+
+
+def _share(rows: pd.DataFrame, end: int) -> float:
+    """Return 1 - |f_quarter - f_end| / |f_start - f_end|; NaN for a curve that never moved.
+
+    Of the epochs without a snapshot the last one before counts, which makes the share smaller.
+    """
+    epochs = np.sort(rows.index.to_numpy())
+    early = epochs[epochs <= end / 4]
+    if end not in epochs or not len(early) or epochs[0] != 0:
+        return np.nan
+    x = np.asarray(rows.loc[end, "curve_x"])
+    inside = np.abs(x) <= SHOWN_RANGE
+    first, quarter, last = (
+        np.asarray(rows.loc[epoch, "curve_y"], dtype="float64")[inside]
+        for epoch in (0, early[-1], end)
+    )
+    way = np.linalg.norm(first - last)
+    return float(1 - np.linalg.norm(quarter - last) / way) if way > 0 else np.nan

@@ -1,0 +1,330 @@
+"""Stores with planted effects, written part by part as the engine writes them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.schema import TABLES
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "lenet5/mnist": {"epochs": 30, "drop_at": [20 / 30, 25 / 30], "functions": 4},
+    "resnet20/cifar10": {"epochs": 500, "drop_at": [0.5], "functions": 19},
+}
+
+
+def configuration(
+    benchmark: str = "lenet5/mnist",
+    activation: str = "polyneuron_r",
+    options: dict[str, Any] | None = None,
+    scope: str = "layer",
+    validation: str = "test",
+    **recipe: Any,
+) -> dict[str, Any]:
+    """A run's identity as the trainers write it; `recipe` overrides the paper's."""
+    network, data = benchmark.split("/")
+    setting = SETTINGS.get(benchmark, SETTINGS["lenet5/mnist"])
+    if options is None:
+        options = {"s": 3, "k": 3} if activation.startswith("polyneuron") else {}
+    return {
+        "activation": {"name": activation, "scope": scope, "options": options},
+        "network": {
+            "name": network,
+            "pooling": "max",
+            "pad_first_convolution": True,
+            "weight_init": "he_normal",
+        },
+        "data": {
+            "name": data,
+            "validation": validation,
+            "held_out_images": 5000,
+            "train_images": None,
+        },
+        "recipe": {
+            "epochs": setting["epochs"],
+            "batch_size": 128,
+            "learning_rate": 1e-3,
+            "drop_at": setting["drop_at"],
+            "drop_factor": 0.1,
+            "weight_decay": 1e-4,
+            "decay": "coupled",
+            "decay_on": "all",
+            "betas": [0.9, 0.999],
+            "epsilon": 1e-8,
+            "activation_learning_rate": None,
+            "pad": 4,
+            "pad_before_normalising": True,
+            "flip": "left_right",
+            "normalise": "dataset",
+            "drop_last": False,
+            "lambda_sum": 1e-2,
+            "lambda_prod": 0.0,
+            "precision": "float32",
+        }
+        | recipe,
+    }
+
+
+def config_id(config: dict[str, Any]) -> str:
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def learning_curve(final: float, epochs: int, rng: np.random.Generator) -> np.ndarray:
+    """Errors in percent after each epoch, (epochs,), that end at `final`."""
+    fall = np.exp(-4 * np.arange(epochs) / max(epochs - 1, 1)) - np.exp(-4)
+    noise = rng.normal(0, 0.05, epochs) * (np.arange(epochs) < epochs - 1)
+    return np.clip(final * (1 + 3 * fall) + noise, 0, 100)
+
+
+@dataclass
+class SyntheticSweep:
+    """Rows of one sweep, collected in the order in which its workers would write them."""
+
+    name: str
+    benchmark: str = "lenet5/mnist"
+    purpose: str = "confirmatory"
+    early_stopping: str = "none"
+    validation: str = "test"
+    claims: tuple[str, ...] = ()
+    epochs_planned: int | None = None
+    seeds: int = 5
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {t: [] for t in TABLES})
+
+    def __post_init__(self) -> None:
+        default = SETTINGS.get(self.benchmark, SETTINGS["lenet5/mnist"])["epochs"]
+        self.epochs_planned = self.epochs_planned or default
+        self.rows["sweeps"].append(
+            {
+                "sweep": self.name,
+                "benchmark": self.benchmark,
+                "purpose": self.purpose,
+                "search": "grid" if self.purpose == "confirmatory" else "tpe",
+                "early_stopping": self.early_stopping,
+                "metric": "val_error_percent",
+                "validation": self.validation,
+                "epochs_planned": self.epochs_planned,
+                "seeds": self.seeds,
+                "claims": list(self.claims),
+                "spec_json": "{}",
+                "spec_sha256": hashlib.sha256(self.name.encode()).hexdigest(),
+                "code_version": "0.1.0",
+                "versions_json": json.dumps({"python": "3.11.2", "torch": "2.15.0"}),
+                "created_at": START,
+            }
+        )
+
+    def add_run(
+        self,
+        config: dict[str, Any],
+        seed: int,
+        errors: np.ndarray,
+        *,
+        status: str = "completed",
+        trial: int | None = None,
+        epoch_seconds: float = 2.0,
+        history: bool = True,
+    ) -> str:
+        """Add a run whose validation error after each finished epoch is given; its run_id."""
+        identity = config_id(config)
+        known = {row["config_id"]: row["trial"] for row in self.rows["runs"]}
+        trial = known.get(identity, len(set(known.values()))) if trial is None else trial
+        recipe, activation = config["recipe"], config["activation"]
+        options = activation["options"]
+        penalised = activation["name"] == "polyneuron_r"
+        done = len(errors)
+        run_id = f"{identity}-s{seed}"
+        self.rows["runs"].append(
+            {
+                "sweep": self.name,
+                "run_id": run_id,
+                "trial": trial,
+                "config_id": identity,
+                "seed": seed,
+                "benchmark": self.benchmark,
+                "activation": activation["name"],
+                "scope": activation["scope"],
+                "init": options.get("init"),
+                "s": options.get("s"),
+                "k": options.get("k"),
+                "lambda_sum": recipe["lambda_sum"] if penalised else None,
+                "lambda_prod": recipe["lambda_prod"] if penalised else None,
+                "learning_rate": recipe["learning_rate"],
+                "config_json": json.dumps(config),
+                "validation": self.validation,
+                "epochs_planned": recipe["epochs"],
+                "epochs_done": done,
+                "status": status,
+                "stop_reason": "" if status == "completed" else f"{status} after {done} epochs",
+                "last_val_error_percent": float(errors[-1]) if done else None,
+                "best_val_error_percent": float(errors.min()) if done else None,
+                "best_epoch": int(errors.argmin()) + 1 if done else None,
+                "parameters": 61706,
+                "activation_functions": 4,
+                "epoch_seconds": epoch_seconds,
+                "train_seconds": epoch_seconds * done,
+                "images_per_second": 60000 / epoch_seconds,
+                "device": "cpu",
+                "tf32": False,
+                "data_sha256": "d" * 64,
+                "started_at": START,
+                "ended_at": None if status == "running" else START + timedelta(minutes=done),
+            }
+        )
+        if history:
+            drops = [round(at * recipe["epochs"]) for at in recipe["drop_at"]]
+            for epoch, error in enumerate(errors, start=1):
+                dropped = sum(epoch > drop for drop in drops)
+                rate = recipe["learning_rate"] * recipe["drop_factor"] ** dropped
+                self._add_epoch(run_id, epoch, rate, float(error), epoch_seconds)
+        return run_id
+
+    def _add_epoch(
+        self, run_id: str, epoch: int, rate: float, error: float, seconds: float
+    ) -> None:
+        self.rows["epochs"].append(
+            {
+                "sweep": self.name,
+                "run_id": run_id,
+                "epoch": epoch,
+                "learning_rate": rate,
+                "train_loss": error / 25,
+                "val_loss": error / 30,
+                "train_error_percent": error * 1.3,
+                "val_error_percent": error,
+                "gradient_norm": 1.0 / epoch,
+                "penalty_sum": 0.01,
+                "penalty_prod": 0.02,
+                "epoch_seconds": seconds,
+                "train_seconds": seconds * 0.9,
+                "memory_megabytes": 300.0,
+                "nonfinite_count": 0,
+            }
+        )
+
+    def add_functions(self, run_id: str, epochs: list[int], layers: list[str]) -> None:
+        """Add a PolyNeuron-R whose control points drift a little from the ReLU-like start."""
+        grid = np.linspace(-4, 4, 41)
+        for layer_index, layer in enumerate(layers):
+            for epoch in epochs:
+                drift = 0.05 * np.log1p(epoch) * (1 + layer_index)
+                c_x = np.array([-1.0 - drift, drift / 2, 1.0 + drift])
+                w = np.array([0.125, -0.25 - drift / 10, 0.125])
+                v0, v1 = 0.5 + drift / 4, -0.25
+                curve = _relaxed(grid, c_x, w, v0, v1)
+                key = {
+                    "sweep": self.name,
+                    "run_id": run_id,
+                    "epoch": epoch,
+                    "layer": layer,
+                    "function": 0,
+                }
+                self.rows["functions"].append(
+                    key
+                    | {
+                        "v0": v0,
+                        "v1": v1,
+                        "input_p01": -1.5,
+                        "input_p99": 2.0,
+                        "curve_x": grid.tolist(),
+                        "curve_y": curve.tolist(),
+                    }
+                )
+                c_y = _relaxed(c_x, c_x, w, v0, v1)
+                self.rows["snapshots"].extend(
+                    key | {"point": i, "c_x": c_x[i], "c_y": c_y[i], "w": w[i]} for i in range(3)
+                )
+
+    def add_trials(self, params: list[str]) -> None:
+        """Add a trial row for each configuration among the runs; `params` were searched."""
+        for trial in sorted({row["trial"] for row in self.rows["runs"]}):
+            runs = [row for row in self.rows["runs"] if row["trial"] == trial]
+            done = [
+                r["last_val_error_percent"]
+                for r in runs
+                if r["status"] == "completed" and r["last_val_error_percent"] is not None
+            ]
+            complete = len(done) == len(runs)
+            status = (
+                "completed"
+                if complete
+                else next(r["status"] for r in runs if r["status"] != "completed")
+            )
+            self.rows["trials"].append(
+                {
+                    "sweep": self.name,
+                    "trial": trial,
+                    "config_id": runs[0]["config_id"],
+                    "status": status,
+                    "objective": float(np.mean(done)) if complete else None,
+                    "objective_standard_error": (
+                        float(np.std(done, ddof=1) / np.sqrt(len(done)))
+                        if complete and len(done) > 1
+                        else None
+                    ),
+                    "seeds_done": len(done),
+                    "params_json": json.dumps({name: runs[0][name] for name in params}),
+                    "error": "" if status != "error" else "OutOfMemoryError: 3 GB asked for",
+                    "hostname": "worker-1",
+                    "device": "cpu",
+                    "queue_seconds": 0.1,
+                    "start_seconds": 1.0,
+                    "data_seconds": 0.5,
+                    "train_seconds": sum(r["train_seconds"] for r in runs),
+                    "report_seconds": 0.1,
+                    "search_seconds": 0.05,
+                    "started_at": START,
+                    "ended_at": START + timedelta(minutes=1),
+                }
+            )
+
+    def write(self, root: Path, parts: int = 1, shuffle_seed: int | None = None) -> Path:
+        """Write each table in so many parts under root; the sweep's folder."""
+        for name, rows in self.rows.items():
+            rows = copy.copy(rows)
+            if shuffle_seed is not None:
+                np.random.default_rng(shuffle_seed).shuffle(rows)
+            for number, chunk in enumerate(np.array_split(np.arange(len(rows)), parts)):
+                if len(chunk):
+                    write_part(root, self.name, name, [rows[i] for i in chunk], number)
+        return root / self.name
+
+
+def write_part(
+    root: Path,
+    sweep: str,
+    table: str,
+    rows: list[dict[str, Any]],
+    number: int = 0,
+    *,
+    writer: str = "worker",
+    written_at: int | None = None,
+    version: int | None = None,
+) -> Path:
+    """Write one part as the store does; its path."""
+    schema = TABLES[table].schema
+    changed = {"written_at": str(number if written_at is None else written_at)}
+    if version is not None:
+        changed["schema_version"] = str(version)
+    metadata = {k.decode(): v.decode() for k, v in schema.metadata.items()} | changed
+    path = root / sweep / "tables" / table / f"{writer}-{number:06d}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows_table = pa.Table.from_pylist(rows, schema=schema)
+    pq.write_table(rows_table.replace_schema_metadata(metadata), path, compression="zstd")
+    return path
+
+
+def _relaxed(x: np.ndarray, c_x: np.ndarray, w: np.ndarray, v0: float, v1: float) -> np.ndarray:
+    """Eq. 1 with k = 3."""
+    return (np.abs(x[:, None] - c_x) ** 3) @ w + v0 * x + v1
