@@ -1,0 +1,265 @@
+"""The command line: it reads arguments, calls the rest and prints."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from analysis.errors import StoreError
+from sweeps.ray_environment import ClusterError
+from sweeps.spec_file import SpecError
+from trainers.sources import DataUnavailableError
+
+app = typer.Typer(
+    name="sweeps",
+    help="Hyperparameter sweeps over learned activation functions.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+Root = Annotated[
+    Path,
+    typer.Option("--root", envvar="SWEEPS_ROOT", help="Folder of all results."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, as recipe.epochs=5."),
+]
+SpecName = Annotated[str, typer.Argument(help="A bundled specification, or a YAML file.")]
+SweepName = Annotated[str, typer.Argument(help="Name of a sweep under the root.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to run on; default: here.")]
+AcceptChanges = Annotated[
+    bool, typer.Option("--accept-changes", help="Go on although code or data changed.")
+]
+ROOT = Path("results")
+REPORTS = (".html", ".md", ".tex")
+"""What `sweeps report` names; the figures and data beside them explain themselves."""
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended, as shells have it."""
+USER_ERRORS = (ClusterError, DataUnavailableError, SpecError, StoreError)
+
+
+def run_command() -> int:
+    """Run the command line; bad input ends with one or two lines and exit code 2."""
+    try:
+        app()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    except USER_ERRORS as error:
+        errors.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
+        return 2
+    return 0
+
+
+@app.command()
+def run(
+    spec: SpecName,
+    root: Root = ROOT,
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.")] = None,
+    address: Address = None,
+) -> None:
+    """Run a sweep here, or on the cluster of --address."""
+    from sweeps.driver import prepare, run_sweep
+    from sweeps.spec_file import load_spec
+
+    prepared = prepare(load_spec(spec, settings or (), name), address)
+    _print_notes(prepared.notes)
+    complete = run_sweep(prepared, root, console, address)
+    _print_end(root, prepared.spec.name, complete)
+
+
+@app.command()
+def resume(
+    name: SweepName,
+    root: Root = ROOT,
+    address: Address = None,
+    accept_changes: AcceptChanges = False,
+) -> None:
+    """Go on with a sweep that was stopped, or whose driver is gone."""
+    _continue(name, root, address, accept_changes)
+
+
+@app.command()
+def extend(
+    name: SweepName,
+    trials: Annotated[str | None, typer.Option(help="More trials, as +50.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds a trial, in all.")] = None,
+    root: Root = ROOT,
+    address: Address = None,
+    accept_changes: AcceptChanges = False,
+) -> None:
+    """Add trials or seeds to a sweep; nothing that is finished is trained again."""
+    from sweeps.continuation import more_trials
+
+    more = None if trials is None else more_trials(trials)
+    if more is None and seeds is None:
+        raise SpecError("say what to extend: --trials +50, or --seeds 10")
+    _continue(name, root, address, accept_changes, more or 0, seeds)
+
+
+@app.command()
+def retry(
+    name: SweepName,
+    root: Root = ROOT,
+    address: Address = None,
+    accept_changes: AcceptChanges = False,
+) -> None:
+    """Try again the trials that an error ended; a diverged trial is a result and stays."""
+    _continue(name, root, address, accept_changes, retry_errors=True)
+
+
+@app.command()
+def stop(name: SweepName, root: Root = ROOT) -> None:
+    """End a running sweep gently; `sweeps resume` goes on with it."""
+    from sweeps.continuation import stop_driver
+
+    stop_driver(root, name)
+    console.print(f"asked {name} to stop; go on with `sweeps resume {name}`", soft_wrap=True)
+
+
+@app.command()
+def status(name: SweepName, root: Root = ROOT) -> None:
+    """Show what a sweep is doing."""
+    from sweeps.overview import sweep_view
+    from sweeps.progress import render
+
+    console.print(render(sweep_view(root, name), time.time()))
+
+
+@app.command(name="list")
+def list_sweeps(root: Root = ROOT) -> None:
+    """List the sweeps under the root."""
+    from sweeps.overview import sweeps_table
+
+    console.print(sweeps_table(root))
+
+
+@app.command()
+def results(
+    name: SweepName,
+    root: Root = ROOT,
+    csv: Annotated[bool, typer.Option("--csv", help="One row a run, as CSV.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One row a run, as JSON lines.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="One row a run; needs --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
+) -> None:
+    """Print the trials of a sweep, or export its runs."""
+    if not (csv or json or parquet):
+        _print_trials(root, name)
+        return
+    from sweeps.overview import export_runs
+
+    form = "csv" if csv else "json" if json else "parquet"
+    export_runs(root, name, form, out, sys.stdout)
+
+
+@app.command()
+def report(
+    names: Annotated[list[str], typer.Argument(help="Sweeps to report on together.")],
+    root: Root = ROOT,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
+) -> None:
+    """Write a report of one or more sweeps."""
+    import analysis
+
+    folder = out or root / names[0] / "report"
+    for path in analysis.report(analysis.load(root, names), folder):
+        if path.suffix in REPORTS:
+            console.print(str(path), soft_wrap=True)
+
+
+@app.command()
+def plan(spec: SpecName, settings: Settings = None) -> None:
+    """Say what a sweep will cost, before anything starts."""
+    from sweeps.budget import plan_table
+    from sweeps.driver import prepare
+    from sweeps.spec_file import load_spec
+
+    prepared = prepare(load_spec(spec, settings or ()))
+    with errors.status("training a few hundred images with each activation"):
+        table = plan_table(prepared)
+    console.print(table)
+
+
+@app.command()
+def doctor(root: Root = ROOT) -> None:
+    """Check versions, devices, data and storage; each line says how to mend."""
+    from sweeps.doctor import checks
+
+    sound = True
+    for check in checks(root):
+        sound &= check.ok
+        mark = "ok  " if check.ok else "MEND"
+        style = "green" if check.ok else "red"
+        console.print(f"{mark} {check.subject}: {check.finding}", style=style, soft_wrap=True)
+    raise typer.Exit(0 if sound else 1)
+
+
+@app.command()
+def train(
+    activation: Annotated[str, typer.Option(help="Name of the activation.")] = "polyneuron_r",
+    network: Annotated[str, typer.Option(help="lenet5 or resnet20.")] = "lenet5",
+    data: Annotated[str, typer.Option(help="mnist, cifar10 or digits.")] = "mnist",
+    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Epochs; default: the paper's.")] = None,
+    settings: Settings = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    name: Annotated[str | None, typer.Option(help="Name to keep the results under.")] = None,
+    root: Root = ROOT,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
+) -> None:
+    """Train one run without Ray: the debugger's entrance."""
+    from sweeps.driver import prepare
+    from sweeps.single_run import single_run_spec, train_single_run
+
+    spec = single_run_spec(activation, network, data, seed, epochs, settings or (), name)
+    prepared = prepare(spec)
+    _print_notes(prepared.notes)
+    try:
+        train_single_run(prepared, root, device, resume, console)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _continue(
+    name: str,
+    root: Path,
+    address: str | None,
+    accept_changes: bool,
+    more_trials: int = 0,
+    seeds: int | None = None,
+    retry_errors: bool = False,
+) -> None:
+    from sweeps.continuation import Request, continue_sweep
+
+    request = Request(more_trials, seeds, retry_errors, accept_changes)
+    _print_end(root, name, continue_sweep(root, name, request, console, address))
+
+
+def _print_end(root: Path, name: str, complete: bool) -> None:
+    _print_trials(root, name)
+    if not complete:
+        errors.print(f"interrupted; go on with `sweeps resume {name}`", style="yellow")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        errors.print(f"note: {note}", style="yellow", soft_wrap=True, markup=False)
+
+
+def _print_trials(root: Path, name: str) -> None:
+    from sweeps.overview import trials_summary
+
+    console.print(trials_summary(root, name))

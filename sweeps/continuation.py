@@ -1,0 +1,188 @@
+"""Going on with a sweep: from its store and its study alone, whatever became of its driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from rich.console import Console
+
+import analysis
+from analysis.errors import StoreError, unknown_name
+from analysis.schema import SWEEPS
+from sweeps.driver import Prepared, close_runs, drive, prepare
+from sweeps.overview import rows, sweep_view
+from sweeps.provenance import code_version
+from sweeps.search_space import Params, restored
+from sweeps.spec import SweepSpec
+from sweeps.spec_file import SpecError, parse_spec
+from sweeps.store import PartWriter, SweepPaths, driver_lock, driver_process, write_atomically
+from sweeps.study import Work, ended_trials, queue_again, reopen_study
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a sweep beyond going on with it."""
+
+    more_trials: int = 0
+    seeds: int | None = None
+    """Seeds of a trial, in all."""
+    retry_errors: bool = False
+    accept_changes: bool = False
+
+
+def continue_sweep(
+    root: Path, name: str, request: Request, console: Console, address: str | None
+) -> bool:
+    """Go on with a sweep until every trial has an end.
+
+    Returns:
+        Whether every trial ran to an end of its own; False after an interrupt.
+
+    Raises:
+        StoreError: no such sweep, another driver runs it, or code or data changed.
+        SpecError: the sweep cannot be extended as asked.
+    """
+    paths = SweepPaths(root.resolve(), name)
+    spec = extended(stored_spec(paths), request)
+    with driver_lock(paths):
+        pass  # refuse at once, not after Ray has started, what another process runs
+    prepared = prepare(spec, address)
+    if not request.accept_changes:
+        _refuse_changes(paths, prepared)
+
+    def start(writer: PartWriter) -> tuple[optuna.Study, Work]:
+        close_runs(paths, writer)
+        study = reopen_study(spec, paths)
+        queued = queue_again(spec, study) if request.retry_errors else 0
+        planned = int(_sweep_row(paths)["trials_planned"]) + request.more_trials + queued
+        write_atomically(paths.spec, spec.to_json().encode())
+        writer.write(SWEEPS, [{**_sweep_row(paths), **_changed(spec, planned)}])
+        work = Work(planned - len(ended_trials(study)), _not_in_store(spec, paths, study))
+        view.restart(planned, len(spec.seeds), _ended_counts(paths, work))
+        return study, work
+
+    view = sweep_view(root, name)
+    return drive(prepared, paths, view, console, address, start, again=True)
+
+
+def stored_spec(paths: SweepPaths) -> SweepSpec:
+    """Read the specification that a sweep was started with.
+
+    Raises:
+        StoreError: there is no such sweep.
+    """
+    try:
+        return parse_spec(json.loads(paths.spec.read_text("utf-8")))
+    except FileNotFoundError:
+        known = [folder.parent.name for folder in paths.root.glob("*/spec.json")]
+        raise StoreError(f"{unknown_name('sweep', paths.sweep, known)} (in {paths.root})") from None
+
+
+def extended(spec: SweepSpec, request: Request) -> SweepSpec:
+    """Raise the number of trials or seeds of a specification.
+
+    Raises:
+        SpecError: a grid has no more trials, or seeds would be taken away.
+    """
+    changed: dict[str, Any] = {}
+    if request.more_trials:
+        if spec.search.trials is None:
+            raise SpecError("--trials: a grid search has run its whole grid; start another sweep")
+        trials = spec.search.trials + request.more_trials
+        changed["search"] = spec.search.model_copy(update={"trials": trials})
+    if request.seeds is not None:
+        if request.seeds <= len(spec.seeds):
+            raise SpecError(
+                f"--seeds: the sweep has {len(spec.seeds)} seeds a trial; ask for more than that"
+            )
+        unused = (seed for seed in range(10**6) if seed not in spec.seeds)
+        new = [next(unused) for _ in range(request.seeds - len(spec.seeds))]
+        changed["seeds"] = (*spec.seeds, *new)
+    return spec.model_copy(update=changed)
+
+
+def more_trials(text: str) -> int:
+    """Read `+50`.
+
+    Raises:
+        SpecError: it is no such number.
+    """
+    if not text.removeprefix("+").isdecimal() or int(text) < 1:
+        raise SpecError(f"--trials: expected how many more, as +50; got {text!r}")
+    return int(text)
+
+
+def stop_driver(root: Path, name: str) -> None:
+    """Ask the process that runs a sweep to end it gently.
+
+    Raises:
+        StoreError: nobody runs it, or another machine does.
+    """
+    paths = SweepPaths(root.resolve(), name)
+    stored_spec(paths)
+    host, pid = driver_process(paths)
+    if host != socket.gethostname():
+        raise StoreError(f"{name} is run on {host}: stop it there, with `sweeps stop {name}`")
+    os.kill(pid, signal.SIGTERM)
+
+
+def _refuse_changes(paths: SweepPaths, prepared: Prepared) -> None:
+    from trainers.datasets import load
+
+    before, now = _sweep_row(paths)["code_version"], code_version()
+    changes = [] if before == now else [f"training code: {before} -> {now}"]
+    hashes = analysis.load(paths.folder).runs["data_sha256"].dropna()
+    trained = sorted({str(one) for one in hashes if one})
+    if trained:
+        here = load(prepared.spec.data.name, prepared.data_root).sha256
+        changes += [f"data: {one[:12]} -> {here[:12]}" for one in trained if one != here]
+    if changes:
+        raise StoreError(
+            f"{'; '.join(changes)}. Old and new runs would not be comparable:"
+            " start another sweep, or go on with --accept-changes"
+        )
+
+
+def _ended_counts(paths: SweepPaths, work: Work) -> dict[str, int]:
+    trials = analysis.load(paths.folder).trials
+    ended = trials[~trials["status"].isin(["running", "interrupted"])]
+    kept = ended[~ended["trial"].isin([number for number, _ in work.again])]
+    return {str(status): int(n) for status, n in kept["status"].value_counts().items() if n}
+
+
+def _sweep_row(paths: SweepPaths) -> dict[str, Any]:
+    found = rows(analysis.load(paths.folder).sweeps)
+    if not found:
+        raise StoreError(f"the table `sweeps` of {paths.folder} cannot be read")
+    return found[0]
+
+
+def _changed(spec: SweepSpec, planned: int) -> dict[str, object]:
+    return {
+        "trials_planned": planned,
+        "seeds": len(spec.seeds),
+        "spec_json": spec.to_json(),
+        "spec_sha256": spec.sha256,
+        "code_version": code_version(),
+    }
+
+
+def _not_in_store(
+    spec: SweepSpec, paths: SweepPaths, study: optuna.Study
+) -> tuple[tuple[int, Params], ...]:
+    """List the trials whose end the study knows and the store lacks, wholly or some seeds of."""
+    known = {row["trial"]: row for row in rows(analysis.load(paths.folder).trials)}
+    again = []
+    for one in ended_trials(study):
+        row = known.get(one.number, {"status": "running"})
+        cut_off = row["status"] in ("running", "interrupted")
+        if cut_off or (row["status"] == "completed" and row["seeds_done"] < len(spec.seeds)):
+            again.append((one.number, restored(spec, one.params)))
+    return tuple(again)

@@ -1,0 +1,203 @@
+"""Runs a sweep from its specification to compacted results."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import optuna
+from rich.console import Console
+
+import analysis
+from analysis.schema import RUNS, SWEEPS, TRIALS
+from sweeps import ray_environment
+from sweeps.overview import rows
+from sweeps.progress import LiveView, SweepView
+from sweeps.provenance import code_version, versions
+from sweeps.search_space import check, trial_count
+from sweeps.spec import SweepSpec
+from sweeps.spec_file import SpecError
+from sweeps.store import PartWriter, SweepPaths, compact, driver_lock, write_atomically
+from sweeps.study import OpenTrial, Work, create_study
+from trainers.config import DataConfig
+from trainers.sources import DataUnavailableError, available, data_root, provide
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sweep that can start: checked, with its data at hand."""
+
+    spec: SweepSpec
+    data_root: Path
+    notes: tuple[str, ...]
+    """What the user should know before it starts."""
+
+
+def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
+    """Check all that can be checked before anything is written.
+
+    Args:
+        spec: what to run.
+        address: the cluster to run on, whose GPUs are counted when it is joined; None: here.
+
+    Raises:
+        SpecError: a setting cannot be run, or there is no GPU.
+        DataUnavailableError: the data is not there and cannot be fetched.
+    """
+    notes = check(spec)
+    if address is None:
+        _check_devices(spec)
+    root = data_root()
+    try:
+        if not available(spec.data.name, root):
+            provide(spec.data.name, root)
+    except DataUnavailableError as error:
+        if spec.data_fallback is None:
+            raise
+        notes.append(f"{error}: training on {spec.data_fallback} instead")
+        data = DataConfig(spec.data_fallback, spec.data.validation)
+        spec = spec.model_copy(update={"data": data})
+    return Prepared(spec, root, tuple(notes))
+
+
+def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | None = None) -> bool:
+    """Run a sweep to its end, or to an interrupt, and compact what it wrote.
+
+    Args:
+        prepared: from `prepare`.
+        root: where results go; the sweep makes a folder of its name in it.
+        console: for the live view.
+        address: a Ray cluster to run on; None: this machine.
+
+    Returns:
+        Whether every trial ran to an end of its own; False after an interrupt.
+
+    Raises:
+        StoreError: the name is taken.
+        ClusterError: no cluster there, or it lacks what a trial needs.
+    """
+    spec = prepared.spec
+    paths = SweepPaths(root.resolve(), spec.name)
+    paths.check_free()
+
+    def start(writer: PartWriter) -> tuple[optuna.Study, Work]:
+        write_atomically(paths.spec, spec.to_json().encode())
+        writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
+        return create_study(spec, paths), Work(trial_count(spec))
+
+    view = _view(spec, trial_count(spec), prepared.notes)
+    return drive(prepared, paths, view, console, address, start, again=False)
+
+
+def drive(
+    prepared: Prepared,
+    paths: SweepPaths,
+    view: SweepView,
+    console: Console,
+    address: str | None,
+    start: Callable[[PartWriter], tuple[optuna.Study, Work]],
+    again: bool,
+) -> bool:
+    """Do a sweep's work on a cluster: what `start` says, once the sweep's folder is ours."""
+    ray_environment.prepare()
+    from sweeps.tuning import cluster, tune_study  # imports ray, which reads its environment
+
+    with cluster(address, prepared.spec.resources) as slots:
+        paths.create(again)
+        with driver_lock(paths), gentle_termination():
+            writer = PartWriter(paths, "driver")
+            study, work = start(writer)
+
+            with LiveView(view, console) as show:
+
+                def on_change(trial: OpenTrial, status: str) -> None:
+                    writer.write(TRIALS, [trial_row(paths.sweep, trial, status)])
+                    show(trial, status)
+
+                if work.trials > 0:
+                    data = prepared.data_root
+                    tune_study(prepared.spec, study, paths, data, slots, work, on_change)
+            close_runs(paths, writer)
+            compact(paths)
+    return view.complete
+
+
+@contextmanager
+def gentle_termination() -> Iterator[None]:
+    """Treat a request to terminate as Ctrl-C, which Ray Tune answers by stopping its trials."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
+    """Describe a sweep of so many trials for the table `sweeps`."""
+    return {
+        "sweep": spec.name,
+        "benchmark": spec.benchmark,
+        "purpose": spec.purpose,
+        "search": spec.search.algorithm,
+        "early_stopping": "none",
+        "metric": spec.objective,
+        "validation": spec.data.validation,
+        "epochs_planned": spec.recipe.epochs,
+        "trials_planned": trials,
+        "seeds": len(spec.seeds),
+        "claims": list(spec.claims),
+        "spec_json": spec.to_json(),
+        "spec_sha256": spec.sha256,
+        "code_version": code_version(),
+        "versions_json": json.dumps(versions(), sort_keys=True),
+        "created_at": datetime.now(UTC),
+    }
+
+
+def trial_row(sweep: str, trial: OpenTrial, status: str) -> dict[str, object]:
+    """Describe a trial for the table `trials`: what its worker reported, and our own times."""
+    known = {name: trial.result[name] for name in TRIALS.schema.names if name in trial.result}
+    started = trial.result.get("started_at")
+    return {
+        **known,
+        "sweep": sweep,
+        "trial": trial.number,
+        "config_id": trial.config_id,
+        "status": status,
+        "params_json": json.dumps(trial.params),
+        "search_seconds": trial.search_seconds,
+        "started_at": datetime.fromtimestamp(started or trial.asked_at, UTC),
+        "ended_at": None if status == "running" else datetime.now(UTC),
+    }
+
+
+def close_runs(paths: SweepPaths, writer: PartWriter) -> None:
+    """Record the runs that no worker has any more as interrupted."""
+    results = analysis.load(paths.folder)
+    left = results.runs[results.runs["status"] == "running"]
+    epochs = results.epochs["run_id"].value_counts()
+    ended = {"status": "interrupted", "ended_at": datetime.now(UTC)}
+    known = rows(left.astype(object).where(left.notna(), None))
+    writer.write(
+        RUNS, [{**row, **ended, "epochs_done": int(epochs.get(row["run_id"], 0))} for row in known]
+    )
+
+
+def _view(spec: SweepSpec, trials: int, notes: tuple[str, ...]) -> SweepView:
+    return SweepView(spec.name, trials, len(spec.seeds), spec.recipe.epochs, notes=list(notes))
+
+
+def _check_devices(spec: SweepSpec) -> None:
+    if spec.resources.gpus > 0:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SpecError(
+                f"resources.gpus: {spec.resources.gpus} a trial asked for, and this machine has"
+                " none; set it to 0, or name a cluster that has one with --address"
+            )

@@ -1,0 +1,167 @@
+"""What a store says of its sweeps: the live view rebuilt, the list, the table of trials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+import analysis
+from analysis.errors import StoreError
+from sweeps.progress import (
+    SYMBOLS,
+    RunningTrial,
+    SweepView,
+    best_text,
+    interval_text,
+    value_text,
+)
+from sweeps.store import SweepPaths, driver_alive
+
+FORMATS = ("csv", "json", "parquet")
+SHOWN_TRIALS = 40
+
+
+def sweep_view(root: Path, name: str) -> SweepView:
+    """Rebuild the live view of a sweep from its store."""
+    results = analysis.load(root, [name])
+    sweep = results.sweeps.iloc[0]
+    view = SweepView(
+        name=name,
+        total=int(sweep["trials_planned"]),
+        seeds=int(sweep["seeds"]),
+        epochs=int(sweep["epochs_planned"]),
+        started_at=sweep["created_at"].timestamp(),
+    )
+    trials = results.trials
+    for status, count in trials["status"].value_counts().items():
+        if status != "running" and count:
+            view.counts[str(status)] = int(count)
+    view.best = _best(trials)
+    for trial in rows(trials[trials["status"] == "running"]):
+        view.running[trial["trial"]] = _running(results, trial)
+    if not driver_alive(SweepPaths(root, name)):
+        ended = trials["ended_at"].max()
+        view.stopped_at = view.started_at if pd.isna(ended) else ended.timestamp()
+        if not view.complete:
+            missing = view.total - view.done + view.counts.get("interrupted", 0)
+            view.notes.append(f"no driver runs this sweep any more; {missing} trials have no end")
+    return view
+
+
+def sweeps_table(root: Path) -> RenderableType:
+    """List the sweeps under a root, the newest last."""
+    results = analysis.load(root)
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for title in ("sweep", "benchmark", "purpose", "trials", "best", "started (UTC)"):
+        table.add_column(title, no_wrap=True)
+    for sweep in rows(results.sweeps.sort_values("created_at")):
+        trials = results.trials[results.trials["sweep"] == sweep["sweep"]]
+        done = int((trials["status"] != "running").sum())
+        best = _best(trials)
+        table.add_row(
+            sweep["sweep"],
+            sweep["benchmark"],
+            sweep["purpose"],
+            f"{done}/{sweep['trials_planned']}",
+            "–" if best is None else interval_text(best[1], best[2]),
+            f"{sweep['created_at']:%Y-%m-%d %H:%M}",
+        )
+    return table
+
+
+def trials_summary(root: Path, name: str) -> RenderableType:
+    """Show the trials of a sweep, the best first, and what can be done next."""
+    trials = analysis.load(root, [name]).trials
+    ordered = trials.sort_values(["objective", "trial"], na_position="last")
+    params = [json.loads(text) for text in trials["params_json"]]
+    keys = list(dict.fromkeys(key for one in params for key in one))
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for title in ("trial", "status", "error %", "seeds", "train s"):
+        table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True)
+    for key in keys:
+        table.add_column(SYMBOLS.get(key, key), justify="right", no_wrap=True)
+    for trial in rows(ordered.head(SHOWN_TRIALS)):
+        drawn = json.loads(trial["params_json"])
+        objective = _optional(trial["objective"])
+        error = _optional(trial["objective_standard_error"])
+        seconds = _optional(trial["train_seconds"])
+        table.add_row(
+            str(trial["trial"]),
+            str(trial["status"]),
+            "–" if objective is None else interval_text(objective, error).removesuffix(" %"),
+            "–" if pd.isna(trial["seeds_done"]) else str(trial["seeds_done"]),
+            "–" if seconds is None else f"{seconds:.1f}",
+            *(value_text(drawn[key]) if key in drawn else "–" for key in keys),
+        )
+    parts: list[RenderableType] = [table]
+    if len(ordered) > SHOWN_TRIALS:
+        parts.append(Text(f"and {len(ordered) - SHOWN_TRIALS} more", style="dim"))
+    view = SweepView(name, len(trials), 1, 1, best=_best(trials))
+    where = "" if root == Path("results") else f" --root {root}"
+    next_steps = (
+        f"\nGo on with\n  sweeps results {name} --csv{where}    (one row a run)"
+        f"\n  sweeps report {name}{where}    (tables and figures as HTML)"
+    )
+    return Group(*parts, Text(), best_text(view), Text(next_steps, style="dim", no_wrap=True))
+
+
+def export_runs(root: Path, name: str, form: str, out: Path | None, stream: TextIO) -> None:
+    """Write one row a run, to a file or to a stream.
+
+    Raises:
+        StoreError: a Parquet export without a file.
+    """
+    runs = analysis.load(root, [name]).runs
+    if form == "parquet":
+        if out is None:
+            raise StoreError("--parquet writes a binary file: say where with --out FILE")
+        runs.to_parquet(out, index=False)
+        return
+    if form == "csv":
+        text = runs.to_csv(index=False)
+    else:
+        text = runs.to_json(orient="records", lines=True, date_format="iso")
+    if out is None:
+        stream.write(text)
+    else:
+        out.write_text(text, "utf-8")
+
+
+def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """List the rows of a frame by column name."""
+    return [
+        {str(column): value for column, value in row.items()} for row in frame.to_dict("records")
+    ]
+
+
+def _best(trials: pd.DataFrame) -> tuple[int, float, float | None, dict[str, Any]] | None:
+    ended = trials[trials["objective"].notna() & (trials["status"] == "completed")]
+    if ended.empty:
+        return None
+    best = ended.sort_values(["objective", "trial"]).iloc[0]
+    error = _optional(best["objective_standard_error"])
+    return int(best["trial"]), float(best["objective"]), error, json.loads(best["params_json"])
+
+
+def _running(results: analysis.Results, trial: dict[str, Any]) -> RunningTrial:
+    runs = results.runs
+    mine = runs[runs["trial"] == trial["trial"]]
+    params = json.loads(trial["params_json"])
+    shown = RunningTrial(trial["trial"], params, run=max(0, len(mine) - 1))
+    current = mine[mine["status"] == "running"]["run_id"]
+    epochs = results.epochs[results.epochs["run_id"].isin(current)]
+    if not epochs.empty:
+        last = epochs.sort_values("epoch").iloc[-1]
+        shown.epoch = int(last["epoch"])
+        shown.val_error_percent = float(last["val_error_percent"])
+    return shown
+
+
+def _optional(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)

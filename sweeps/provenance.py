@@ -1,0 +1,35 @@
+"""What produced a result: the training code, the versions of what it stands on, the device."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pandas", "pyarrow")
+TRAINING_PACKAGES = ("polyneuron", "trainers")
+
+
+def versions() -> dict[str, str]:
+    """Name the version of Python and of each package that can change a result."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in ("polyneuron-sweeps", *PACKAGES):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@lru_cache
+def code_version() -> str:
+    """Identify the training code: the package's version and a hash of its source files."""
+    digest = hashlib.sha256()
+    for package in TRAINING_PACKAGES:
+        folder = Path(__file__).parent.parent / package
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(f"{file.relative_to(folder.parent)}\0".encode())
+            digest.update(file.read_bytes())
+    return f"{versions()['polyneuron-sweeps']}+{digest.hexdigest()[:12]}"

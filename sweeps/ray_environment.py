@@ -1,0 +1,28 @@
+"""What must be known before Ray is imported: the settings that it reads from the environment."""
+
+from __future__ import annotations
+
+import os
+
+SETTINGS = {
+    # An open cluster runs anybody's code: workers and drivers prove themselves with a token.
+    "RAY_AUTH_MODE": "token",
+    # Our own view replaces Ray's: its tables, hints and logs fill hundreds of lines.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+class ClusterError(RuntimeError):
+    """No Ray cluster could be reached or started, or it lacks what a trial needs."""
+
+
+def prepare() -> None:
+    """Set what the user has not set himself."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)

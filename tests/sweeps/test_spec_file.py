@@ -1,0 +1,238 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeps.spec import SweepSpec
+from sweeps.spec_file import SpecError, bundled_names, load_spec, parse_spec, with_settings
+
+SOUND = {
+    "name": "trial-run",
+    "network": "lenet5",
+    "data": {"name": "digits"},
+    "recipe": {"epochs": 2},
+    "activation": "polyneuron_r",
+    "space": {
+        "s": {"choice": [3, 5]},
+        "k": 3,
+        "lambda_sum": {"log": [1e-4, 1e-1]},
+        "learning_rate": {"uniform": [1e-4, 1e-2]},
+    },
+    "seeds": 2,
+    "search": {"algorithm": "tpe", "trials": 4},
+}
+
+
+def changed(path: str, value: object) -> dict:
+    raw = copy.deepcopy(SOUND)
+    *sections, key = path.split("/")
+    section = raw
+    for name in sections:
+        section = section.setdefault(name, {})
+    section[key] = value
+    return raw
+
+
+def test_every_bundled_question_is_there() -> None:
+    assert set(bundled_names()) == {
+        "ablation_lambda",
+        "ablation_sk",
+        "init_stability",
+        "lr_sensitivity",
+        "quickstart",
+        "relaxed_sk",
+        "table1_lenet5",
+        "table1_resnet20",
+    }
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_a_resolved_specification_reads_back_unchanged(name: str) -> None:
+    spec = load_spec(name)
+    assert spec.name == name
+    again = parse_spec(spec.model_dump(mode="json"))
+    assert again == spec
+    assert again.sha256 == spec.sha256
+
+
+def test_shorthands_stand_for_what_they_say() -> None:
+    spec = parse_spec(SOUND)
+    assert spec.network.name == "lenet5"
+    assert spec.activation.name == "polyneuron_r"
+    assert spec.seeds == (0, 1)
+    assert spec.space["k"].kind == "fixed"
+    assert spec.space["k"].values == (3,)
+
+
+def test_five_seeds_are_the_default() -> None:
+    raw = {key: value for key, value in SOUND.items() if key != "seeds"}
+    assert parse_spec(raw).seeds == (0, 1, 2, 3, 4)
+
+
+def test_the_recipe_starts_from_the_papers_for_the_network() -> None:
+    raw = {"name": "r", "network": "resnet20", "data": "cifar10", "search": "grid"}
+    assert parse_spec(raw).recipe.epochs == 500
+    assert parse_spec(raw).recipe.drop_at == (0.5,)
+    assert parse_spec({**raw, "recipe": {"epochs": 2}}).recipe.drop_at == (0.5,)
+    assert parse_spec({**raw, "network": "lenet5"}).recipe.epochs == 30
+
+
+REFUSED = {
+    "unknown key": ("nam", "x", "nam: unknown key; did you mean name"),
+    "unknown key in a section": ("recipe/epoch", 3, "recipe.epoch: unknown key; did you mean epo"),
+    "wrong type": ("recipe/epochs", "3", r"recipe.epochs: expected an integer; got '3'"),
+    "true is no number": ("recipe/epochs", True, "recipe.epochs: expected an integer; got True"),
+    "no such network": ("network", "lenet", "network.name: expected 'lenet5' or 'resnet20'"),
+    "no such data": ("data/name", "svhn", "data.name: expected 'mnist', 'cifar10' or 'digits'"),
+    "empty range": ("space/s", {"int": [9, 3]}, r"space.s: the range \[9, 3\] is empty"),
+    "range of one value": ("space/s", {"int": [3, 3]}, r"space.s: the range \[3, 3\] is empty"),
+    "log from 0": ("space/lambda_sum", {"log": [0, 1]}, "space.lambda_sum: a log range starts"),
+    "floats for int": ("space/s", {"int": [3.5, 9]}, "space.s: int takes two integers"),
+    "three ends": ("space/s", {"int": [3, 5, 9]}, "space.s: int takes two integers"),
+    "empty choice": ("space/s", {"choice": []}, "space.s: choice has no values"),
+    "value twice": ("space/s", {"choice": [3, 3]}, "space.s: choice lists a value twice"),
+    "unknown kind": ("space/s", {"range": [3, 5]}, "space.s: expected a value or one of uniform"),
+    "no domain": ("space/s", None, "space.s: expected a value or one of uniform"),
+    "nested value": ("space/s", {"choice": [[3]]}, "space.s: expected a value or one of uniform"),
+    "no seeds": ("seeds", 0, "seeds: a trial needs at least one seed; got 0"),
+    "seed twice": ("seeds", [1, 1], "seeds: a seed is listed twice"),
+    "no trials": ("search", "tpe", "search: trials is missing"),
+    "grid of ranges": ("search", "grid", "a grid search needs grid"),
+    "grid with trials": ("search", {"algorithm": "grid", "trials": 3}, "runs its whole grid"),
+    "confirmatory search": ("purpose", "confirmatory", "confirmatory needs search: grid"),
+    "bad name": ("name", "a/b", "name: expected up to 64 letters"),
+    "negative epochs": ("recipe/epochs", -1, "recipe: epochs: expected at least 1; got -1"),
+    "infinite rate": ("recipe/learning_rate", float("inf"), "learning_rate: expected a finite"),
+    "no cpus": ("resources/cpus", 0, "resources.cpus: expected greater than 0"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_wrong_is_named_with_its_value_and_the_mend(case: str) -> None:
+    path, value, message = REFUSED[case]
+    with pytest.raises(SpecError, match=message) as caught:
+        parse_spec(changed(path, value))
+    assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_a_missing_file_is_named_with_what_is_bundled() -> None:
+    with pytest.raises(SpecError, match="no specification 'quickstrat': did you mean quickstart"):
+        load_spec("quickstrat")
+
+
+def test_numbers_like_1e_4_are_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("search: grid\nrecipe: {learning_rate: 1e-4}\n")
+    spec = load_spec(str(file))
+    assert spec.recipe.learning_rate == 1e-4
+    assert spec.name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("search: grid\nsearch: tpe\n", "the key 'search' is given twice"),
+        ("search: [grid\n", "is not YAML"),
+        ("- a\n- b\n", "expected keys and values"),
+        ("", "expected keys and values"),
+    ],
+)
+def test_a_file_that_is_no_specification_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecError, match=message):
+        load_spec(str(file))
+
+
+def test_settings_override_a_section_or_one_field() -> None:
+    raw = with_settings(SOUND, ["recipe.epochs=7", "data=mnist", "space.apl.s=5", "seeds=[3, 4]"])
+    assert raw["recipe"] == {"epochs": 7}
+    assert raw["space"]["apl.s"] == 5
+    assert parse_spec({**raw, "space": SOUND["space"]}).seeds == (3, 4)
+    assert SOUND["recipe"] == {"epochs": 2}
+
+
+def test_a_setting_goes_into_a_section_given_by_its_name() -> None:
+    raw = with_settings(SOUND, ["network.pooling=average"])
+    assert parse_spec(raw).network.pooling == "average"
+
+
+@pytest.mark.parametrize("setting", ["recipe.epochs", "=3", "seeds.x=3", "name=[", "a.b.c=1"])
+def test_a_malformed_setting_is_refused(setting: str) -> None:
+    with pytest.raises(SpecError):
+        parse_spec(with_settings(SOUND, [setting]))
+
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 12),
+    st.floats(),
+    st.sampled_from(["", "grid", "tpe", "mnist", "relu", "lenet5", "s", "1e-4"]),
+    st.text(max_size=5),
+)
+ANYTHING = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["name", "int", "log", "grid", "choice", "s", "kind", "values", "x"]),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=6,
+)
+FIELDS = "recipe/epochs recipe/betas space/s space/x search/trials data/name data/train_images"
+MORE_FIELDS = "activation/options network/name x resources/cpus"
+PLACES = st.sampled_from([*SweepSpec.model_fields, *FIELDS.split(), *MORE_FIELDS.split()])
+
+
+def refusal(raw: dict) -> str | None:
+    try:
+        parse_spec(raw)
+    except SpecError as error:
+        return str(error)
+    return None
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(PLACES, ANYTHING), min_size=1, max_size=3))
+def test_any_mutation_is_accepted_or_refused_in_two_lines(
+    mutations: list[tuple[str, object]],
+) -> None:
+    raw = copy.deepcopy(SOUND)
+    for path, value in mutations:
+        section, _, key = path.rpartition("/")
+        if section and isinstance(raw.get(section), dict):
+            raw[section][key] = value
+        else:
+            raw[section or key] = value
+    message = refusal(raw)
+    if message is not None:
+        assert 1 <= len(message.splitlines()) <= 2
+    else:
+        spec = parse_spec(raw)
+        assert parse_spec(spec.model_dump(mode="json")) == spec
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(max_size=60))
+def test_any_text_is_accepted_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    file = tmp_path_factory.mktemp("spec") / "any.yaml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(SpecError):
+        load_spec(str(file))
+
+
+def test_a_specification_written_as_yaml_is_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "any.yaml"
+    file.write_text(yaml.safe_dump(SOUND), "utf-8")
+    assert load_spec(str(file)) == parse_spec(SOUND)

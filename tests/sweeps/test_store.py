@@ -1,0 +1,170 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import analysis
+from analysis.errors import StoreError
+from analysis.schema import EPOCHS, RUNS, SWEEPS, TRIALS
+from sweeps.store import PartWriter, SweepPaths, compact, driver_alive, driver_lock
+
+
+def epoch(run_id: str, number: int, error: float) -> dict:
+    return {"sweep": "a", "run_id": run_id, "epoch": number, "val_error_percent": error}
+
+
+def sweep_at(root: Path) -> SweepPaths:
+    paths = SweepPaths(root, "a")
+    paths.create()
+    PartWriter(paths, "driver").write(SWEEPS, [{"sweep": "a"}])
+    return paths
+
+
+def errors(paths: SweepPaths) -> dict[tuple[str, int], float]:
+    frame = analysis.load(paths.folder).epochs
+    keys = zip(frame["run_id"].astype(str), frame["epoch"], strict=True)
+    return dict(zip(keys, frame["val_error_percent"], strict=True))
+
+
+def test_rows_are_there_when_write_returns(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 1, 5.0)])
+    assert errors(paths) == {("r1", 1): 5.0}
+
+
+def test_the_last_row_of_a_key_wins_also_over_a_restarted_writer(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 1, 5.0), epoch("r1", 2, 4.0)])
+    PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 2, 3.0)])
+    assert errors(paths) == {("r1", 1): 5.0, ("r1", 2): 3.0}
+    assert len(list((paths.tables / "epochs").iterdir())) == 2
+
+
+def test_merging_and_compacting_change_no_row(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    for run in ("r1", "r2"):
+        writer = PartWriter(paths, run)
+        for number in range(1, 6):
+            writer.write(EPOCHS, [epoch(run, number, 10.0 - number)])
+        writer.write(EPOCHS, [epoch(run, 3, 1.0)])
+    before = errors(paths)
+    PartWriter(paths, "r1").merge()
+    assert len(list((paths.tables / "epochs").glob("r1-*"))) == 1
+    assert errors(paths) == before
+    compact(paths)
+    assert list((paths.tables / "epochs").iterdir()) == []
+    assert errors(paths) == before
+    PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 3, 2.0)])
+    assert errors(paths) == {**before, ("r1", 3): 2.0}
+    compact(paths)
+    assert errors(paths) == {**before, ("r1", 3): 2.0}
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["r1", "r2"]),
+            st.lists(st.tuples(st.integers(1, 4), st.floats(0, 100)), min_size=1, max_size=4),
+            st.sampled_from(["write", "write", "merge", "compact"]),
+        ),
+        max_size=8,
+    )
+)
+def test_any_order_of_writing_merging_and_compacting_reads_as_a_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, steps: list
+) -> None:
+    paths = sweep_at(tmp_path_factory.mktemp("store"))
+    expected: dict[tuple[str, int], float] = {}
+    for run, rows, action in steps:
+        writer = PartWriter(paths, run)
+        writer.write(EPOCHS, [epoch(run, number, error) for number, error in rows])
+        expected |= {(run, number): error for number, error in rows}
+        if action == "merge":
+            writer.merge()
+        elif action == "compact":
+            compact(paths)
+    assert errors(paths) == expected
+
+
+def test_an_end_outlasts_interrupts_that_others_noted_before_and_after(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    driver, run = PartWriter(paths, "driver"), PartWriter(paths, "r1")
+
+    def note(writer: PartWriter, run_id: str, status: str) -> None:
+        row = {"sweep": "a", "run_id": run_id, "trial": 0, "seed": 0, "status": status}
+        writer.write(RUNS, [row])
+
+    note(run, "r1", "running")
+    note(driver, "r1", "interrupted")
+    note(run, "r1", "completed")
+    run.merge()
+    note(driver, "r2", "interrupted")
+    expected = {"r1": "completed", "r2": "interrupted"}
+    for _ in range(2):
+        runs = analysis.load(paths.folder).runs
+        assert dict(zip(runs["run_id"].astype(str), runs["status"].astype(str), strict=True)) == (
+            expected
+        )
+        compact(paths)
+
+
+def test_a_half_written_file_is_never_read(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 1, 5.0)])
+    whole = next((paths.tables / "epochs").iterdir())
+    whole.with_name(".r1-000001.parquet.99").write_bytes(whole.read_bytes()[:100])
+    assert errors(paths) == {("r1", 1): 5.0}
+    PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 2, 4.0)])
+    compact(paths)
+    assert errors(paths) == {("r1", 1): 5.0, ("r1", 2): 4.0}
+
+
+def test_files_carry_version_and_units(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    compact(paths)
+    schema = pq.read_schema(paths.tables / "sweeps.parquet")
+    assert schema.metadata[b"schema_version"] == b"1"
+    assert int(schema.metadata[b"written_at"]) > 1.7e18
+    assert schema.names == SWEEPS.schema.names
+
+
+@pytest.mark.parametrize("table", [RUNS, TRIALS, EPOCHS])
+def test_every_column_says_what_it_means(table) -> None:
+    for field in table.schema:
+        assert len(field.metadata[b"description"]) > 2, field.name
+
+
+def test_a_name_is_taken_once(tmp_path: Path) -> None:
+    SweepPaths(tmp_path, "a").create()
+    with pytest.raises(StoreError, match=r"the name 'a' is taken.*--name"):
+        SweepPaths(tmp_path, "a").create()
+
+
+def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write to the results folder"):
+        SweepPaths(tmp_path / "file", "a").create()
+
+
+def test_a_crashed_driver_loses_its_lock(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    code = (
+        "import sys, time; from pathlib import Path; from sweeps.store import *\n"
+        f"with driver_lock(SweepPaths(Path({str(tmp_path)!r}), 'a')):\n"
+        "    print('held', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        assert driver_alive(paths)
+        with pytest.raises(StoreError, match="run by another process"), driver_lock(paths):
+            pass
+        other.kill()
+    assert not driver_alive(paths)
+    with driver_lock(paths):
+        assert driver_alive(paths)
