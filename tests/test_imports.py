@@ -1,0 +1,56 @@
+"""Imports run one way, and what is light stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALLOWED = {
+    "polyneuron": {"polyneuron"},
+    "trainers": {"polyneuron", "trainers"},
+    "sweeps": {"polyneuron", "trainers", "sweeps", "analysis"},
+    "analysis": {"analysis"},
+}
+FORBIDDEN = {
+    "analysis": {"torch", "ray", "optuna", "pydantic"},
+    "polyneuron": {"torchvision", "ray", "optuna", "pydantic", "pandas", "scipy", "matplotlib"},
+    "trainers": {"ray", "optuna", "pydantic", "pandas", "matplotlib"},
+    "sweeps": {"torch", "ray", "optuna", "pandas"},
+}
+
+
+def _imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(str(node.module).split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    for file in files:
+        ours = _imported(file) & set(ALLOWED)
+        assert ours <= ALLOWED[package], f"{file} imports {ours - ALLOWED[package]}"
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+    code = f"import sys, {package}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert package in loaded
+    assert not loaded & FORBIDDEN[package]
+
+
+def test_only_sweeps_knows_ray_and_optuna() -> None:
+    for package in ("polyneuron", "trainers", "analysis"):
+        for file in (ROOT / package).rglob("*.py"):
+            assert not _imported(file) & {"ray", "optuna"}, file
