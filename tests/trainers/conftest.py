@@ -1,5 +1,8 @@
 """One thread for every test here, and the reference against which training is tested."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -12,6 +15,7 @@ from trainers.networks.build import INPUT_SIDE
 from trainers.optimizer import make_optimizer, set_rates
 
 CPU = torch.device("cpu")
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session", autouse=True)

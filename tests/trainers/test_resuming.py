@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from recorded_run import final_network, of, recorded, timeless
 
 from trainers import (
     ActivationConfig,
@@ -15,11 +16,8 @@ from trainers import (
     RunConfig,
     RunRecord,
     RunStopped,
-    checkpoint,
     train,
 )
-
-CLOCKS = ("epoch_seconds", "train_seconds", "data_seconds", "images_per_second", "memory_megabytes")
 
 
 def config(epochs=3, execution=None):
@@ -29,27 +27,6 @@ def config(epochs=3, execution=None):
         recipe=Recipe(epochs=epochs),
         execution=execution or Execution(threads=1),
     )
-
-
-def recorded(config, resume=True):
-    """Train and return the run's record and all records, clocks set to 0."""
-    records = []
-    record = train(config, records.append, resume)
-    return timeless(record), [timeless(record) for record in records]
-
-
-def timeless(record):
-    fields = {field.name for field in dataclasses.fields(record)}
-    return dataclasses.replace(record, **dict.fromkeys(fields.intersection(CLOCKS), 0.0))
-
-
-def of(kind, records):
-    return [record for record in records if isinstance(record, kind)]
-
-
-def final_network(folder):
-    (path,) = folder.glob("*/final.ckpt")
-    return checkpoint.read(path)["net"]
 
 
 @pytest.fixture

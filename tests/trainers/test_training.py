@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from recorded_run import final_network, of, recorded, timeless
 
 from trainers import (
     ActivationConfig,
@@ -16,13 +17,11 @@ from trainers import (
     Recipe,
     RunConfig,
     Snapshot,
-    checkpoint,
     datasets,
     train,
 )
 
 TABLE1 = ("relu", "swish", "apl", "polyneuron", "polyneuron_r")
-CLOCKS = ("epoch_seconds", "train_seconds", "data_seconds", "images_per_second", "memory_megabytes")
 
 
 def config(activation="polyneuron_r", epochs=3, seed=0, **fields):
@@ -30,27 +29,6 @@ def config(activation="polyneuron_r", epochs=3, seed=0, **fields):
     fields.setdefault("recipe", Recipe(epochs=epochs))
     fields.setdefault("execution", Execution(threads=1))
     return RunConfig(activation=ActivationConfig(activation), seed=seed, **fields)
-
-
-def recorded(config, resume=True):
-    """Train and return the run's record and all records, clocks set to 0."""
-    records = []
-    record = train(config, records.append, resume)
-    return timeless(record), [timeless(record) for record in records]
-
-
-def timeless(record):
-    fields = {field.name for field in dataclasses.fields(record)}
-    return dataclasses.replace(record, **dict.fromkeys(fields.intersection(CLOCKS), 0.0))
-
-
-def of(kind, records):
-    return [record for record in records if isinstance(record, kind)]
-
-
-def final_network(folder):
-    (path,) = folder.glob("*/final.ckpt")
-    return checkpoint.read(path)["net"]
 
 
 def equal(a, b):
