@@ -1,0 +1,202 @@
+"""The passes over memory that make up every operator: evaluate, sum, finish."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from polyneuron.kernels.gpu.functions import FUNCTIONS, Function
+from polyneuron.kernels.gpu.layout import (
+    THREADS,
+    Layout,
+    constants,
+    in_order_of,
+    plan,
+    summing_blocks,
+)
+from polyneuron.kernels.gpu.skeleton import evaluate_kernel, finish_kernel, gradient_kernel
+
+WARPS = THREADS // 32
+
+
+@dataclass(frozen=True)
+class Parametrised:
+    """An activation function with its parameters.
+
+    Attributes:
+        name: a key of `FUNCTIONS`.
+        parameters: at most three contiguous float32 tensors (A, ...).
+        k: order of "radial", 0 elsewhere.
+        orders: order of every row (A,), an integer of at most k; None is k throughout.
+        present: (A, s), 0 where a row has fewer than s control points; None is s throughout.
+    """
+
+    name: str
+    parameters: tuple[Tensor, ...]
+    k: int = 0
+    orders: Tensor | None = None
+    present: Tensor | None = None
+
+    @property
+    def function(self) -> Function:
+        """The device functions."""
+        return FUNCTIONS[self.name]
+
+    @property
+    def s(self) -> int:
+        """Control points, knots or hinges of a function."""
+        first = self.parameters[0] if self.parameters else None
+        return first.shape[1] if first is not None and first.ndim == 2 else 0
+
+    @property
+    def sums(self) -> int:
+        """How many sums over x the gradients of the parameters need."""
+        return self.function.sums(self.s)
+
+    def shared_by(self, columns: int) -> bool:
+        """Whether one row of parameters serves several columns of x."""
+        return bool(self.parameters) and self.parameters[0].shape[0] == 1 < columns
+
+    def pointers(self, last: Tensor | None) -> dict[str, Tensor | None]:
+        """The kernels' arguments p0 to p3."""
+        padded = (*self.parameters, None, None, None)[:3]
+        return dict(zip(("p0", "p1", "p2", "p3"), (*padded, last), strict=True))
+
+
+@dataclass(frozen=True)
+class Front:
+    """What stands between x and f: u = (x - mean) rstd weight + bias + residual, or nothing.
+
+    All but the residual, which is like x, are float32 (C,).
+    """
+
+    mean: Tensor | None = None
+    rstd: Tensor | None = None
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    residual: Tensor | None = None
+
+
+NOTHING = Front()
+
+
+def parametrised(
+    name: str,
+    *parameters: Tensor,
+    k: int = 0,
+    orders: Tensor | None = None,
+    present: Tensor | None = None,
+) -> Parametrised:
+    """Return a function whose parameters lie as the kernels read them.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    if name not in FUNCTIONS:
+        raise ValueError(f"unknown function {name!r}; known: {', '.join(FUNCTIONS)}")
+    tensors = tuple(parameter.float().contiguous() for parameter in parameters)
+    orders = None if orders is None else orders.to(torch.int32).contiguous()
+    present = None if present is None else present.to(torch.int32).contiguous()
+    return Parametrised(name, tensors, k, orders, present)
+
+
+def evaluate(f: Parametrised, x: Tensor, layout: Layout, front: Front = NOTHING) -> Tensor:
+    """Return y = f(u), like the dense x."""
+    y = torch.empty_like(x)
+    if x.numel():
+        cut = plan(layout, sums=0)
+        launch(
+            evaluate_kernel,
+            cut.grid,
+            x=x,
+            y=y,
+            **vars(front),
+            **f.pointers(f.orders),
+            n=layout.n,
+            A=layout.A,
+            tiles=cut.tiles,
+            LOAD=f.function.load,
+            VALUE=f.function.value,
+            S=f.s,
+            K=f.k,
+            SHARED=f.shared_by(layout.A),
+            **constants(layout, cut),
+        )
+    return y
+
+
+def partial_sums(
+    f: Parametrised,
+    g: Tensor,
+    x: Tensor,
+    layout: Layout,
+    g_u: Tensor | None,
+    front: Front = NOTHING,
+) -> Tensor:
+    """Store the gradient of u in g_u, where one is given, and return partial sums.
+
+    They are (sums, programs, A): those of the function, then, after a norm, sum g_u and
+    sum g_u (x - mean) rstd.
+    """
+    sums = f.sums + (0 if front.mean is None else 2)
+    cut = plan(layout, sums)
+    partials = x.new_empty((sums, cut.grid[0], layout.A), dtype=torch.float32)
+    launch(
+        gradient_kernel,
+        cut.grid,
+        x=x,
+        g=in_order_of(x, g),
+        g_u=g_u,
+        **vars(front),
+        **f.pointers(f.orders),
+        partials=partials,
+        n=layout.n,
+        A=layout.A,
+        tiles=cut.tiles,
+        LOAD=f.function.load,
+        GRADIENT=f.function.gradient,
+        SUMS=sums,
+        S=f.s,
+        K=f.k,
+        SHARED=f.shared_by(layout.A),
+        **constants(layout, cut),
+    )
+    return partials
+
+
+def finish(f: Parametrised, partials: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of f's parameters from partial sums (sums, programs, columns of x)."""
+    gradients = tuple(torch.empty_like(parameter) for parameter in f.parameters)
+    if gradients:
+        A = gradients[0].shape[0]
+        # Where all columns share their parameters, columns are only more rows.
+        rows = partials[0].numel() // A
+        block_rows, block_a = summing_blocks(rows, A, f.sums)
+        launch(
+            finish_kernel,
+            (-(-A // block_a),),
+            partials=partials,
+            **f.pointers(f.present),
+            **dict(zip(("g0", "g1", "g2"), (*gradients, None, None), strict=False)),
+            rows=rows,
+            A=A,
+            FINISH=f.function.finish,
+            SUMS=f.sums,
+            S=f.s,
+            BLOCK_ROWS=block_rows,
+            BLOCK_A=block_a,
+        )
+    return gradients
+
+
+def launch(kernel: Any, grid: tuple[int, ...], **arguments: object) -> None:
+    """Start a kernel on the device of its first tensor."""
+    device = next(a.device for a in arguments.values() if isinstance(a, Tensor))
+    on_device: Callable[[], AbstractContextManager[object]] = (
+        (lambda: torch.cuda.device(device)) if device.type == "cuda" else nullcontext
+    )
+    with on_device():
+        kernel[grid](**arguments, num_warps=WARPS, enable_fp_fusion=True)

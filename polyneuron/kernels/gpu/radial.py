@@ -1,0 +1,107 @@
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+"""Eq. 1 on one tile; parameters c_x (A, s), w (A, s), v (A, 2), and for rows of unequal k and s
+orders (A,), at most K, and present (A, s).
+
+With d = x - c_i both phi and phi' are products with a common factor q(d), as in `radial_sum`; no
+power is computed but by multiplication, and the log of r = 0 is always multiplied by 0.
+"""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def load(c_x, w, v, orders, row, inside, S: tl.constexpr):
+    points = ()
+    weights = ()
+    for i in tl.static_range(S):
+        points = points + (tl.load(c_x + row * S + i, mask=inside, other=0.0),)
+        weights = weights + (tl.load(w + row * S + i, mask=inside, other=0.0),)
+    slope = tl.load(v + row * 2, mask=inside, other=0.0)
+    offset = tl.load(v + row * 2 + 1, mask=inside, other=0.0)
+    order = ()
+    if orders is not None:
+        order = (tl.load(orders + row, mask=inside, other=1),)
+    return points, weights, slope, offset, order
+
+
+@triton.jit
+def value(x, coefficients, S: tl.constexpr, K: tl.constexpr):
+    points, weights, slope, offset, order = coefficients
+    y = slope * x + offset
+    for i in tl.static_range(S):
+        phi, _ = _phi(x - points[i], order, K)
+        y += weights[i] * phi
+    return y
+
+
+@triton.jit
+def gradient(x, g, coefficients, S: tl.constexpr, K: tl.constexpr):
+    """Return g dy/dx and what the tile adds to sum g phi_i, sum g phi'_i, sum g x and sum g."""
+    points, weights, slope, offset, order = coefficients
+    steepness = slope
+    by_weight = ()
+    by_point = ()
+    for i in tl.static_range(S):
+        phi, phi_slope = _phi(x - points[i], order, K)
+        by_weight = by_weight + (g * phi,)
+        by_point = by_point + (g * phi_slope,)
+        steepness += weights[i] * phi_slope
+    return g * steepness, by_weight + by_point + (g * x, g)
+
+
+@triton.jit
+def finish(sums, c_x, w, v, present, g_c, g_w, g_v, row, inside, S: tl.constexpr):
+    for i in tl.static_range(S):
+        by_weight = sums[i]
+        if present is not None:
+            here = tl.load(present + row * S + i, mask=inside, other=0)
+            by_weight = tl.where(here != 0, by_weight, 0.0)
+        tl.store(g_w + row * S + i, by_weight, mask=inside)
+        weight = tl.load(w + row * S + i, mask=inside, other=0.0)
+        tl.store(g_c + row * S + i, -weight * sums[S + i], mask=inside)
+    tl.store(g_v + row * 2, sums[2 * S], mask=inside)
+    tl.store(g_v + row * 2 + 1, sums[2 * S + 1], mask=inside)
+
+
+@triton.jit
+def _phi(d, order, K: tl.constexpr):
+    """U_k(|d|) and its derivative by d, k = K or each row's own."""
+    if len(order) > 0:
+        return _phi_of_rows(d, order[0], K)
+    if K == 1:
+        q = _sign(d)
+    elif K % 2 == 1:
+        q = tl.abs(d)
+        for _ in tl.static_range(K - 2):
+            q = q * d
+    else:
+        q = d
+        for _ in tl.static_range(K - 2):
+            q = q * d
+    if K % 2 == 1:
+        return q * d, K * q
+    log_r = _log(tl.abs(d))
+    return q * d * log_r, q * (K * log_r + 1.0)
+
+
+@triton.jit
+def _phi_of_rows(d, order, K: tl.constexpr):
+    r = tl.abs(d)
+    power = tl.where(order > 1, r, 1.0)
+    for e in tl.static_range(2, K):
+        power = tl.where(e < order, power * r, power)
+    log_r = _log(r)
+    even = order % 2 == 0
+    phi = power * r * tl.where(even, log_r, 1.0)
+    return phi, _sign(d) * power * tl.where(even, order * log_r + 1.0, order.to(tl.float32))
+
+
+@triton.jit
+def _sign(d):
+    return tl.where(d > 0.0, 1.0, tl.where(d < 0.0, -1.0, d))
+
+
+@triton.jit
+def _log(r):
+    return tl.log(tl.maximum(r, 1.1754943508222875e-38))

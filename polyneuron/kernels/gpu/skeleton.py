@@ -1,0 +1,196 @@
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+"""The kernels that every activation function shares, with or without a norm in front of it.
+
+A program walks over its tiles with the coefficients of its columns in registers, and keeps every
+sum as a tile of partial sums, so that threads meet once, after its last tile. Each program writes
+its partial sums; `finish_kernel` adds them in a fixed order. There are no atomics: equal inputs
+give equal bits.
+
+Function-valued arguments (LOAD, VALUE, GRADIENT, FINISH) are those of `functions.Function`, a
+`None` pointer compiles its branch away, SHARED makes all columns use the parameters of row 0.
+"""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def evaluate_kernel(
+    x,
+    y,
+    residual,
+    mean,
+    rstd,
+    weight,
+    bias,
+    p0,
+    p1,
+    p2,
+    p3,
+    n,
+    A,
+    tiles,
+    LOAD: tl.constexpr,
+    VALUE: tl.constexpr,
+    S: tl.constexpr,
+    K: tl.constexpr,
+    SHARED: tl.constexpr,
+    INNER: tl.constexpr,
+    WIDE: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_A: tl.constexpr,
+):
+    """y = f(x), or f(norm(x) + residual)."""
+    a = tl.program_id(1) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
+    coefficients = LOAD(p0, p1, p2, p3, a * 0 if SHARED else a, a < A, S)
+    norm = load_norm(mean, rstd, weight, bias, a, a < A)
+    first = tl.program_id(0) * tiles * BLOCK_N
+    for tile in range(0, tiles):
+        at, inside = tile_at(first + tile * BLOCK_N, a, n, A, INNER, WIDE, BLOCK_N)
+        u, _ = load_input(x, residual, norm, at, inside)
+        tl.store(y + at, VALUE(u, coefficients, S, K), mask=inside)
+
+
+@triton.jit
+def gradient_kernel(
+    x,
+    g,
+    g_u,
+    residual,
+    mean,
+    rstd,
+    weight,
+    bias,
+    p0,
+    p1,
+    p2,
+    p3,
+    partials,
+    n,
+    A,
+    tiles,
+    LOAD: tl.constexpr,
+    GRADIENT: tl.constexpr,
+    SUMS: tl.constexpr,
+    S: tl.constexpr,
+    K: tl.constexpr,
+    SHARED: tl.constexpr,
+    INNER: tl.constexpr,
+    WIDE: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_A: tl.constexpr,
+):
+    """Store the gradient of f's argument u, if g_u is given, and this program's partial sums.
+
+    With a norm, the last two of them are those of u's gradient, alone and times the normalised x.
+    `partials` is (SUMS, programs along n, A).
+    """
+    a = tl.program_id(1) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
+    coefficients = LOAD(p0, p1, p2, p3, a * 0 if SHARED else a, a < A, S)
+    norm = load_norm(mean, rstd, weight, bias, a, a < A)
+    sums = zeros(SUMS, BLOCK_N, BLOCK_A)
+    first = tl.program_id(0) * tiles * BLOCK_N
+    for tile in range(0, tiles):
+        at, inside = tile_at(first + tile * BLOCK_N, a, n, A, INNER, WIDE, BLOCK_N)
+        u, normalised = load_input(x, residual, norm, at, inside)
+        g_y = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)
+        by_u, terms = GRADIENT(u, g_y, coefficients, S, K)
+        if mean is not None:
+            terms = terms + (by_u, by_u * normalised)
+        if g_u is not None:
+            tl.store(g_u + at, by_u, mask=inside)
+        added = ()
+        for i in tl.static_range(SUMS):
+            added = added + (sums[i] + terms[i],)
+        sums = added
+    for i in tl.static_range(SUMS):
+        row = i * tl.num_programs(0) + tl.program_id(0)
+        total = tl.sum(sums[i], axis=0, keep_dims=True)
+        tl.store(partials + row * A + a, total, mask=a < A)
+
+
+@triton.jit
+def finish_kernel(
+    partials,
+    p0,
+    p1,
+    p2,
+    p3,
+    g0,
+    g1,
+    g2,
+    rows,
+    A,
+    FINISH: tl.constexpr,
+    SUMS: tl.constexpr,
+    S: tl.constexpr,
+    BLOCK_ROWS: tl.constexpr,
+    BLOCK_A: tl.constexpr,
+):
+    """Add partial sums (SUMS, rows, A) over their rows and hand them to FINISH."""
+    a = tl.program_id(0) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
+    sums = zeros(SUMS, BLOCK_ROWS, BLOCK_A)
+    for first in range(0, rows, BLOCK_ROWS):
+        row = first + tl.arange(0, BLOCK_ROWS)[:, None]
+        inside = (row < rows) & (a < A)
+        added = ()
+        for i in tl.static_range(SUMS):
+            partial = tl.load(partials + (i * rows + row) * A + a, mask=inside, other=0.0)
+            added = added + (sums[i] + partial,)
+        sums = added
+    totals = ()
+    for i in tl.static_range(SUMS):
+        totals = totals + (tl.sum(sums[i], axis=0, keep_dims=True),)
+    FINISH(totals, p0, p1, p2, p3, g0, g1, g2, a, a < A, S)
+
+
+@triton.jit
+def tile_at(
+    first, a, n, A, INNER: tl.constexpr, WIDE: tl.constexpr, BLOCK_N: tl.constexpr
+):
+    """Offsets of the elements of a tile, and which of them there are (see `layout`)."""
+    j = first + tl.arange(0, BLOCK_N)[:, None]
+    inside = (j < n) & (a < A)
+    if WIDE:
+        j = j.to(tl.int64)
+    if INNER == 0:
+        return j, inside
+    if INNER == 1:
+        return j * A + a, inside
+    return (j // INNER * A + a) * INNER + j % INNER, inside
+
+
+@triton.jit
+def load_norm(mean, rstd, weight, bias, a, inside):
+    """Mean, 1 / standard deviation, weight and bias of the columns; () without a norm."""
+    if mean is None:
+        return ()
+    return (
+        tl.load(mean + a, mask=inside, other=0.0),
+        tl.load(rstd + a, mask=inside, other=0.0),
+        tl.load(weight + a, mask=inside, other=0.0),
+        tl.load(bias + a, mask=inside, other=0.0),
+    )
+
+
+@triton.jit
+def load_input(x, residual, norm, at, inside):
+    """f's argument u, and the normalised x (without a norm, x)."""
+    normalised = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+    u = normalised
+    if len(norm) > 0:
+        mean, rstd, weight, bias = norm
+        normalised = (u - mean) * rstd
+        u = normalised * weight + bias
+    if residual is not None:
+        u += tl.load(residual + at, mask=inside, other=0.0).to(tl.float32)
+    return u, normalised
+
+
+@triton.jit
+def zeros(COUNT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """COUNT tiles of zeros."""
+    tiles = ()
+    for _ in tl.static_range(COUNT):
+        tiles = tiles + (tl.full([ROWS, COLUMNS], 0.0, tl.float32),)
+    return tiles
