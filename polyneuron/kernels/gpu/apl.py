@@ -1,4 +1,5 @@
-# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+# ruff: noqa: D103, RUF005
+# mypy: ignore-errors
 """Adaptive piecewise linear units on one tile; parameters a and b, each (A, s)."""
 
 import triton
@@ -36,7 +37,7 @@ def gradient(x, g, coefficients, S: tl.constexpr, K: tl.constexpr):
         short = hinges[i] - x
         steepness -= tl.where(short > 0.0, slopes[i], 0.0)
         by_slope = by_slope + (g * tl.where(short < 0.0, 0.0, short),)
-        by_hinge = by_hinge + (tl.where(short > 0.0, g, 0.0),)
+        by_hinge = by_hinge + (tl.where(short <= 0.0, 0.0, g),)
     return g * steepness, by_slope + by_hinge
 
 

@@ -1,4 +1,5 @@
-# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+# ruff: noqa: D103, RUF005, RUF059
+# mypy: ignore-errors
 """The cubic Hermite spline on one tile; parameters c_x, c_y and m, each (A, s), c_x ascending.
 
 The formulas are those of `hermite_spline`: t = x - c_j clamped to interval j, a bend that is

@@ -15,10 +15,10 @@ from torch import Tensor
 from polyneuron.scope import broadcast_shape
 
 THREADS = 128
-"""Threads of a program, four warps: at 64 registers a thread eight programs fit a multiprocessor."""
+"""Threads of a program, four warps. With 64 registers each, eight programs fit a multiprocessor."""
 
-PARTIAL_SUMS = 80
-"""Registers of a thread that may hold partial sums, which leaves s = 9 enough of the 255."""
+REGISTERS = 80
+"""Of a thread's 255, those that sums and coefficients of its own elements may take."""
 
 PROGRAMS = 1056
 """Programs a kernel aims at: 8 on each of an H100's 132 multiprocessors, enough that loads in
@@ -82,14 +82,16 @@ def in_order_of(x: Tensor, other: Tensor) -> Tensor:
     return torch.empty_like(x).copy_(other)
 
 
-def plan(layout: Layout, sums: int) -> Plan:
-    """Cut a layout for a kernel that keeps so many sums of every element that a thread has."""
-    size = THREADS * _elements_a_thread(sums)
+def plan(layout: Layout, sums: int, coefficients: int) -> Plan:
+    """Cut a layout for a kernel that keeps so many sums, and coefficients of every function."""
     adjacent = layout.inner == 1
+    # Of neighbours in memory, which a thread has several of, each has its own coefficients there.
+    registers = sums + (coefficients if adjacent else 0)
+    size = THREADS * _elements_a_thread(registers, most=4 if sums else 8)
     block_a = min(_power_of_2(layout.A), 64, size) if adjacent else 1
     block_n = size // block_a
     blocks, columns = _cdiv(layout.n, block_n), _cdiv(layout.A, block_a)
-    tiles = max(1, _cdiv(blocks * columns, PROGRAMS))
+    tiles = min(blocks, _cdiv(blocks * columns, PROGRAMS))
     return Plan((_cdiv(blocks, tiles), columns), tiles, block_n, block_a)
 
 
@@ -105,19 +107,17 @@ def constants(layout: Layout, cut: Plan) -> Sizes:
 
 def summing_blocks(rows: int, functions: int, sums: int) -> tuple[int, int]:
     """Block sizes along the partial sums and along the functions for the kernels that add them."""
-    size = 2 * THREADS * _elements_a_thread(sums)
+    size = THREADS * _elements_a_thread(sums, most=8)
     block_a = min(_power_of_2(functions), 32)
     return min(_power_of_2(rows), max(1, size // block_a)), block_a
 
 
-def _elements_a_thread(sums: int) -> int:
-    """Elements of a tile that a thread owns: each takes a register for every sum.
+def _elements_a_thread(registers: int, most: int) -> int:
+    """Elements of a tile for each thread, of which each takes so many registers.
 
-    Four float32 are one 16-byte access; without sums two of them are in flight.
+    Four float32 are one 16-byte access. The kernels that only evaluate have room for two of them.
     """
-    if sums == 0:
-        return 8
-    return next(n for n in (4, 2, 1) if n == 1 or n * sums <= PARTIAL_SUMS)
+    return next(n for n in (8, 4, 2, 1) if n == 1 or (n <= most and n * registers <= REGISTERS))
 
 
 def _power_of_2(n: int) -> int:

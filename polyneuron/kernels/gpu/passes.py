@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from polyneuron.kernels.gpu.functions import FUNCTIONS, Function
+from polyneuron.kernels.gpu.functions import FUNCTIONS, DeviceFunction, Function
 from polyneuron.kernels.gpu.layout import (
     THREADS,
     Layout,
@@ -107,7 +107,7 @@ def evaluate(f: Parametrised, x: Tensor, layout: Layout, front: Front = NOTHING)
     """Return y = f(u), like the dense x."""
     y = torch.empty_like(x)
     if x.numel():
-        cut = plan(layout, sums=0)
+        cut = plan(layout, 0, f.sums)
         launch(
             evaluate_kernel,
             cut.grid,
@@ -142,7 +142,7 @@ def partial_sums(
     sum g_u (x - mean) rstd.
     """
     sums = f.sums + (0 if front.mean is None else 2)
-    cut = plan(layout, sums)
+    cut = plan(layout, sums, f.sums)
     partials = x.new_empty((sums, cut.grid[0], layout.A), dtype=torch.float32)
     launch(
         gradient_kernel,
@@ -171,25 +171,43 @@ def finish(f: Parametrised, partials: Tensor) -> tuple[Tensor, ...]:
     """Return the gradients of f's parameters from partial sums (sums, programs, columns of x)."""
     gradients = tuple(torch.empty_like(parameter) for parameter in f.parameters)
     if gradients:
-        A = gradients[0].shape[0]
         # Where all columns share their parameters, columns are only more rows.
-        rows = partials[0].numel() // A
-        block_rows, block_a = summing_blocks(rows, A, f.sums)
-        launch(
-            finish_kernel,
-            (-(-A // block_a),),
-            partials=partials,
-            **f.pointers(f.present),
-            **dict(zip(("g0", "g1", "g2"), (*gradients, None, None), strict=False)),
-            rows=rows,
-            A=A,
-            FINISH=f.function.finish,
-            SUMS=f.sums,
-            S=f.s,
-            BLOCK_ROWS=block_rows,
-            BLOCK_A=block_a,
-        )
+        A = gradients[0].shape[0]
+        sum_rows(partials.view(f.sums, -1, A), f.function.finish, gradients, f)
     return gradients
+
+
+def sum_rows(
+    partials: Tensor,
+    function: DeviceFunction,
+    results: tuple[Tensor, ...],
+    f: Parametrised | None = None,
+) -> None:
+    """Add partial sums (sums, rows, A) over their rows; `function` stores what follows from them.
+
+    Args:
+        partials: contiguous.
+        function: as `Function.finish`.
+        results: at most three tensors.
+        f: whose parameters and padding `function` reads.
+    """
+    f = f or Parametrised("relu", ())
+    sums, rows, A = partials.shape
+    block_rows, block_a = summing_blocks(rows, A, sums)
+    launch(
+        finish_kernel,
+        (-(-A // block_a),),
+        partials=partials,
+        **f.pointers(f.present),
+        **dict(zip(("g0", "g1", "g2"), (*results, None, None, None), strict=False)),
+        rows=rows,
+        A=A,
+        FINISH=function,
+        SUMS=sums,
+        S=f.s,
+        BLOCK_ROWS=block_rows,
+        BLOCK_A=block_a,
+    )
 
 
 def launch(kernel: Any, grid: tuple[int, ...], **arguments: object) -> None:

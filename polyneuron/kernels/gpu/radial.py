@@ -1,6 +1,9 @@
-# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
-"""Eq. 1 on one tile; parameters c_x (A, s), w (A, s), v (A, 2), and for rows of unequal k and s
-orders (A,), at most K, and present (A, s).
+# ruff: noqa: D103, RUF005, RUF059
+# mypy: ignore-errors
+"""Eq. 1 on one tile.
+
+Parameters: c_x (A, s), w (A, s), v (A, 2), and for rows of unequal k and s orders (A,), at most K,
+and present (A, s).
 
 With d = x - c_i both phi and phi' are products with a common factor q(d), as in `radial_sum`; no
 power is computed but by multiplication, and the log of r = 0 is always multiplied by 0.
@@ -67,41 +70,30 @@ def finish(sums, c_x, w, v, present, g_c, g_w, g_v, row, inside, S: tl.constexpr
 @triton.jit
 def _phi(d, order, K: tl.constexpr):
     """U_k(|d|) and its derivative by d, k = K or each row's own."""
+    r = tl.abs(d)
+    sign = tl.where(d > 0.0, 1.0, tl.where(d < 0.0, -1.0, d))
+    log_r = tl.log(tl.maximum(r, 1.1754943508222875e-38))
     if len(order) > 0:
-        return _phi_of_rows(d, order[0], K)
-    if K == 1:
-        q = _sign(d)
+        k = order[0]
+        q = tl.where(k > 1, r, 1.0)
+        for e in tl.static_range(2, K):
+            q = tl.where(e < k, q * r, q)
+        even = k % 2 == 0
+        phi = q * r * tl.where(even, log_r, 1.0)
+        slope = sign * q * tl.where(even, k * log_r + 1.0, k.to(tl.float32))
+    elif K == 1:
+        phi = r
+        slope = sign
     elif K % 2 == 1:
-        q = tl.abs(d)
+        q = r
         for _ in tl.static_range(K - 2):
             q = q * d
+        phi = q * d
+        slope = K * q
     else:
         q = d
         for _ in tl.static_range(K - 2):
             q = q * d
-    if K % 2 == 1:
-        return q * d, K * q
-    log_r = _log(tl.abs(d))
-    return q * d * log_r, q * (K * log_r + 1.0)
-
-
-@triton.jit
-def _phi_of_rows(d, order, K: tl.constexpr):
-    r = tl.abs(d)
-    power = tl.where(order > 1, r, 1.0)
-    for e in tl.static_range(2, K):
-        power = tl.where(e < order, power * r, power)
-    log_r = _log(r)
-    even = order % 2 == 0
-    phi = power * r * tl.where(even, log_r, 1.0)
-    return phi, _sign(d) * power * tl.where(even, order * log_r + 1.0, order.to(tl.float32))
-
-
-@triton.jit
-def _sign(d):
-    return tl.where(d > 0.0, 1.0, tl.where(d < 0.0, -1.0, d))
-
-
-@triton.jit
-def _log(r):
-    return tl.log(tl.maximum(r, 1.1754943508222875e-38))
+        phi = q * d * log_r
+        slope = q * (K * log_r + 1.0)
+    return phi, slope

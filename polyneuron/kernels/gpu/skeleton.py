@@ -1,4 +1,5 @@
-# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+# ruff: noqa: RUF005
+# mypy: ignore-errors
 """The kernels that every activation function shares, with or without a norm in front of it.
 
 A program walks over its tiles with the coefficients of its columns in registers, and keeps every
@@ -40,13 +41,12 @@ def evaluate_kernel(
     BLOCK_N: tl.constexpr,
     BLOCK_A: tl.constexpr,
 ):
-    """y = f(x), or f(norm(x) + residual)."""
+    """Store y = f(x), or f(norm(x) + residual)."""
     a = tl.program_id(1) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
     coefficients = LOAD(p0, p1, p2, p3, a * 0 if SHARED else a, a < A, S)
     norm = load_norm(mean, rstd, weight, bias, a, a < A)
-    first = tl.program_id(0) * tiles * BLOCK_N
     for tile in range(0, tiles):
-        at, inside = tile_at(first + tile * BLOCK_N, a, n, A, INNER, WIDE, BLOCK_N)
+        at, inside = tile_at(tile, tiles, a, n, A, INNER, WIDE, BLOCK_N)
         u, _ = load_input(x, residual, norm, at, inside)
         tl.store(y + at, VALUE(u, coefficients, S, K), mask=inside)
 
@@ -89,9 +89,8 @@ def gradient_kernel(
     coefficients = LOAD(p0, p1, p2, p3, a * 0 if SHARED else a, a < A, S)
     norm = load_norm(mean, rstd, weight, bias, a, a < A)
     sums = zeros(SUMS, BLOCK_N, BLOCK_A)
-    first = tl.program_id(0) * tiles * BLOCK_N
     for tile in range(0, tiles):
-        at, inside = tile_at(first + tile * BLOCK_N, a, n, A, INNER, WIDE, BLOCK_N)
+        at, inside = tile_at(tile, tiles, a, n, A, INNER, WIDE, BLOCK_N)
         u, normalised = load_input(x, residual, norm, at, inside)
         g_y = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)
         by_u, terms = GRADIENT(u, g_y, coefficients, S, K)
@@ -145,37 +144,39 @@ def finish_kernel(
 
 
 @triton.jit
-def tile_at(
-    first, a, n, A, INNER: tl.constexpr, WIDE: tl.constexpr, BLOCK_N: tl.constexpr
-):
-    """Offsets of the elements of a tile, and which of them there are (see `layout`)."""
-    j = first + tl.arange(0, BLOCK_N)[:, None]
-    inside = (j < n) & (a < A)
+def tile_at(tile, tiles, a, n, A, INNER: tl.constexpr, WIDE: tl.constexpr, BLOCK_N: tl.constexpr):
+    """Offsets of the elements of this program's next tile, and which of them there are."""
+    index = tl.program_id(0) * tiles + tile
     if WIDE:
-        j = j.to(tl.int64)
+        index = index.to(tl.int64)
+    j = index * BLOCK_N + tl.arange(0, BLOCK_N)[:, None]
+    inside = (j < n) & (a < A)
     if INNER == 0:
-        return j, inside
-    if INNER == 1:
-        return j * A + a, inside
-    return (j // INNER * A + a) * INNER + j % INNER, inside
+        at = j
+    elif INNER == 1:
+        at = j * A + a
+    else:
+        at = (j // INNER * A + a) * INNER + j % INNER
+    return at, inside
 
 
 @triton.jit
 def load_norm(mean, rstd, weight, bias, a, inside):
     """Mean, 1 / standard deviation, weight and bias of the columns; () without a norm."""
-    if mean is None:
-        return ()
-    return (
-        tl.load(mean + a, mask=inside, other=0.0),
-        tl.load(rstd + a, mask=inside, other=0.0),
-        tl.load(weight + a, mask=inside, other=0.0),
-        tl.load(bias + a, mask=inside, other=0.0),
-    )
+    norm = ()
+    if mean is not None:
+        norm = (
+            tl.load(mean + a, mask=inside, other=0.0),
+            tl.load(rstd + a, mask=inside, other=0.0),
+            tl.load(weight + a, mask=inside, other=0.0),
+            tl.load(bias + a, mask=inside, other=0.0),
+        )
+    return norm
 
 
 @triton.jit
 def load_input(x, residual, norm, at, inside):
-    """f's argument u, and the normalised x (without a norm, x)."""
+    """Return f's argument u, and the normalised x (without a norm, x)."""
     normalised = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
     u = normalised
     if len(norm) > 0:

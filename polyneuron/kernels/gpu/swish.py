@@ -1,4 +1,5 @@
-# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+# ruff: noqa: D103
+# mypy: ignore-errors
 """Swish on one tile; parameter beta (A,)."""
 
 import triton
