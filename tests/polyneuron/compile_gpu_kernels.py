@@ -19,7 +19,7 @@ from torch import Tensor
 from triton.backends.compiler import GPUTarget
 
 from polyneuron.kernels import gpu
-from polyneuron.kernels.gpu import norm, passes
+from polyneuron.kernels.gpu import natural_spline, norm, passes
 
 CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
 
@@ -76,7 +76,7 @@ def compile_all(verbose: bool) -> int:
         if verbose:
             print(f"    {kernel.fn.__name__:22} grid {grid!s:12} {resources(binary)}")
 
-    passes.launch = norm.launch = compile_one  # type: ignore[attr-defined]
+    passes.launch = norm.launch = natural_spline.launch = compile_one
     for name, A, s, k, x in activations(verbose):
         print(name, f"A={A} s={s} k={k}", x.dtype, x.stride())
         order = (k,) if k else ()
@@ -94,6 +94,10 @@ def compile_all(verbose: bool) -> int:
         f = (name, parameters, 3 if name == "radial" else 0)
         gpu.norm_forward(z, residual, row, row, row, row, 1e-5, 0.1, True, *f)
         gpu.norm_backward(z, z, residual, row, row, row, row, True, *f)
+    print("natural spline")
+    row = torch.rand(688, 3)
+    knots, heights, m, order = gpu.interpolate_forward(row, row)
+    gpu.interpolate_backward(row, row, row, knots, heights, m, order)
     return compiled
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from polyneuron.kernels import reference
+from polyneuron.natural_spline import knot_slopes
 
 pytest.importorskip("triton")
 gpu = pytest.importorskip("polyneuron.kernels.gpu")
@@ -447,6 +448,37 @@ class TestNorm:
             gpu.norm_forward(
                 z, None, row, row, None, None, 1e-5, 0.1, True, "swish", [torch.zeros(2)]
             )
+
+
+class TestNaturalSpline:
+    @pytest.mark.parametrize("s", [2, 3, 9])
+    def test_is_the_reference_in_any_order_of_points(self, s: int) -> None:
+        A = 130
+        c_x = (torch.rand(A, s) + 0.3).cumsum(1).gather(1, torch.rand(A, s).argsort(1)).to(DEVICE)
+        c_y = torch.randn(A, s).to(DEVICE)
+        g = torch.randn(3, A, s).to(DEVICE)
+        *splines, order = gpu.interpolate_forward(c_x, c_y)
+        found = [*splines, *gpu.interpolate_backward(*g, *splines, order)]
+        leaves = [points.double().requires_grad_() for points in (c_x, c_y)]
+        knots, by_torch = leaves[0].sort(1)
+        heights = leaves[1].gather(1, by_torch)
+        outputs = [knots, heights, knot_slopes(knots, heights)]
+        wanted = [*outputs, *torch.autograd.grad(outputs, leaves, list(g.double()))]
+        assert torch.equal(order.long(), by_torch)
+        assert_close(found, [tensor.detach() for tensor in wanted], SINGLE)
+
+    @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, of the interpreter
+    def test_coincident_points_and_nan_spoil_their_row_alone(self) -> None:
+        c_x = torch.linspace(-1, 1, 4).repeat(5, 1).to(DEVICE)
+        c_y = torch.randn(5, 4).to(DEVICE)
+        c_x[1, 2] = c_x[1, 0]
+        c_x[2, 1] = float("nan")
+        c_y[3, 3] = float("nan")
+        _, _, m, order = gpu.interpolate_forward(c_x, c_y)
+        bad = torch.tensor([False, True, True, True, False], device=DEVICE)
+        assert torch.equal(m.isnan().all(1), bad)
+        assert torch.equal(m.isnan().any(1), bad)
+        assert torch.equal(order.long(), c_x.sort(dim=1, stable=True).indices)
 
 
 def test_the_kernels_compile_for_a_gpu_that_is_not_there(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from polyneuron.kernels.gpu.activations import (
     swish_backward,
     swish_forward,
 )
+from polyneuron.kernels.gpu.natural_spline import interpolate_backward, interpolate_forward
 from polyneuron.kernels.gpu.norm import norm_backward, norm_forward
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "apl_forward",
     "hermite_backward",
     "hermite_forward",
+    "interpolate_backward",
+    "interpolate_forward",
     "norm_backward",
     "norm_forward",
     "radial_backward",

@@ -88,7 +88,7 @@ def plan(layout: Layout, sums: int, coefficients: int) -> Plan:
     # Of neighbours in memory, which a thread has several of, each has its own coefficients there.
     registers = sums + (coefficients if adjacent else 0)
     size = THREADS * _elements_a_thread(registers, most=4 if sums else 8)
-    block_a = min(_power_of_2(layout.A), 64, size) if adjacent else 1
+    block_a = min(next_power_of_2(layout.A), 64, size) if adjacent else 1
     block_n = size // block_a
     blocks, columns = _cdiv(layout.n, block_n), _cdiv(layout.A, block_a)
     tiles = min(blocks, _cdiv(blocks * columns, PROGRAMS))
@@ -108,8 +108,13 @@ def constants(layout: Layout, cut: Plan) -> Sizes:
 def summing_blocks(rows: int, functions: int, sums: int) -> tuple[int, int]:
     """Block sizes along the partial sums and along the functions for the kernels that add them."""
     size = THREADS * _elements_a_thread(sums, most=8)
-    block_a = min(_power_of_2(functions), 32)
-    return min(_power_of_2(rows), max(1, size // block_a)), block_a
+    block_a = min(next_power_of_2(functions), 32)
+    return min(next_power_of_2(rows), max(1, size // block_a)), block_a
+
+
+def next_power_of_2(n: int) -> int:
+    """The least power of 2 that is at least n."""
+    return 1 << (n - 1).bit_length()
 
 
 def _elements_a_thread(registers: int, most: int) -> int:
@@ -118,11 +123,6 @@ def _elements_a_thread(registers: int, most: int) -> int:
     Four float32 are one 16-byte access. The kernels that only evaluate have room for two of them.
     """
     return next(n for n in (8, 4, 2, 1) if n == 1 or (n <= most and n * registers <= REGISTERS))
-
-
-def _power_of_2(n: int) -> int:
-    """The least power of 2 that is at least n."""
-    return 1 << (n - 1).bit_length()
 
 
 def _cdiv(n: int, by: int) -> int:
