@@ -6,7 +6,7 @@ Every operator is captured in a CUDA graph, as a training step is, so that launc
 not count. Operators and rivals take turns; a time is the least over all turns. Bandwidth counts
 five passes over x for an activation (read x, write y; read x and g, write g_x), eight for a fused
 norm (its statistics read x once more, the gradient of x reads x and g once more), two for the copy
-beside them. An operator that differs from the float64 reference is not timed.
+beside them. An activation that differs from the float64 reference is not timed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from polyneuron.kernels import reference
+from polyneuron.scope import spread
 
 SHAPE = (128, 16, 32, 32)
 CALLS = 20
@@ -31,36 +33,71 @@ CALLS = 20
 Operator = Callable[[], object]
 
 
+def swish(x: Tensor, beta: Tensor) -> Tensor:
+    return x * torch.sigmoid(spread(beta, x) * x)
+
+
+def apl(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    y = torch.relu(x)
+    for a_i, b_i in zip(a.unbind(1), b.unbind(1), strict=True):
+        y = y + spread(a_i, x) * torch.relu(spread(b_i, x) - x)
+    return y
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A learned activation: label, the kernels' name for it, and the reference."""
+
+    label: str
+    name: str
+    plain: Callable[..., Tensor]
+    parameters: tuple[Tensor, ...]
+    k: tuple[int, ...] = ()
+
+    def run(self, x: Tensor, g: Tensor) -> list[Tensor]:
+        """Value and gradients by the kernels."""
+        from polyneuron.kernels import gpu
+
+        y = getattr(gpu, f"{self.name}_forward")(x, *self.parameters, *self.k)
+        return [y, *getattr(gpu, f"{self.name}_backward")(g, x, *self.parameters, *self.k)]
+
+    def check(self, x: Tensor, g: Tensor) -> None:
+        """Refuse a value or gradient that is wrong by more than its dtype allows."""
+        leaves = [tensor.double().requires_grad_() for tensor in (x, *self.parameters)]
+        y = self.plain(*leaves, *self.k)
+        exact = [y.detach(), *torch.autograd.grad(y, leaves, g.double())]
+        for one, other in zip(self.run(x, g), exact, strict=True):
+            error = float((one.double() - other).abs().max() / other.abs().max())
+            if not error <= (2e-5 if one.dtype == torch.float32 else 1e-2):
+                sys.exit(f"{self.label} is wrong by {error:.1e} of its largest value: not timed")
+
+
+def learned(A: int, device: torch.device) -> Iterator[Learned]:
+    rows = partial(torch.randn, A, device=device)
+
+    def points(s: int) -> Tensor:
+        return torch.linspace(-1, 1, s, device=device).repeat(A, 1)
+
+    for s, k in ((3, 3), (5, 3), (9, 3), (3, 2), (9, 2)):
+        f = (points(s), rows(s), rows(2))
+        yield Learned(f"PolyNeuron-R A={A} s={s} k={k}", "radial", reference.evaluate, f, (k,))
+    f = (points(3), rows(3), rows(3))
+    yield Learned(f"PolyNeuron A={A} s=3 k=3", "hermite", reference.evaluate_hermite, f)
+    yield Learned(f"Swish A={A}", "swish", swish, (rows(),))
+    yield Learned(f"APL A={A} s=5", "apl", apl, (rows(5), rows(5)))
+
+
 def activation_operators(x: Tensor, g: Tensor) -> dict[str, Operator]:
     """Forward and backward of each activation over x; the first two are the rivals."""
-    from polyneuron.kernels import gpu
-
     aten = torch.ops.aten
     operators: dict[str, Operator] = {
         "ReLU": lambda: (torch.relu(x), aten.threshold_backward(g, x, 0)),
         "SiLU": lambda: (F.silu(x), aten.silu_backward(g, x)),
     }
     for A in (1, x.shape[1]):
-        rows = partial(torch.randn, A, device=x.device)
-        for s, k in ((3, 3), (5, 3), (9, 3), (3, 2), (9, 2)):
-            c_x = torch.linspace(-1, 1, s, device=x.device).repeat(A, 1)
-            f = (c_x, rows(s), rows(2), k)
-            check(gpu.radial_forward(x, *f), partial(reference.evaluate, k=k), x, f[:3])
-            operators[f"PolyNeuron-R A={A} s={s} k={k}"] = partial(
-                lambda f: (gpu.radial_forward(x, *f), gpu.radial_backward(g, x, *f)), f
-            )
-        knots = (torch.linspace(-1, 1, 3, device=x.device).repeat(A, 1), rows(3), rows(3))
-        check(gpu.hermite_forward(x, *knots), reference.evaluate_hermite, x, knots)
-        operators[f"PolyNeuron A={A} s=3 k=3"] = partial(
-            lambda f: (gpu.hermite_forward(x, *f), gpu.hermite_backward(g, x, *f)), knots
-        )
-        beta, hinges = rows(), (rows(5), rows(5))
-        operators[f"Swish A={A}"] = partial(
-            lambda b: (gpu.swish_forward(x, b), gpu.swish_backward(g, x, b)), beta
-        )
-        operators[f"APL A={A} s=5"] = partial(
-            lambda f: (gpu.apl_forward(x, *f), gpu.apl_backward(g, x, *f)), hinges
-        )
+        for activation in learned(A, x.device):
+            activation.check(x, g)
+            operators[activation.label] = partial(activation.run, x, g)
     return operators
 
 
@@ -88,16 +125,6 @@ def norm_operators(x: Tensor, g: Tensor) -> dict[str, Operator]:
         "BN + ReLU, fused": partial(fused, "relu", (), 0),
         "BN + PolyNeuron-R A=1 s=3 k=3, fused": partial(fused, "radial", radial, 3),
     }
-
-
-def check(
-    y: Tensor, plain: Callable[..., Tensor], x: Tensor, parameters: tuple[Tensor, ...]
-) -> None:
-    """Refuse values that are wrong by more than their dtype allows."""
-    exact = plain(x.double(), *(parameter.double() for parameter in parameters))
-    error = float((y.double() - exact).abs().max() / exact.abs().max())
-    if not error <= (2e-5 if x.dtype == torch.float32 else 1e-2):
-        sys.exit(f"values differ from the reference by {error:.1e} of the largest: not timed")
 
 
 def least_microseconds(operators: dict[str, Operator], repeats: int) -> dict[str, float]:

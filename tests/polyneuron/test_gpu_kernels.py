@@ -20,8 +20,8 @@ from polyneuron.kernels import reference
 from polyneuron.natural_spline import knot_slopes
 
 pytest.importorskip("triton")
-gpu = pytest.importorskip("polyneuron.kernels.gpu")
-from polyneuron.kernels.gpu import layout  # noqa: E402
+from polyneuron.kernels import gpu
+from polyneuron.kernels.gpu import layout
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
 
@@ -249,6 +249,12 @@ def test_gradient_of_another_memory_format() -> None:
     ones = fast("radial", torch.ones_like(x), x, parameters, 3)
     expanded = fast("radial", torch.ones((), device=DEVICE).expand(x.shape), x, parameters, 3)
     assert all(torch.equal(one, same) for one, same in zip(ones, expanded, strict=True))
+
+
+def test_other_dtypes_are_refused() -> None:
+    beta = torch.ones(1, device=DEVICE)
+    with pytest.raises(ValueError, match=r"float32, bfloat16 or float16, got torch\.float64"):
+        gpu.swish_forward(torch.zeros(3, dtype=torch.float64, device=DEVICE), beta)
 
 
 def test_full_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,8 +61,10 @@ def dense(x: Tensor, functions: int) -> tuple[Tensor, Layout]:
     """Return x, copied where its memory has holes or another order, and its layout.
 
     Raises:
-        ValueError: x does not fit A functions.
+        ValueError: x does not fit A functions, or has a dtype that the kernels would round.
     """
+    if x.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ValueError(f"x must be float32, bfloat16 or float16, got {x.dtype}")
     if functions == 1:
         if x.stride() != torch.empty_like(x, device="meta").stride():
             x = x.clone()
