@@ -5,15 +5,12 @@
 import triton
 import triton.language as tl
 
+from polyneuron.kernels.gpu.rows import load_row
+
 
 @triton.jit
 def load(a, b, unused_1, unused_2, row, inside, S: tl.constexpr):
-    slopes = ()
-    hinges = ()
-    for i in tl.static_range(S):
-        slopes = slopes + (tl.load(a + row * S + i, mask=inside, other=0.0),)
-        hinges = hinges + (tl.load(b + row * S + i, mask=inside, other=0.0),)
-    return slopes, hinges
+    return load_row(a, row, inside, S, 0.0), load_row(b, row, inside, S, 0.0)
 
 
 @triton.jit

@@ -10,32 +10,26 @@ are written as comparisons because a GPU's min and max drop NaN.
 import triton
 import triton.language as tl
 
+from polyneuron.kernels.gpu.rows import load_row
+
 
 @triton.jit
 def load(c_x, c_y, m, unused, row, inside, S: tl.constexpr):
-    knots = ()
+    # Where there is no row lie ascending knots as well, for quotients without NaN.
+    knots = load_row(c_x, row, inside, S, 1.0)
+    heights = load_row(c_y, row, inside, S, 0.0)
+    slopes = load_row(m, row, inside, S, 0.0)
     pieces = ()
-    c = tl.load(c_x + row * S, mask=inside, other=0.0)
-    y = tl.load(c_y + row * S, mask=inside, other=0.0)
-    slope = tl.load(m + row * S, mask=inside, other=0.0)
-    ends = (c, y, slope)
-    for j in tl.static_range(1, S):
-        # Beyond the last row lie ascending knots as well, for a quotient without NaN.
-        next_c = tl.load(c_x + row * S + j, mask=inside, other=1.0 * j)
-        next_y = tl.load(c_y + row * S + j, mask=inside, other=0.0)
-        next_slope = tl.load(m + row * S + j, mask=inside, other=0.0)
-        h, secant, b2, b3 = _piece(next_c - c, next_y - y, slope, next_slope)
-        knots = knots + (c,)
-        pieces = pieces + ((h, secant, (secant - slope) / h, b2, b3),)
-        c, y, slope = next_c, next_y, next_slope
-    return knots, pieces, ends + (c, slope)
+    for j in tl.static_range(S - 1):
+        pieces = pieces + (_piece(knots, heights, slopes, j),)
+    return knots, pieces, heights[0], slopes[0], slopes[S - 1]
 
 
 @triton.jit
 def value(x, coefficients, S: tl.constexpr, K: tl.constexpr):
-    knots, pieces, ends = coefficients
-    first, height, first_slope, last, last_slope = ends
-    y = height + first_slope * _negative(x - first) + last_slope * _positive(x - last)
+    knots, pieces, first_height, first_slope, last_slope = coefficients
+    y = first_height + first_slope * _negative(x - knots[0])
+    y += last_slope * _positive(x - knots[S - 1])
     for j in tl.static_range(S - 1):
         h, secant, bend, b2, b3 = pieces[j]
         t = _clamped(x - knots[j], h)
@@ -46,8 +40,7 @@ def value(x, coefficients, S: tl.constexpr, K: tl.constexpr):
 @triton.jit
 def gradient(x, g, coefficients, S: tl.constexpr, K: tl.constexpr):
     """Return g dy/dx and the tile's moments of each interval, g, and g times both tails."""
-    knots, pieces, ends = coefficients
-    first, height, first_slope, last, last_slope = ends
+    knots, pieces, first_height, first_slope, last_slope = coefficients
     steepness = first_slope
     moments = ()
     for j in tl.static_range(S - 1):
@@ -56,24 +49,22 @@ def gradient(x, g, coefficients, S: tl.constexpr, K: tl.constexpr):
         steepness += t * (2.0 * b2 + 3.0 * b3 * t)
         gt = g * t
         moments = moments + (gt, gt * t, gt * t * t)
-    return g * steepness, moments + (g, g * _negative(x - first), g * _positive(x - last))
+    tails = (g, g * _negative(x - knots[0]), g * _positive(x - knots[S - 1]))
+    return g * steepness, moments + tails
 
 
 @triton.jit
 def finish(sums, c_x, c_y, m, unused, g_c, g_y, g_m, row, inside, S: tl.constexpr):
     """Store the gradients: what knot j gets from the interval left of it and from the right."""
+    knots = load_row(c_x, row, inside, S, 1.0)
+    heights = load_row(c_y, row, inside, S, 0.0)
+    slopes = load_row(m, row, inside, S, 0.0)
     total = sums[3 * S - 3]
-    c = tl.load(c_x + row * S, mask=inside, other=0.0)
-    y = tl.load(c_y + row * S, mask=inside, other=0.0)
-    slope = tl.load(m + row * S, mask=inside, other=0.0)
-    c_left = -slope * total
+    c_left = -slopes[0] * total
     y_left = total
     m_left = sums[3 * S - 2]
     for j in tl.static_range(S - 1):
-        next_c = tl.load(c_x + row * S + j + 1, mask=inside, other=1.0 * (j + 1))
-        next_y = tl.load(c_y + row * S + j + 1, mask=inside, other=0.0)
-        next_slope = tl.load(m + row * S + j + 1, mask=inside, other=0.0)
-        h, secant, b2, b3 = _piece(next_c - c, next_y - y, slope, next_slope)
+        h, secant, bend, b2, b3 = _piece(knots, heights, slopes, j)
         t1, t2, t3 = sums[3 * j], sums[3 * j + 1], sums[3 * j + 2]
         g_secant = (3.0 * t2 - 2.0 * t3 / h) / h
         g_h = -(b2 * t2 + 2.0 * b3 * t3 + secant * g_secant) / h
@@ -84,18 +75,19 @@ def finish(sums, c_x, c_y, m, unused, g_c, g_y, g_m, row, inside, S: tl.constexp
         c_left = g_h
         y_left = g_secant / h
         m_left = (t3 / h - t2) / h
-        c, y, slope = next_c, next_y, next_slope
     tl.store(g_c + row * S + S - 1, c_left, mask=inside)
     tl.store(g_y + row * S + S - 1, y_left, mask=inside)
     tl.store(g_m + row * S + S - 1, m_left + sums[3 * S - 1], mask=inside)
 
 
 @triton.jit
-def _piece(h, rise, slope, next_slope):
-    secant = rise / h
-    b2 = (3.0 * secant - 2.0 * slope - next_slope) / h
-    b3 = (slope + next_slope - 2.0 * secant) / (h * h)
-    return h, secant, b2, b3
+def _piece(knots, heights, slopes, j: tl.constexpr):
+    """Length, secant, bend, quadratic and cubic coefficient of interval j."""
+    h = knots[j + 1] - knots[j]
+    secant = (heights[j + 1] - heights[j]) / h
+    b2 = (3.0 * secant - 2.0 * slopes[j] - slopes[j + 1]) / h
+    b3 = (slopes[j] + slopes[j + 1] - 2.0 * secant) / (h * h)
+    return h, secant, (secant - slopes[j]) / h, b2, b3
 
 
 @triton.jit

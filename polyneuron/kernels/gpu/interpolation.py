@@ -9,6 +9,8 @@ diagonal dominates, so that elimination needs no pivots. A row is a lane's, and 
 import triton
 import triton.language as tl
 
+from polyneuron.kernels.gpu.rows import load_row
+
 
 @triton.jit
 def sort_kernel(
@@ -152,12 +154,3 @@ def eliminate(lower, upper, rhs, S: tl.constexpr):
         z_i = z[S - 1 - i] - upper[S - 1 - i] * solved[0]
         solved = (z_i / pivots[S - 1 - i],) + solved
     return solved
-
-
-@triton.jit
-def load_row(pointer, row, inside, S: tl.constexpr, STEP: tl.constexpr):
-    """Load the S entries of each row; beyond the last row, multiples of STEP."""
-    entries = ()
-    for i in tl.static_range(S):
-        entries = entries + (tl.load(pointer + row * S + i, mask=inside, other=STEP * i),)
-    return entries

@@ -33,6 +33,7 @@ from polyneuron.kernels.gpu.passes import (
     parametrised,
     partial_sums,
     sum_rows,
+    tiled,
 )
 
 
@@ -127,24 +128,14 @@ def norm_backward(
     launch(
         norm_gradient_kernel,
         cut.grid,
-        x=packed,
         g=g if g_residual is None else g_residual,
         g_x=g_z,
-        **vars(front),
-        **f.pointers(None),
         by_bias=g_bias,
         by_weight=g_weight,
-        n=layout.n,
-        A=layout.A,
-        tiles=cut.tiles,
-        LOAD=f.function.load,
         GRADIENT=f.function.gradient,
         GRADIENT_OF_INPUT=g_residual is not None,
         BATCH=batch_statistics,
-        S=f.s,
-        K=f.k,
-        SHARED=f.shared_by(layout.A),
-        **constants(layout, cut),
+        **tiled(f, packed, layout, cut, front),
     )
     if g_residual is not None and residual is not None:
         g_residual = in_order_of(residual, g_residual)

@@ -12,6 +12,7 @@ from polyneuron.kernels.gpu.functions import FUNCTIONS, DeviceFunction, Function
 from polyneuron.kernels.gpu.layout import (
     THREADS,
     Layout,
+    Plan,
     constants,
     in_order_of,
     plan,
@@ -111,19 +112,9 @@ def evaluate(f: Parametrised, x: Tensor, layout: Layout, front: Front = NOTHING)
         launch(
             evaluate_kernel,
             cut.grid,
-            x=x,
             y=y,
-            **vars(front),
-            **f.pointers(f.orders),
-            n=layout.n,
-            A=layout.A,
-            tiles=cut.tiles,
-            LOAD=f.function.load,
             VALUE=f.function.value,
-            S=f.s,
-            K=f.k,
-            SHARED=f.shared_by(layout.A),
-            **constants(layout, cut),
+            **tiled(f, x, layout, cut, front),
         )
     return y
 
@@ -147,24 +138,31 @@ def partial_sums(
     launch(
         gradient_kernel,
         cut.grid,
-        x=x,
         g=in_order_of(x, g),
         g_u=g_u,
-        **vars(front),
-        **f.pointers(f.orders),
         partials=partials,
-        n=layout.n,
-        A=layout.A,
-        tiles=cut.tiles,
-        LOAD=f.function.load,
         GRADIENT=f.function.gradient,
         SUMS=sums,
-        S=f.s,
-        K=f.k,
-        SHARED=f.shared_by(layout.A),
-        **constants(layout, cut),
+        **tiled(f, x, layout, cut, front),
     )
     return partials
+
+
+def tiled(f: Parametrised, x: Tensor, layout: Layout, cut: Plan, front: Front) -> dict[str, object]:
+    """Return the arguments of every kernel that computes f's argument tile by tile."""
+    return {
+        "x": x,
+        **vars(front),
+        **f.pointers(f.orders),
+        "n": layout.n,
+        "A": layout.A,
+        "tiles": cut.tiles,
+        "LOAD": f.function.load,
+        "S": f.s,
+        "K": f.k,
+        "SHARED": f.shared_by(layout.A),
+        **constants(layout, cut),
+    }
 
 
 def finish(f: Parametrised, partials: Tensor) -> tuple[Tensor, ...]:

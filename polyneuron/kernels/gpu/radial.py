@@ -12,14 +12,13 @@ power is computed but by multiplication, and the log of r = 0 is always multipli
 import triton
 import triton.language as tl
 
+from polyneuron.kernels.gpu.rows import load_row
+
 
 @triton.jit
 def load(c_x, w, v, orders, row, inside, S: tl.constexpr):
-    points = ()
-    weights = ()
-    for i in tl.static_range(S):
-        points = points + (tl.load(c_x + row * S + i, mask=inside, other=0.0),)
-        weights = weights + (tl.load(w + row * S + i, mask=inside, other=0.0),)
+    points = load_row(c_x, row, inside, S, 0.0)
+    weights = load_row(w, row, inside, S, 0.0)
     slope = tl.load(v + row * 2, mask=inside, other=0.0)
     offset = tl.load(v + row * 2 + 1, mask=inside, other=0.0)
     order = ()

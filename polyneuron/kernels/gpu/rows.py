@@ -1,0 +1,15 @@
+# ruff: noqa: RUF005
+# mypy: ignore-errors
+"""Rows of a small parameter in registers, one entry a variable."""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def load_row(pointer, row, inside, S: tl.constexpr, STEP: tl.constexpr):
+    """Load the S entries of each row; where there is no row, multiples of STEP."""
+    entries = ()
+    for i in tl.static_range(S):
+        entries = entries + (tl.load(pointer + row * S + i, mask=inside, other=STEP * i),)
+    return entries
