@@ -105,5 +105,5 @@ def _backward(g: Tensor, x: Tensor, f: Parametrised) -> tuple[Tensor, ...]:
     g_x = torch.empty_like(packed)
     if not x.numel():
         return g_x, *(torch.zeros_like(parameter) for parameter in f.parameters)
-    partials = partial_sums(f, g, packed, layout, g_x)
+    partials, _ = partial_sums(f, g, packed, layout, g_x)
     return in_order_of(x, g_x), *finish(f, partials)

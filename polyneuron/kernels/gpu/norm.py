@@ -119,10 +119,10 @@ def norm_backward(
         return torch.empty_like(z), g_residual, zeros[0], zeros[1], tuple(zeros[2:])
     front = _front(packed, residual, weight, bias, mean, rstd)
     g = in_order_of(packed, g)
-    partials = partial_sums(f, g, packed, layout, g_residual, front)
+    partials, norm_partials = partial_sums(f, g, packed, layout, g_residual, front)
     g_bias, g_weight = torch.empty_like(mean), torch.empty_like(mean)
-    sum_rows(partials[f.sums :], store_sums, (g_bias, g_weight))
-    g_parameters = finish(f, partials[: f.sums])
+    sum_rows(norm_partials, store_sums, (g_bias, g_weight))
+    g_parameters = finish(f, partials)
     g_z = torch.empty_like(packed)
     cut = plan(layout, 0, f.sums)
     launch(

@@ -126,26 +126,30 @@ def partial_sums(
     layout: Layout,
     g_u: Tensor | None,
     front: Front = NOTHING,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Store the gradient of u in g_u, where one is given, and return partial sums.
 
-    They are (sums, programs, A): those of the function, then, after a norm, sum g_u and
-    sum g_u (x - mean) rstd.
+    They are those of the function, (sums, rows, A), and, after a norm, (2, rows, C) with sums of
+    the gradient of u and of it times (x - mean) rstd.
     """
-    sums = f.sums + (0 if front.mean is None else 2)
-    cut = plan(layout, sums, f.sums)
-    partials = x.new_empty((sums, cut.grid[0], layout.A), dtype=torch.float32)
+    norm_sums = 0 if front.mean is None else 2
+    cut = plan(layout, f.sums + norm_sums, f.sums)
+    along_n, along_a = cut.grid
+    shape = (along_n * along_a, 1) if f.shared_by(layout.A) else (along_n, layout.A)
+    partials = x.new_empty((f.sums, *shape), dtype=torch.float32)
+    norm_partials = x.new_empty((norm_sums, along_n, layout.A), dtype=torch.float32)
     launch(
         gradient_kernel,
         cut.grid,
         g=in_order_of(x, g),
         g_u=g_u,
         partials=partials,
+        norm_partials=norm_partials,
         GRADIENT=f.function.gradient,
-        SUMS=sums,
+        SUMS=f.sums,
         **tiled(f, x, layout, cut, front),
     )
-    return partials
+    return partials, norm_partials
 
 
 def tiled(f: Parametrised, x: Tensor, layout: Layout, cut: Plan, front: Front) -> dict[str, object]:
@@ -166,12 +170,10 @@ def tiled(f: Parametrised, x: Tensor, layout: Layout, cut: Plan, front: Front) -
 
 
 def finish(f: Parametrised, partials: Tensor) -> tuple[Tensor, ...]:
-    """Return the gradients of f's parameters from partial sums (sums, programs, columns of x)."""
+    """Return the gradients of f's parameters from partial sums (sums, rows, A)."""
     gradients = tuple(torch.empty_like(parameter) for parameter in f.parameters)
     if gradients:
-        # Where all columns share their parameters, columns are only more rows.
-        A = gradients[0].shape[0]
-        sum_rows(partials.view(f.sums, -1, A), f.function.finish, gradients, f)
+        sum_rows(partials, f.function.finish, gradients, f)
     return gradients
 
 

@@ -14,6 +14,8 @@ Function-valued arguments (LOAD, VALUE, GRADIENT, FINISH) are those of `function
 import triton
 import triton.language as tl
 
+from polyneuron.kernels.gpu.rows import added
+
 
 @triton.jit
 def evaluate_kernel(
@@ -66,6 +68,7 @@ def gradient_kernel(
     p2,
     p3,
     partials,
+    norm_partials,
     n,
     A,
     tiles,
@@ -82,30 +85,40 @@ def gradient_kernel(
 ):
     """Store the gradient of f's argument u, if g_u is given, and this program's partial sums.
 
-    With a norm, the last two of them are those of u's gradient, alone and times the normalised x.
-    `partials` is (SUMS, programs along n, A).
+    `partials` is (SUMS, programs along n, A), or with SHARED parameters (SUMS, programs).
+    `norm_partials`, if there is a norm, is (2, programs along n, A): sums of the gradient of u,
+    alone and times the normalised x.
     """
     a = tl.program_id(1) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
     coefficients = LOAD(p0, p1, p2, p3, a * 0 if SHARED else a, a < A, S)
     norm = load_norm(mean, rstd, weight, bias, a, a < A)
     sums = zeros(SUMS, BLOCK_N, BLOCK_A)
+    norm_sums = zeros(2, BLOCK_N, BLOCK_A)
     for tile in range(0, tiles):
         at, inside = tile_at(tile, tiles, a, n, A, INNER, WIDE, BLOCK_N)
         u, normalised = load_input(x, residual, norm, at, inside)
         g_y = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)
         by_u, terms = GRADIENT(u, g_y, coefficients, S, K)
+        sums = added(sums, terms, SUMS)
         if mean is not None:
-            terms = terms + (by_u, by_u * normalised)
+            norm_sums = added(norm_sums, (by_u, by_u * normalised), 2)
         if g_u is not None:
             tl.store(g_u + at, by_u, mask=inside)
-        added = ()
-        for i in tl.static_range(SUMS):
-            added = added + (sums[i] + terms[i],)
-        sums = added
+    programs = tl.num_programs(0)
     for i in tl.static_range(SUMS):
-        row = i * tl.num_programs(0) + tl.program_id(0)
         total = tl.sum(sums[i], axis=0, keep_dims=True)
-        tl.store(partials + row * A + a, total, mask=a < A)
+        if SHARED:
+            total = tl.sum(total, axis=1, keep_dims=True)
+            row = (i * programs + tl.program_id(0)) * tl.num_programs(1) + tl.program_id(1)
+            tl.store(partials + row + tl.arange(0, 1)[None, :], total)
+        else:
+            row = i * programs + tl.program_id(0)
+            tl.store(partials + row * A + a, total, mask=a < A)
+    if mean is not None:
+        for i in tl.static_range(2):
+            row = i * programs + tl.program_id(0)
+            total = tl.sum(norm_sums[i], axis=0, keep_dims=True)
+            tl.store(norm_partials + row * A + a, total, mask=a < A)
 
 
 @triton.jit
@@ -132,11 +145,11 @@ def finish_kernel(
     for first in range(0, rows, BLOCK_ROWS):
         row = first + tl.arange(0, BLOCK_ROWS)[:, None]
         inside = (row < rows) & (a < A)
-        added = ()
+        terms = ()
         for i in tl.static_range(SUMS):
-            partial = tl.load(partials + (i * rows + row) * A + a, mask=inside, other=0.0)
-            added = added + (sums[i] + partial,)
-        sums = added
+            term = tl.load(partials + (i * rows + row) * A + a, mask=inside, other=0.0)
+            terms = terms + (term,)
+        sums = added(sums, terms, SUMS)
     totals = ()
     for i in tl.static_range(SUMS):
         totals = totals + (tl.sum(sums[i], axis=0, keep_dims=True),)
