@@ -24,24 +24,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from polyneuron.kernels import reference
-from polyneuron.scope import spread
 
 SHAPE = (128, 16, 32, 32)
 CALLS = 20
 """Calls in a graph: its own start is then a small part of it."""
 
 Operator = Callable[[], object]
-
-
-def swish(x: Tensor, beta: Tensor) -> Tensor:
-    return x * torch.sigmoid(spread(beta, x) * x)
-
-
-def apl(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    y = torch.relu(x)
-    for a_i, b_i in zip(a.unbind(1), b.unbind(1), strict=True):
-        y = y + spread(a_i, x) * torch.relu(spread(b_i, x) - x)
-    return y
 
 
 @dataclass(frozen=True)
@@ -83,8 +71,8 @@ def learned(A: int, device: torch.device) -> Iterator[Learned]:
         yield Learned(f"PolyNeuron-R A={A} s={s} k={k}", "radial", reference.evaluate, f, (k,))
     f = (points(3), rows(3), rows(3))
     yield Learned(f"PolyNeuron A={A} s=3 k=3", "hermite", reference.evaluate_hermite, f)
-    yield Learned(f"Swish A={A}", "swish", swish, (rows(),))
-    yield Learned(f"APL A={A} s=5", "apl", apl, (rows(5), rows(5)))
+    yield Learned(f"Swish A={A}", "swish", reference.swish, (rows(),))
+    yield Learned(f"APL A={A} s=5", "apl", reference.apl, (rows(5), rows(5)))
 
 
 def activation_operators(x: Tensor, g: Tensor) -> dict[str, Operator]:

@@ -55,22 +55,11 @@ def _poisoned() -> Iterator[None]:
     torch.use_deterministic_algorithms(before)
 
 
-def swish(x: Tensor, beta: Tensor) -> Tensor:
-    return x * torch.sigmoid(reference.spread(beta, x) * x)
-
-
-def apl(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    y = torch.relu(x)
-    for a_i, b_i in zip(a.unbind(1), b.unbind(1), strict=True):
-        y = y + reference.spread(a_i, x) * torch.relu(reference.spread(b_i, x) - x)
-    return y
-
-
 PLAIN: dict[str, Callable[..., Tensor]] = {
     "radial": reference.evaluate,
     "hermite": reference.evaluate_hermite,
-    "swish": swish,
-    "apl": apl,
+    "swish": reference.swish,
+    "apl": reference.apl,
     "relu": torch.relu,
 }
 

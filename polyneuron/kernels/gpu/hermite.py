@@ -2,9 +2,13 @@
 # mypy: ignore-errors
 """The cubic Hermite spline on one tile; parameters c_x, c_y and m, each (A, s), c_x ascending.
 
-The formulas are those of `hermite_spline`: t = x - c_j clamped to interval j, a bend that is
-exactly 0 at both of its ends, and three moments of each interval for the gradients. The clamps
-are written as comparisons because a GPU's min and max drop NaN.
+With t = x - c_j clamped to interval j, each adds its whole rise right of it and nothing left of it:
+
+    y = y_0 + m_0 min(x - c_0, 0) + sum_j t (secant + (t - h) (bend + b3 t)) + m_n max(x - c_n, 0)
+
+where t (t - h) is exactly 0 at both ends, so that intervals passed add no error of their bend.
+All gradients follow from three moments of each interval, sum g t, g t^2 and g t^3. The clamps are
+written as comparisons because a GPU's min and max drop NaN.
 """
 
 import triton

@@ -5,8 +5,12 @@
 Parameters: c_x (A, s), w (A, s), v (A, 2), and for rows of unequal k and s orders (A,), at most K,
 and present (A, s).
 
-With d = x - c_i both phi and phi' are products with a common factor q(d), as in `radial_sum`; no
-power is computed but by multiplication, and the log of r = 0 is always multiplied by 0.
+With d = x - c_i both phi and phi' are products with a common factor q(d):
+
+    odd k:   phi = q d,       phi' = k q,            q = d^(k-2) |d|
+    even k:  phi = q d L,     phi' = q (k L + 1),    q = d^(k-1),     L = log |d|
+
+Powers are products, and the log of r = 0 is finite and multiplied by 0.
 """
 
 import triton
