@@ -44,14 +44,16 @@ def library(source: str, **definitions: str) -> ctypes.CDLL | None:
             return ctypes.CDLL(str(_compiled(folder / name, command)))
         except subprocess.CalledProcessError as error:
             lines = error.stderr.strip().splitlines()
-            _warn(f"{compiler[0]}: {lines[-1] if lines else f'exit status {error.returncode}'}")
+            warn_of_plain_formulas(
+                f"{compiler[0]}: {lines[-1] if lines else f'exit status {error.returncode}'}"
+            )
             return None
         except subprocess.TimeoutExpired:
-            _warn(f"{compiler[0]} takes longer than {TIMEOUT_SECONDS} s")
+            warn_of_plain_formulas(f"{compiler[0]} takes longer than {TIMEOUT_SECONDS} s")
             return None
         except OSError as error:
             reason = error
-    _warn(f"no compiled kernel can be kept: {reason}")
+    warn_of_plain_formulas(f"no compiled kernel can be kept: {reason}")
     return None
 
 
@@ -60,13 +62,14 @@ def _compiler() -> tuple[str, ...] | None:
     command = shlex.split(os.environ.get("CXX", "g++"))
     path = shutil.which(command[0]) if command else None
     if path is None:
-        _warn("no C++ compiler found; install g++ or name one in CXX")
+        warn_of_plain_formulas("no C++ compiler found; install g++ or name one in CXX")
         return None
     return (path, *command[1:])
 
 
 @functools.cache
-def _warn(reason: str) -> None:
+def warn_of_plain_formulas(reason: str) -> None:
+    """Say, once a reason, that there are no fast kernels."""
     warnings.warn(
         f"activations run as plain formulas, several times slower: {reason}",
         KernelWarning,

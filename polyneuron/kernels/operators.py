@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from polyneuron.kernels import cpu, reference
+from polyneuron.kernels import cpu, cuda, reference
 from polyneuron.kernels.functions import Function, named
 
 
@@ -85,22 +85,26 @@ class _Activate(torch.autograd.Function):
 
 def _forward(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, bool]:
     kernels = cpu.kernels(function, x, parameters)
-    if kernels is None:
-        return widened(function)(x, *parameters), True
-    return cpu.forward(kernels, x, parameters, parameters[0].shape[0])
+    if kernels is not None:
+        return cpu.forward(kernels, x, parameters, parameters[0].shape[0])
+    if cuda.available(function, x, parameters):
+        return cuda.forward(function, x, parameters), True
+    return widened(function)(x, *parameters), True
 
 
 def _backward(
     function: Function, g: Tensor, x: Tensor, parameters: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
     kernels = cpu.kernels(function, x, parameters)
-    if kernels is None:
-        inputs = [tensor.detach().requires_grad_() for tensor in (x, *parameters)]
-        with torch.enable_grad():
-            y = widened(function)(*inputs)
-        g_x, *gradients = torch.autograd.grad(y, inputs, g)
-        return g_x, gradients
-    return cpu.backward(kernels, g, x, parameters, parameters[0].shape[0])
+    if kernels is not None:
+        return cpu.backward(kernels, g, x, parameters, parameters[0].shape[0])
+    if cuda.available(function, x, parameters):
+        return cuda.backward(function, g, x, parameters)
+    inputs = [tensor.detach().requires_grad_() for tensor in (x, *parameters)]
+    with torch.enable_grad():
+        y = widened(function)(*inputs)
+    g_x, *gradients = torch.autograd.grad(y, inputs, g)
+    return g_x, gradients
 
 
 def widened(function: Function) -> Callable[..., Tensor]:

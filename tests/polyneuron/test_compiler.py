@@ -28,7 +28,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for cached in (compiler.library, compiler._compiler, compiler._warn, cpu._library):
+    for cached in (
+        compiler.library,
+        compiler._compiler,
+        compiler.warn_of_plain_formulas,
+        cpu._library,
+    ):
         cached.cache_clear()
 
 
