@@ -9,13 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 from pyarrow import fs
 
 from analysis.errors import StoreError, StoreWarning, unknown_name
-from analysis.frames import Chunk, detached, join
-from analysis.parts import Damaged, Folder, last_of_each_key, open_folder, read_table
-from analysis.schema import TABLES, TABLES_FOLDER, Table
+from analysis.folders import Folder, open_folder
+from analysis.parts import Damaged, read_table
+from analysis.schema import TABLES, TABLES_FOLDER
 
 SHOWN_ORDER = {"runs": ["sweep", "trial", "seed", "run_id"]}
 """Tables that are shown in another order than their key's."""
@@ -123,12 +122,9 @@ class Results:
         for column in columns or ():
             if column not in table.schema.names:
                 raise StoreError(unknown_name(f"column of {name}", column, table.schema.names))
-        wanted = [f for f in table.schema if columns is None or f.name in (*table.key, *columns)]
-        chunks = [
-            c for folder in self._folders.values() for c in self._read(folder, table, columns)
-        ]
-        frame = join(chunks, pa.schema(wanted), self._run_ids(name))
-        frame = last_of_each_key(frame, table.key)
+        folders = list(self._folders.values())
+        frame, damaged = read_table(folders, table, columns, self._run_ids(name))
+        self._name_damaged(damaged)
         if name in SHOWN_ORDER and columns is None:
             frame = frame.sort_values(SHOWN_ORDER[name], kind="stable", ignore_index=True)
         return frame
@@ -154,13 +150,11 @@ class Results:
             except duckdb.Error as cause:
                 raise StoreError(f"query: {str(cause).splitlines()[0]}") from cause
 
-    def _read(self, folder: Folder, table: Table, columns: Sequence[str] | None) -> list[Chunk]:
-        chunks, damaged = read_table(folder, table, columns, detached)
+    def _name_damaged(self, damaged: Sequence[Damaged]) -> None:
         for part in damaged:
             if part.path not in self._damaged:
                 warnings.warn(f"skipped damaged {part.path}: {part.reason}", StoreWarning, 4)
             self._damaged[part.path] = part
-        return chunks
 
     def _run_ids(self, name: str) -> list[str]:
         """Return the run ids whose codes a table shares with `runs`, so that joins are fast."""

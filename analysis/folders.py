@@ -1,0 +1,62 @@
+"""A folder of a local, shared or remote file system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from analysis.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder, or a file, of a file system."""
+
+    filesystem: fs.FileSystem
+    path: str
+
+    @property
+    def local(self) -> bool:
+        """Whether it lies on a file system that the operating system has mounted."""
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def child(self, *names: str) -> Folder:
+        """Return the folder or file below this one."""
+        return Folder(self.filesystem, "/".join((self.path, *names)))
+
+    def entries(self) -> list[fs.FileInfo]:
+        """Return what lies in the folder, sorted by name; nothing if it is missing."""
+        listing = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        return sorted(listing, key=lambda info: info.base_name)
+
+    def exists(self) -> bool:
+        """Return whether a file or folder of this path is there."""
+        return self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound
+
+
+def open_folder(path: str | Path) -> Folder:
+    """Return the folder at a local path or an address such as `s3://bucket/results`.
+
+    Raises:
+        StoreError: neither pyarrow nor fsspec knows the address's scheme.
+    """
+    address = str(path)
+    if "://" not in address:
+        return Folder(fs.LocalFileSystem(), str(Path(address).absolute()))
+    try:
+        return Folder(*fs.FileSystem.from_uri(address.rstrip("/")))
+    except pa.ArrowInvalid:
+        return _open_through_fsspec(address)
+
+
+def _open_through_fsspec(address: str) -> Folder:
+    try:
+        import fsspec  # type: ignore[import-untyped]
+
+        filesystem, path = fsspec.url_to_fs(address)
+    except (ImportError, ValueError) as cause:
+        raise StoreError(f"cannot read {address}: {cause}") from cause
+    return Folder(fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path.rstrip("/"))
