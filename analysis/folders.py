@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pyarrow as pa
 from pyarrow import fs
 
 from analysis.errors import StoreError
+
+ELSEWHERE = "tables_at.txt"
+"""A file in a sweep's folder with the address of the folder that has its tables instead."""
+
+_OBJECT_STORES = ("s3", "gcs", "abfs")  # where folders are but the beginnings of names
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,20 @@ class Folder:
         listing = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         return sorted(listing, key=lambda info: info.base_name)
 
+    def matching(self, pattern: re.Pattern[str]) -> list[fs.FileInfo]:
+        """Return those entries whose whole names match."""
+        if not self.local:
+            return [info for info in self.entries() if pattern.fullmatch(info.base_name)]
+        # among 10,000 files a writer looks for its own: the others need no look at their size
+        names = (path.name for path in Path(self.path).iterdir()) if self.exists() else ()
+        found = sorted(name for name in names if pattern.fullmatch(name))
+        return self.filesystem.get_file_info([self.child(name).path for name in found])
+
+    def make(self) -> None:
+        """Make the folder, where its file system needs that."""
+        if self.filesystem.type_name not in _OBJECT_STORES:
+            self.filesystem.create_dir(self.path, recursive=True)
+
     def exists(self) -> bool:
         """Return whether a file or folder of this path is there."""
         return self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound
@@ -50,6 +70,19 @@ def open_folder(path: str | Path) -> Folder:
         return Folder(*fs.FileSystem.from_uri(address.rstrip("/")))
     except pa.ArrowInvalid:
         return _open_through_fsspec(address)
+
+
+def with_tables(sweep: Folder) -> Folder:
+    """Return the folder that has a sweep's tables: its own, or the one that it points to.
+
+    Raises:
+        StoreError: neither pyarrow nor fsspec knows the address's scheme.
+    """
+    pointer = sweep.child(ELSEWHERE)
+    if not pointer.exists():
+        return sweep
+    with sweep.filesystem.open_input_stream(pointer.path) as file:
+        return open_folder(file.read().decode().strip())
 
 
 def _open_through_fsspec(address: str) -> Folder:

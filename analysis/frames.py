@@ -59,7 +59,7 @@ def last_of_each_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     if kept is None:
         return frame
     replaced = len(kept) < len(frame)
-    taken = {str(name): frame.pop(name).array.take(kept) for name in list(frame)}
+    taken = {name: frame.pop(name).array.take(kept) for name in map(str, frame.columns)}
     frame = pd.DataFrame(taken, copy=False)
     if replaced:
         # words that only replaced rows had; run ids stay, as all tables share them
@@ -160,7 +160,7 @@ class _Words:
         codes = chunk.indices.fill_null(len(words)).to_numpy()
         np.take(lookup, codes, out=self._codes[start : start + len(chunk)], mode="clip")
 
-    def array(self) -> pd.Categorical:
+    def array(self) -> Any:
         words = sorted(self._places)
         kind = np.min_scalar_type(-max(len(words), 1))
         if words == list(self._places):

@@ -12,7 +12,7 @@ import pandas as pd
 from pyarrow import fs
 
 from analysis.errors import StoreError, StoreWarning, unknown_name
-from analysis.folders import Folder, open_folder
+from analysis.folders import Folder, open_folder, with_tables
 from analysis.parts import Damaged, read_table
 from analysis.schema import TABLES, TABLES_FOLDER
 
@@ -41,10 +41,11 @@ def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
 
 
 def _find_sweeps(folder: Folder) -> dict[str, Folder]:
-    if folder.child(TABLES_FOLDER).exists():
-        return {folder.path.rsplit("/", 1)[-1]: folder}
+    here = with_tables(folder)
+    if here.child(TABLES_FOLDER).exists():
+        return {folder.path.rsplit("/", 1)[-1]: here}
     below = [info for info in folder.entries() if info.type == fs.FileType.Directory]
-    children = {info.base_name: folder.child(info.base_name) for info in below}
+    children = {i.base_name: with_tables(folder.child(i.base_name)) for i in below}
     return {n: child for n, child in children.items() if child.child(TABLES_FOLDER).exists()}
 
 

@@ -6,6 +6,7 @@ parts `<sweep>/tables/<table>/<name>.parquet` in the order in which they were wr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -89,24 +90,34 @@ def read_table(
     return _whole(read, f"parts of {table.name}")
 
 
-def read_parts(sweep: Folder, table: Table) -> tuple[list[tuple[str, pa.Table]], list[Damaged]]:
+def read_parts(
+    sweep: Folder, table: Table, writer: str | None = None
+) -> tuple[list[tuple[str, pa.Table]], list[Damaged]]:
     """Return the path and the rows of each part of a table, in the order of their writing.
 
-    Text is dictionary-encoded. What is damaged is left out and returned beside.
+    What is damaged is left out and returned beside.
+
+    Args:
+        sweep: the folder of the sweep.
+        table: which table.
+        writer: only the parts that a writer of this name wrote since the last compaction.
 
     Raises:
         StoreError: a part was written by a newer version of the schema.
     """
 
     def read(damaged: dict[str, Damaged]) -> list[tuple[str, pa.Table]]:
-        parts = _open_parts(sweep, table, table.schema, damaged)
-        return [
-            (part.path, pa.concat_tables([piece.read() for piece in part.pieces]))
-            for part in parts
-            if part.pieces
-        ]
+        parts = _open_parts(sweep, table, table.schema, damaged, writer)
+        return [(p.path, pa.concat_tables(piece.read() for piece in p.pieces)) for p in parts]
 
     return _whole(read, f"parts of {table.name}")
+
+
+def part_files(sweep: Folder, table: Table, writer: str | None = None) -> list[fs.FileInfo]:
+    """Return the files of a table's parts, of one writer or of all, sorted by name."""
+    name = r"[^.].*" if writer is None else rf"{re.escape(writer)}-\d{{6}}"
+    folder = sweep.child(TABLES_FOLDER, table.name)
+    return folder.matching(re.compile(rf"{name}\.parquet"))
 
 
 def _whole(read: Callable[[dict[str, Damaged]], Any], what: str) -> tuple[Any, list[Damaged]]:
@@ -124,14 +135,14 @@ def _whole(read: Callable[[dict[str, Damaged]], Any], what: str) -> tuple[Any, l
 
 
 def _open_parts(
-    sweep: Folder, table: Table, schema: pa.Schema, damaged: dict[str, Damaged]
+    sweep: Folder,
+    table: Table,
+    schema: pa.Schema,
+    damaged: dict[str, Damaged],
+    writer: str | None = None,
 ) -> list[Part]:
+    listed = part_files(sweep, table, writer)
     tables = sweep.child(TABLES_FOLDER)
-    listed = [
-        info
-        for info in tables.child(table.name).entries()
-        if info.base_name.endswith(".parquet") and not info.base_name.startswith(".")
-    ]
     compacted = sweep.filesystem.get_file_info(tables.child(f"{table.name}.parquet").path)
     reader = _Reader(tables, table, schema)
 
@@ -144,7 +155,7 @@ def _open_parts(
             damaged[info.path] = error.part
             return None
 
-    there = compacted.type == fs.FileType.File
+    there = compacted.type == fs.FileType.File and writer is None
     first = attempt(reader.open, compacted) if there else None
     with ThreadPoolExecutor(_LOCAL_READS if sweep.local else _REMOTE_READS) as pool:
         found = list(pool.map(partial(attempt, reader.load), listed))
