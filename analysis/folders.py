@@ -66,10 +66,22 @@ def open_folder(path: str | Path) -> Folder:
     address = str(path)
     if "://" not in address:
         return Folder(fs.LocalFileSystem(), str(Path(address).absolute()))
+    if address.startswith("s3://"):
+        # one request writes a small part whole; else it takes three
+        address += f"{'&' if '?' in address else '?'}allow_delayed_open=true"
     try:
-        return Folder(*fs.FileSystem.from_uri(address.rstrip("/")))
+        filesystem, place = fs.FileSystem.from_uri(address)
     except pa.ArrowInvalid:
         return _open_through_fsspec(address)
+    except OSError as cause:
+        raise StoreError(f"cannot open {path}: {str(cause).splitlines()[0]}") from cause
+    return Folder(filesystem, place.rstrip("/"))
+
+
+def address_below(address: str, name: str) -> str:
+    """Return the address of what is called so in the folder at an address."""
+    place, mark, options = address.partition("?")
+    return f"{place.rstrip('/')}/{name}{mark}{options}"
 
 
 def with_tables(sweep: Folder) -> Folder:

@@ -30,8 +30,10 @@ def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
     Raises:
         StoreError: no store there, or no such sweep.
     """
-    folder = open_folder(path)
-    found = _find_sweeps(folder)
+    try:
+        found = _find_sweeps(open_folder(path))
+    except OSError as cause:
+        raise StoreError(f"cannot read {path}: {str(cause).splitlines()[0]}") from cause
     if not found:
         raise StoreError(f"no results in {path}: expected <root>/<sweep>/{TABLES_FOLDER}")
     for name in sweeps or ():

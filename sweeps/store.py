@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.errors import StoreError, StoreWarning
-from analysis.folders import ELSEWHERE, Folder, open_folder, with_tables
+from analysis.folders import ELSEWHERE, Folder, address_below, open_folder, with_tables
 from analysis.parts import Damaged, part_files, read_parts
 from analysis.schema import RUNS, TABLES, TABLES_FOLDER, Table
 from sweeps.part_files import latest, whole_file, write_rows
@@ -110,7 +110,7 @@ class SweepPaths:
             ) from None
         address = os.environ.get(TABLES_ADDRESS)
         if address and not again:
-            self._put_tables_at(f"{address.rstrip('/')}/{self.sweep}")
+            self._put_tables_at(address_below(address, self.sweep))
 
     def _put_tables_at(self, address: str) -> None:
         try:
