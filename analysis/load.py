@@ -36,6 +36,8 @@ def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
         raise StoreError(f"cannot read {path}: {str(cause).splitlines()[0]}") from cause
     if not found:
         raise StoreError(f"no results in {path}: expected <root>/<sweep>/{TABLES_FOLDER}")
+    if sweeps is not None and (isinstance(sweeps, str) or not sweeps):
+        raise StoreError(f"sweeps is a list of names, as {sorted(found)[:2]}, not {sweeps!r}")
     for name in sweeps or ():
         if name not in found:
             raise StoreError(unknown_name("sweep", name, found) + f" (in {path})")
@@ -121,6 +123,8 @@ class Results:
         """
         if name not in TABLES:
             raise StoreError(unknown_name("table", name, TABLES))
+        if isinstance(columns, str):
+            raise StoreError(f"columns is a list of names, as [{columns!r}]")
         table = TABLES[name]
         for column in columns or ():
             if column not in table.schema.names:

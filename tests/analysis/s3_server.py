@@ -49,7 +49,6 @@ def s3_server() -> Iterator[Bucket]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else each small answer waits 40 ms for an acknowledgement
-    wbufsize = -1
     server: Bucket
 
     def log_message(self, *_: object) -> None:
