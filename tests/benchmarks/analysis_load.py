@@ -6,8 +6,9 @@ Writes a part of `runs` and of `epochs` for each run as the engine leaves them, 
 reads them before and after. Ray's way is its ExperimentAnalysis and ResultGrid over the result.json
 files of the first `--ray-runs` of the same runs: it is linear in runs, and holding all of 10,000
 takes more memory than most machines have. Each reading runs in processes of its own, one to warm
-the disk cache and the best of two; memory is the process's greatest, libraries included. Results
-go to results/analysis_load.json beside this file.
+the disk cache and the best of two. Processor seconds are those of all its threads, which other
+work on the machine disturbs less; memory is the process's greatest, libraries included. Results go
+to results/analysis_load.json beside this file.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -48,16 +50,14 @@ TARGETS = {
 }
 
 
-def read_store(root: Path, name: str) -> tuple[float, int]:
+def reading(root: Path, name: str) -> Callable[[], int]:
     results = analysis.load(root)
     if name != "runs":
         _ = results.runs  # whoever reads histories has read what they are of
-    started = time.perf_counter()
-    frame = READINGS[name](results)
-    return time.perf_counter() - started, len(frame)
+    return lambda: len(READINGS[name](results))
 
 
-def read_with_ray(folder: Path, runs: int) -> tuple[float, int]:
+def reading_with_ray(folder: Path, runs: int) -> Callable[[], int]:
     """Read all histories with Ray Tune's own classes, as after `Tuner.restore`."""
     from ray.train._internal.storage import StorageContext
     from ray.tune import ResultGrid
@@ -72,32 +72,41 @@ def read_with_ray(folder: Path, runs: int) -> tuple[float, int]:
         trial.run_metadata.last_result = {"trial_id": run_id, "config": {}}
         trials.append(trial)
     (folder / "ray" / "experiment_state-2026-01-05_09-00-00.json").write_text("{}")
-    started = time.perf_counter()
-    grid = ResultGrid(ExperimentAnalysis(folder / "ray", trials=trials))
-    frame = pd.concat([result.metrics_dataframe for result in grid], ignore_index=True)
-    return time.perf_counter() - started, len(frame)
+
+    def read() -> int:
+        grid = ResultGrid(ExperimentAnalysis(folder / "ray", trials=trials))
+        return len(pd.concat([result.metrics_dataframe for result in grid], ignore_index=True))
+
+    return read
 
 
-def compact_store(root: Path) -> tuple[float, int]:
+def compaction(root: Path) -> Callable[[], int]:
     from sweeps.store import SweepPaths, compact
 
-    started = time.perf_counter()
-    compact(SweepPaths(root, SWEEP))
-    return time.perf_counter() - started, len(list((root / SWEEP / "tables").iterdir()))
+    parts = sum(len(list(table.iterdir())) for table in (root / SWEEP / "tables").iterdir())
+
+    def run() -> int:
+        compact(SweepPaths(root, SWEEP))
+        return parts
+
+    return run
 
 
-def child(task: str, folder: Path, runs: int) -> None:
+def child(name: str, folder: Path, runs: int) -> None:
     """Do one task in this process and print what it took."""
-    if task == "compaction":
-        seconds, rows = compact_store(folder)
-    elif task == "Ray":
-        seconds, rows = read_with_ray(folder, runs)
+    if name == "compaction":
+        task = compaction(folder)
     else:
-        seconds, rows = read_store(folder, task)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(
-        json.dumps({"seconds": round(seconds, 3), "peak_gigabytes": round(peak, 2), "rows": rows})
-    )
+        task = reading_with_ray(folder, runs) if name == "Ray" else reading(folder, name)
+    started, processor = time.perf_counter(), time.process_time()
+    rows = task()
+    took = {
+        "seconds": round(time.perf_counter() - started, 3),
+        "processor_seconds": round(time.process_time() - processor, 3),
+        "peak_gigabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+        "parts" if name == "compaction" else "rows": rows,
+    }
+    print(json.dumps(took))
 
 
 def measure(task: str, folder: Path, runs: int, times: int = 3) -> dict[str, Any]:
