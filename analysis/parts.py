@@ -225,7 +225,7 @@ class _Reader:
         names: list[str],
         group: int,
     ) -> pa.Table:
-        text = [f.name for f in self.schema if pa.types.is_string(f.type)]
+        text = [name for name in names if pa.types.is_string(self.schema.field(name).type)]
         with self._naming_damage(info):
             file = pq.ParquetFile(source, metadata=metadata, read_dictionary=text)
             return file.read_row_group(group, names, use_threads=False)
