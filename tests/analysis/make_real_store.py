@@ -4,21 +4,31 @@
 
 On digits, one trial after another: its driver is killed in the middle of a run and the sweep
 resumed; a rate of 1e6 diverges; a slow one is pruned; one run fails, since a file lies where its
-checkpoints should go. Only the tables are kept.
+checkpoints should go. Only the tables are kept, and no places or names of this machine in them.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 import analysis
+from analysis.folders import open_folder
+from analysis.schema import TABLES
+from sweeps.part_files import write_rows
 from sweeps.search_space import configure
 from sweeps.spec_file import load_spec
 
@@ -78,6 +88,24 @@ def make(folder: Path) -> None:
     subprocess.run(command("resume", NAME), cwd=folder, check=True)
 
 
+def keep_tables(folder: Path) -> None:
+    """Keep a store's tables, with the places of this machine cut short in all their text."""
+    places = {str(folder): "FOLDER", sys.prefix: "PYTHON", sys.base_prefix: "PYTHON"}
+    places |= {str(Path(pd.__file__).parents[1]): "PACKAGES", str(STORE.parents[2]): "PROJECT"}
+    places |= {socket.gethostname(): "host", platform.platform(): "Linux"}
+    shutil.rmtree(STORE, ignore_errors=True)
+    (STORE / NAME / "tables").mkdir(parents=True)
+    for file in (folder / "results" / NAME / "tables").glob("*.parquet"):
+        rows = pq.read_table(file)
+        for index, field in enumerate(rows.schema):
+            if pa.types.is_string(field.type):
+                column = rows[field.name]
+                for place, short in places.items():
+                    column = pc.replace_substring(column, place, short)
+                rows = rows.set_column(index, field, column)
+        write_rows(open_folder(STORE / NAME / "tables" / file.name), TABLES[file.stem], [rows])
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         make(Path(temporary))
@@ -87,8 +115,7 @@ def main() -> None:
         missing = {"completed", "pruned", "diverged", "error"} - set(results.runs["status"])
         if missing or "restore" not in set(results.events["kind"]):
             sys.exit(f"not all befell: no run is {missing or 'restored'}")
-        shutil.rmtree(STORE, ignore_errors=True)
-        shutil.copytree(Path(temporary) / "results" / NAME / "tables", STORE / NAME / "tables")
+        keep_tables(Path(temporary))
 
 
 if __name__ == "__main__":
