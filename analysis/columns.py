@@ -11,6 +11,9 @@ from analysis.schema import TABLES
 def columns(table: str | None = None) -> pd.DataFrame:
     """Return a row for each column of a table, or of all: table, column, type, unit, meaning.
 
+    >>> columns("epochs").set_index("column").loc["train_seconds", ["type", "unit"]].to_list()
+    ['double', 's']
+
     Raises:
         StoreError: there is no such table.
     """
