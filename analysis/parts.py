@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -190,17 +190,18 @@ class _Reader:
 
     def load(self, info: fs.FileInfo) -> Part:
         """Read a part whole; it may be gone the next moment."""
-        part = self.open(info)
-        loaded = [piece.read() for piece in part.pieces]
-        return replace(part, pieces=[Piece(rows.num_rows, partial(_same, rows)) for rows in loaded])
+        with self._naming_damage(info):
+            file = self._file(self._source(info.path))
+            names, written_at = self._header(info.path, file.schema_arrow)
+            rows = file.read(names, use_threads=False)
+        return Part(info.path, written_at, [Piece(len(rows), partial(_same, rows))])
 
     def open(self, info: fs.FileInfo) -> Part:
         """Open a part; it stays the same file also if another takes its name meanwhile."""
         with self._naming_damage(info):
             source = self._source(info.path)
-            file = pq.ParquetFile(source)
-            names = self._columns(info.path, file)
-            written_at = int(file.schema_arrow.metadata.get(b"written_at", 0))
+            file = self._file(source)
+            names, written_at = self._header(info.path, file.schema_arrow)
         groups = [
             Piece(
                 file.metadata.row_group(group).num_rows,
@@ -217,6 +218,18 @@ class _Reader:
         with self.tables.filesystem.open_input_stream(path) as stream:
             return pa.BufferReader(stream.read_buffer())
 
+    def _file(
+        self, source: pa.NativeFile, metadata: pq.FileMetaData | None = None
+    ) -> pq.ParquetFile:
+        """Open a file that gives text as codes of words."""
+        text = [field.name for field in self.schema if pa.types.is_string(field.type)]
+        try:
+            return pq.ParquetFile(source, metadata=metadata, read_dictionary=text)
+        except KeyError:  # an older version had no such column
+            there = set(pq.ParquetFile(source).schema_arrow.names)
+            text = [name for name in text if name in there]
+            return pq.ParquetFile(source, metadata=metadata, read_dictionary=text)
+
     def _read_group(
         self,
         info: fs.FileInfo,
@@ -225,10 +238,8 @@ class _Reader:
         names: list[str],
         group: int,
     ) -> pa.Table:
-        text = [name for name in names if pa.types.is_string(self.schema.field(name).type)]
         with self._naming_damage(info):
-            file = pq.ParquetFile(source, metadata=metadata, read_dictionary=text)
-            return file.read_row_group(group, names, use_threads=False)
+            return self._file(source, metadata).read_row_group(group, names, use_threads=False)
 
     @contextmanager
     def _naming_damage(self, info: fs.FileInfo) -> Iterator[None]:
@@ -242,9 +253,14 @@ class _Reader:
                 raise FileNotFoundError(f"{info.path} was replaced while being read") from cause
             raise DamagedError(info.path, cause) from cause
 
-    def _columns(self, path: str, file: pq.ParquetFile) -> list[str]:
-        """Return which of the schema's columns the part has, once it is known to be one."""
-        metadata = file.schema_arrow.metadata or {}
+    def _header(self, path: str, there: pa.Schema) -> tuple[list[str], int]:
+        """Return which of the schema's columns a part has, and when it was written.
+
+        Raises:
+            StoreError: a newer version of the schema wrote it.
+            _NotAPart: no version did.
+        """
+        metadata = there.metadata or {}
         if b"schema_version" not in metadata:
             raise _NotAPart("no schema_version in its metadata")
         version = int(metadata[b"schema_version"])
@@ -253,11 +269,12 @@ class _Reader:
                 f"{path} was written by schema version {version}, this reads up to "
                 f"{SCHEMA_VERSION}: upgrade polyneuron-sweeps"
             )
-        there = set(file.schema_arrow.names)
+        names = set(there.names)
         for name in self.table.key:
-            if name not in there:
+            if name not in names:
                 raise _NotAPart(f"no column {name}, which {self.table.name} needs")
-        return [name for name in self.schema.names if name in there]
+        columns = [name for name in self.schema.names if name in names]
+        return columns, int(metadata.get(b"written_at", 0))
 
 
 class _NotAPart(Exception):  # noqa: N818 - caught where the part is named as damaged

@@ -31,7 +31,8 @@ def latest(table: Table, parts: list[tuple[str, pa.Table]]) -> Iterator[pa.Table
     """
     if not parts:
         return
-    rows = pa.concat_tables([_conform(part, table.schema) for _, part in parts])
+    coded = _coded(table.schema)
+    rows = pa.concat_tables([_conform(part, coded) for _, part in parts])
     parts.clear()
     columns = {}
     for name in table.schema.names:
@@ -89,16 +90,26 @@ def whole_file(file: Folder) -> Iterator[Any]:
 
 
 def _conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows in a schema's columns, text as codes; what an older version lacked is null."""
+    """Return rows in the columns of a schema; what an older version lacked is null."""
+    if rows.schema.equals(schema):
+        return rows
     there = set(rows.schema.names)
-    columns = []
-    for field in schema:
-        kind = (
-            pa.dictionary(pa.int32(), field.type) if pa.types.is_string(field.type) else field.type
-        )
-        column = rows[field.name] if field.name in there else pa.nulls(rows.num_rows, kind)
-        columns.append(column.cast(kind))
-    return pa.table(columns, names=schema.names)
+    columns = [
+        rows[field.name].cast(field.type)
+        if field.name in there
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _coded(schema: pa.Schema) -> pa.Schema:
+    """Return a schema in which text is codes of words."""
+    fields = [
+        f.with_type(pa.dictionary(pa.int32(), f.type)) if pa.types.is_string(f.type) else f
+        for f in schema
+    ]
+    return pa.schema(fields)
 
 
 def _sortable(column: pa.ChunkedArray) -> np.ndarray:
