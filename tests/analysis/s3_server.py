@@ -26,6 +26,7 @@ class Bucket(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
+        self.forbidden = False
         self.uploads: dict[str, dict[int, bytes]] = {}
 
     def address(self, path: str) -> str:
@@ -89,6 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         path, _ = self._asked()
+        if self.server.forbidden:
+            self._answer(403)
+            return
         there = self.server.objects.get(path)
         if there is not None:
             self._answer(200, Content_Length=str(len(there)), Last_Modified=HTTP_WHEN)
