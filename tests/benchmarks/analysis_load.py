@@ -83,7 +83,7 @@ def reading_with_ray(folder: Path, runs: int) -> Callable[[], int]:
 def compaction(root: Path) -> Callable[[], int]:
     from sweeps.store import SweepPaths, compact
 
-    parts = sum(len(list(table.iterdir())) for table in (root / SWEEP / "tables").iterdir())
+    parts = len(list((root / SWEEP / "tables").glob("*/*.parquet")))
 
     def run() -> int:
         compact(SweepPaths(root, SWEEP))
@@ -129,6 +129,7 @@ def surroundings() -> dict[str, Any]:
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": f"{model or platform.processor()}, {os.cpu_count()} cores",
         "load_average": round(os.getloadavg()[0], 2),
+        "scheduling": "usual" if os.sched_getscheduler(0) == os.SCHED_OTHER else "real-time",
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
     }
@@ -137,9 +138,9 @@ def surroundings() -> dict[str, Any]:
 def benchmark(folder: Path, runs: int, epochs: int, ray_runs: int) -> dict[str, Any]:
     store = folder / "store"
     found: dict[str, Any] = {"runs": runs, "epochs": epochs, "on": surroundings()}
-    found["parts"] = {"epochs, all columns": measure("epochs, all columns", store, runs, 2)}
+    found["parts"] = {"epochs, all columns": measure("epochs, all columns", store, runs, 1)}
     found["compaction"] = measure("compaction", store, runs, 1)
-    size = sum(file.stat().st_size for file in (store / SWEEP / "tables").iterdir())
+    size = sum(file.stat().st_size for file in (store / SWEEP / "tables").glob("*.parquet"))
     found["compacted_megabytes"] = round(size / 1e6)
     found["compacted"] = {name: measure(name, store, runs) for name in READINGS}
     ray = measure("Ray", folder, ray_runs, 2)
