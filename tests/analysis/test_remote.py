@@ -95,6 +95,8 @@ def test_an_upload_that_fails_leaves_the_earlier_object(sweep, tmp_path: Path) -
 def test_a_bucket_that_may_not_be_read_is_one_line() -> None:
     with s3_server() as server:
         server.forbidden = True
-        with pytest.raises(analysis.StoreError, match="cannot read s3://.*ACCESS_DENIED") as caught:
+        with pytest.raises(
+            analysis.StoreError, match=r"cannot read s3://.*ACCESS_DENIED"
+        ) as caught:
             analysis.load(server.address("bucket/results"))
     assert "\n" not in str(caught.value)
