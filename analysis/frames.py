@@ -18,12 +18,6 @@ FREE_TEXT = frozenset(
 )
 """Text columns that seldom repeat; all others become categoricals."""
 
-_NULLABLE = {
-    pa.int32(): pd.Int32Dtype(),
-    pa.int64(): pd.Int64Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
-}
-
 
 class Columns:
     """The columns of a frame whose length is known, filled some rows at a time.
@@ -91,17 +85,17 @@ class _Column(Protocol):
 
 
 def _column(field: pa.Field, rows: int, known: Sequence[str]) -> _Column:
-    if pa.types.is_floating(field.type):
-        return _Floats(field, rows)
-    if pa.types.is_integer(field.type):
-        return _NullableIntegers(field, rows) if field.nullable else _Integers(field, rows)
+    if pa.types.is_integer(field.type) and field.nullable:
+        return _NullableIntegers(field, rows)
+    if pa.types.is_integer(field.type) or pa.types.is_floating(field.type):
+        return _Numbers(field, rows)
     if pa.types.is_string(field.type) and field.name not in FREE_TEXT:
         return _Words(rows, known)
     return _Others(field)
 
 
-class _Floats:
-    """Numbers; null is NaN."""
+class _Numbers:
+    """Floating numbers, of which null is NaN, or integers that are never null."""
 
     def __init__(self, field: pa.Field, rows: int) -> None:
         self._values = np.empty(rows, field.type.to_pandas_dtype())
@@ -112,10 +106,6 @@ class _Floats:
 
     def array(self) -> np.ndarray:
         return self._values
-
-
-class _Integers(_Floats):
-    """Integers of a key, which are never null."""
 
 
 class _NullableIntegers:
@@ -185,6 +175,4 @@ class _Others:
         parts = [self._parts[start] for start in sorted(self._parts)]
         chunks = [c for p in parts for c in (p.chunks if isinstance(p, pa.ChunkedArray) else [p])]
         column = pa.chunked_array(chunks, self._field.type)
-        if self._field.type in _NULLABLE:
-            return column.to_pandas(types_mapper=_NULLABLE.get).array
-        return column.to_pandas().array
+        return column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get).array
