@@ -101,8 +101,9 @@ class _Numbers:
         self._values = np.empty(rows, field.type.to_pandas_dtype())
 
     def fill(self, start: int, values: Any) -> None:
-        there = values.null_count < len(values)
-        self._values[start : start + len(values)] = values.to_numpy() if there else np.nan
+        here = slice(start, start + len(values))
+        none = values.null_count == len(values) > 0
+        self._values[here] = np.nan if none else values.to_numpy()
 
     def array(self) -> np.ndarray:
         return self._values

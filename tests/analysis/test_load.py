@@ -147,6 +147,17 @@ def test_close_names_are_suggested(tmp_path):
         results.table("epochs", ["val_error"])
 
 
+def test_tables_without_rows_have_their_columns_and_types(tmp_path):
+    small_sweep().write(tmp_path)
+    for table in ("runs", "epochs", "predictions"):
+        write_part(tmp_path, "demo", table, [], number=9)
+    results = analysis.load(tmp_path)
+    assert results.damaged == ()
+    assert len(results.runs) == 4
+    assert list(results.predictions.columns) == TABLES["predictions"].schema.names
+    assert results.events.empty
+
+
 def test_an_empty_selection_is_one_line(tmp_path):
     small_sweep().write(tmp_path)
     for sweeps in ([], "demo"):
