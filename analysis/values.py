@@ -62,6 +62,9 @@ A missing one was lost to its surroundings, so another attempt with its seed can
 def values(results: Results, metric: str = "val_error_percent", at: At = "last") -> pd.DataFrame:
     """Return one row a run: its configuration, `value` and `outcome`.
 
+    >>> values(analysis.load("results/real"))["outcome"].value_counts().to_dict()
+    {'measured': 4, 'censored': 1, 'diverged': 1, 'missing': 1}
+
     Args:
         results: what `load` returned.
         metric: a column of `epochs`, or one of `RUN_METRICS`.

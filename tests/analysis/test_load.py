@@ -147,6 +147,26 @@ def test_close_names_are_suggested(tmp_path):
         results.table("epochs", ["val_error"])
 
 
+def test_tables_without_rows_have_their_columns_and_types(tmp_path):
+    small_sweep().write(tmp_path)
+    for table in ("runs", "epochs", "predictions"):
+        write_part(tmp_path, "demo", table, [], number=9)
+    results = analysis.load(tmp_path)
+    assert results.damaged == ()
+    assert len(results.runs) == 4
+    assert list(results.predictions.columns) == TABLES["predictions"].schema.names
+    assert results.events.empty
+
+
+def test_an_empty_selection_is_one_line(tmp_path):
+    small_sweep().write(tmp_path)
+    for sweeps in ([], "demo"):
+        with pytest.raises(analysis.StoreError, match=r"sweeps is a list of names, as \['demo'\]"):
+            analysis.load(tmp_path, sweeps=sweeps)
+    with pytest.raises(analysis.StoreError, match=r"columns is a list of names, as \['val_loss'\]"):
+        analysis.load(tmp_path).table("epochs", "val_loss")
+
+
 def test_chosen_columns_come_with_the_key_alone(tmp_path):
     small_sweep().write(tmp_path)
     frame = analysis.load(tmp_path).table("epochs", ["val_loss"])
@@ -177,8 +197,14 @@ def test_tables_can_be_queried(tmp_path):
     results = analysis.load(tmp_path)
     found = results.query("select activation, count(*) as n from runs group by 1 order by 1")
     assert found.to_dict("list") == {"activation": ["polyneuron_r", "relu"], "n": [2, 2]}
-    with pytest.raises(analysis.StoreError, match=r"query: .*nosuch"):
-        results.query("select nosuch from runs")
+    for sql, message in {
+        "select activatoin from runs": "query: no column 'activatoin': did you mean 'activation'",
+        "select * from rums": "query: no table 'rums': did you mean 'runs'",
+        "selec 1": "query: Parser Error: syntax error at or near",
+    }.items():
+        with pytest.raises(analysis.StoreError, match=message) as caught:
+            results.query(sql)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_query_without_duckdb_says_what_to_install(tmp_path, monkeypatch):

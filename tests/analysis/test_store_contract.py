@@ -1,8 +1,11 @@
 """The reader against the writer: what `sweeps.store` writes, merges and compacts."""
 
+import subprocess
+import sys
 import threading
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from synthetic_store import SyntheticSweep, configuration
 
@@ -70,3 +73,100 @@ def test_a_reader_sees_every_row_while_parts_are_written_and_compacted(tmp_path)
     assert not failure
     assert readings > 2
     assert len(analysis.load(tmp_path).epochs) == 30
+
+
+WRITER = """
+import itertools, sys
+from pathlib import Path
+from analysis.schema import EPOCHS
+from sweeps.store import PartWriter, SweepPaths, compact
+
+paths = SweepPaths(Path(sys.argv[1]), "demo")
+writer = PartWriter(paths, "worker")
+for epoch in itertools.count(1):
+    row = {"sweep": "demo", "run_id": "r", "epoch": epoch, "val_loss": epoch / 7}
+    writer.write(EPOCHS, [row])
+    print(epoch, flush=True)
+    if epoch % 4 == 0:
+        compact(paths)
+    elif epoch % 7 == 0:
+        writer.merge()
+"""
+
+
+def test_no_reader_sees_half_a_file_of_a_process_that_is_killed(tmp_path):
+    paths = store.SweepPaths(tmp_path, "demo")
+    paths.create()
+    store.PartWriter(paths, "driver").write(SWEEPS, rows(1, 1).rows["sweeps"])
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            results = analysis.load(tmp_path)
+            seen = results.table("epochs", ["val_loss"])
+            assert seen["epoch"].tolist() == list(range(1, len(seen) + 1))
+            assert len(seen) >= int(line)
+            assert seen["val_loss"].tolist() == [epoch / 7 for epoch in seen["epoch"]]
+            assert results.damaged == ()
+            if int(line) >= 25:
+                process.kill()
+                break
+    left = analysis.load(tmp_path).epochs
+    assert left["epoch"].tolist() == list(range(1, len(left) + 1))
+    row = {"sweep": "demo", "run_id": "r", "epoch": len(left) + 1, "val_loss": 0.0}
+    store.PartWriter(paths, "worker").write(EPOCHS, [row])
+    store.compact(paths)
+    after = analysis.load(tmp_path)
+    pd.testing.assert_frame_equal(after.epochs.iloc[:-1], left)
+    assert after.epochs["epoch"].iloc[-1] == len(left) + 1
+    assert after.damaged == ()
+
+
+def test_compacting_keeps_the_difference_of_nan_and_null(tmp_path):
+    paths = store.SweepPaths(tmp_path, "demo")
+    paths.create()
+    key = {"sweep": "demo", "run_id": "r"}
+    losses = [float("nan"), None, float("inf"), 0.1]
+    store.PartWriter(paths, "r").write(
+        EPOCHS, [{**key, "epoch": epoch, "val_loss": loss} for epoch, loss in enumerate(losses)]
+    )
+    store.compact(paths)
+    (written,) = paths.tables.glob("epochs.parquet")
+    column = pq.read_table(written)["val_loss"].to_pylist()
+    assert column[0] != column[0], "NaN"
+    assert column[1:] == losses[1:]
+
+
+def test_a_damaged_compacted_table_is_never_written_over(tmp_path):
+    sweep = rows(2, 3)
+    paths = store.SweepPaths(tmp_path, "demo")
+    paths.create()
+    first, second = sweep.rows["runs"]
+    store.PartWriter(paths, "a").write(RUNS, [first])
+    store.compact(paths)
+    whole = paths.tables / "runs.parquet"
+    damaged = whole.read_bytes()[:-9]
+    whole.write_bytes(damaged)
+    store.PartWriter(paths, "b").write(RUNS, [second])
+    with pytest.warns(analysis.StoreWarning, match=r"left damaged .*runs\.parquet"):
+        found = store.compact(paths)
+    assert [part.path for part in found] == [str(whole)]
+    assert whole.read_bytes() == damaged
+    with pytest.warns(analysis.StoreWarning, match="skipped damaged"):
+        assert analysis.load(tmp_path).runs["run_id"].tolist() == [second["run_id"]]
+
+
+def test_parts_that_an_older_version_wrote_are_compacted_with_new_ones(tmp_path):
+    """A column that came later is null in the rows from before it."""
+    sweep = rows(2, 3)
+    paths = store.SweepPaths(tmp_path, "demo")
+    paths.create()
+    store.PartWriter(paths, "a").write(RUNS, sweep.rows["runs"][:1])
+    store.PartWriter(paths, "b").write(RUNS, sweep.rows["runs"][1:])
+    older = next((paths.tables / "runs").glob("a-*"))
+    pq.write_table(pq.read_table(older).drop_columns(["tf32", "device"]), older)
+    store.compact(paths)
+    runs = analysis.load(tmp_path).runs.set_index("run_id")
+    ids = [row["run_id"] for row in sweep.rows["runs"]]
+    assert runs.loc[ids, "device"].isna().tolist() == [True, False]
+    assert runs.loc[ids, "tf32"].isna().tolist() == [True, False]
+    assert runs["seed"].tolist() == [0, 1]
