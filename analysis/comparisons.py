@@ -47,13 +47,11 @@ def cells(frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Cell]:
 
 def cell(group: pd.DataFrame) -> Cell:
     """Return the rows of a frame of `values` as one cell."""
-    outcome = group["outcome"]
+    outcome = np.asarray(group["outcome"])
     return Cell(
-        group.loc[outcome == "measured", "value"].to_numpy("float64"),
-        int((outcome == "diverged").sum()),
-        int((outcome == "censored").sum()),
-        int((outcome == "missing").sum()),
-        tuple(sorted(group["run_id"].astype(str))),
+        group["value"].to_numpy("float64")[outcome == "measured"],
+        *(int((outcome == word).sum()) for word in ("diverged", "censored", "missing")),
+        run_ids=tuple(sorted(map(str, group["run_id"]))),
     )
 
 
@@ -178,9 +176,7 @@ def _setting_rows(
     alpha: float,
 ) -> list[dict[str, object]]:
     found = cells(frame, [by, *others])
-    shared = dict(
-        zip(found, share_deviation([c.sample for c in found.values()], alpha), strict=True)
-    )
+    shared = dict(zip(found, share_deviation([c.sample for c in found.values()]), strict=True))
     levels = sorted({key[0] for key in found})
     if baseline is None:
         pairs = [(level, reference) for reference, level in combinations(levels, 2)]

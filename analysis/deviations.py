@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import scipy
 
-from analysis.intervals import Interval, Sample, holm
+from analysis.intervals import Interval, Sample
+
+POOLING_LEVEL = 0.20
 
 
 def brown_forsythe(samples: Sequence[Sample]) -> float:
@@ -47,19 +49,25 @@ def variance_rank_p(sample: Sample, references: Sequence[Sample]) -> float:
     return float(1 + as_scattered) / (len(references) + 1)
 
 
-def share_deviation(samples: Sequence[Sample], alpha: float = 0.05) -> list[bool]:
+def share_deviation(samples: Sequence[Sample]) -> list[bool]:
     """Return for each cell whether its deviation may be pooled with the others'.
 
-    A cell whose Brown-Forsythe test against all others together stays below `alpha` after Holm's
-    correction keeps its own. Cells of fewer than three runs cannot be told apart.
+    A cell whose Brown-Forsythe test against all others together stays below 20 % keeps its own.
+    Cells of fewer than three runs cannot be told apart. Of two cells 5 % is enough, since there
+    Student's test and Welch's hardly differ.
+
+    The level is that high since the test hardly sees what does harm: among five cells of five
+    runs, one of them twice as scattered, intervals of 95 % cover 89 % at a level of 5 % with
+    Holm's correction, and 93 % at this one; of five equal cells they cover 94 % either way.
     """
+    level = POOLING_LEVEL if len(samples) > 2 else 0.05
     centred = [np.asarray(x, dtype=float) - np.median(x) if len(x) else x for x in samples]
-    p_values = []
+    shared = []
     for index, cell in enumerate(centred):
         others = [x for i, x in enumerate(centred) if i != index and len(x) > 2]
         enough = len(cell) > 2 and others and (np.ptp(cell) or np.ptp(np.concatenate(others)))
-        p_values.append(_apart(cell, np.concatenate(others)) if enough else math.nan)
-    return [not p < alpha for p in holm(p_values)]
+        shared.append(not enough or not _apart(cell, np.concatenate(others)) < level)
+    return shared
 
 
 def _apart(cell: Sample, others: Sample) -> float:

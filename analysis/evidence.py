@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ class Arm:
     name: str
     cell: Cell
     lacking: str = ""
+    level: float = 0.05
+    """Of a test of this cell: smaller where its seeds were added after a look at the first."""
 
     @property
     def runs(self) -> int:
@@ -58,7 +60,7 @@ class Evidence:
         runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
         one_each = runs.drop_duplicates("config_id")
         pairs = zip(one_each["benchmark"].astype(str), one_each["config_json"], strict=True)
-        found = [frozenset(paper().departures(*pair)) for pair in pairs]
+        found = [_departures(*pair) for pair in pairs]
         departures = dict(zip(one_each["config_id"].astype(str), found, strict=True))
         kept = runs[[*_KEPT, "config_json"]]
         return kept.assign(
@@ -94,7 +96,9 @@ class Evidence:
             parts: list[Any] = list(found)
             place: Key = tuple(None if pd.isna(part) else part for part in parts)
             named = [_named(c, v) for c, v in zip(columns, place, strict=True) if v is not None]
-            arms[place] = Arm(", ".join(named), cell(group), self._lacking(group))
+            arms[place] = Arm(
+                ", ".join(named), cell(group), self._lacking(group), self._level(group)
+            )
         return arms
 
     def devices(self, claim: Claim, benchmark: str) -> set[str]:
@@ -102,6 +106,16 @@ class Evidence:
         return set(self._chosen(claim, benchmark)["device"].dropna().astype(str))
 
     def _chosen(self, claim: Claim, benchmark: str) -> pd.DataFrame:
+        key = (claim.id, benchmark)
+        if key not in self._choices:
+            self._choices[key] = self._choose(claim, benchmark)
+        return self._choices[key]
+
+    @cached_property
+    def _choices(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {}
+
+    def _choose(self, claim: Claim, benchmark: str) -> pd.DataFrame:
         runs, free = self.runs, frozenset(claim.free)
         keep = (runs["benchmark"] == benchmark) & runs["activation"].isin(claim.activations)
         keep &= np.array([found <= free for found in runs["departures"]], dtype=bool)
@@ -133,7 +147,19 @@ class Evidence:
         )
         return frame
 
+    def _level(self, group: pd.DataFrame) -> float:
+        extended = self._extended and not self._extended.isdisjoint(group["sweep"].unique())
+        return paper().level["extended" if extended else "planned"]
+
+    @cached_property
+    def _extended(self) -> frozenset[str]:
+        """Sweeps whose seeds were added to once the first ones had been seen."""
+        events = self.results.events
+        return frozenset(events.loc[events["kind"] == "extend", "sweep"].astype(str))
+
     def _lacking(self, group: pd.DataFrame) -> str:
+        if not self._unready:
+            return ""
         reasons = (self._unready.get(name) for name in group["config_id"].unique())
         return next((reason for reason in reasons if reason), "")
 
@@ -152,6 +178,11 @@ class Evidence:
             elif len(rows) < seeds.get(sweep, 0):
                 found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
         return found
+
+
+@cache
+def _departures(benchmark: str, config_json: str) -> frozenset[str]:
+    return frozenset(paper().departures(benchmark, config_json))
 
 
 def _named(column: str, value: object) -> str:

@@ -18,7 +18,7 @@ from analysis.evidence import Evidence
 from analysis.intervals import holm
 from analysis.load import Results
 from analysis.model import number
-from analysis.rules import ALPHA, RULES, Missing, Part
+from analysis.rules import RULES, Missing, Part
 
 Word = Literal["supported", "contradicted", "inconclusive", "not tested"]
 
@@ -76,7 +76,7 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
 def _all_parts(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) -> Verdict:
     """Judge a claim that every part has to bear out and any one can refute."""
     against = holm([part.against_p for part in parts])
-    refuted = [part for part, p in zip(parts, against, strict=True) if p < ALPHA]
+    refuted = [part for part, p in zip(parts, against, strict=True) if p < part.level]
     if refuted:
         worst = min(refuted, key=lambda part: part.against_p)
         return Verdict(claim, "contradicted", _sentence(worst), tuple(parts), worst)
@@ -93,14 +93,14 @@ def _all_parts(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) 
 def _any_part(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) -> Verdict:
     """Judge a claim that one part is enough for."""
     adjusted = holm([part.support_p for part in parts])
-    shown = [part for part, p in zip(parts, adjusted, strict=True) if p < ALPHA]
+    shown = [part for part, p in zip(parts, adjusted, strict=True) if p < part.level]
     if shown:
         clearest = min(shown, key=lambda part: part.support_p)
         return Verdict(claim, "supported", _sentence(clearest), tuple(parts), clearest)
     if missing or not parts:
         return _not_tested(claim, parts, missing)
     clearest = max(parts, key=_clearance)
-    if all(part.against_p < ALPHA for part in parts):
+    if all(part.against_p < part.level for part in parts):
         return Verdict(claim, "contradicted", _sentence(clearest), tuple(parts), clearest)
     return Verdict(claim, "inconclusive", _open_sentence(clearest), tuple(parts), clearest)
 

@@ -6,9 +6,8 @@ import scipy
 
 from analysis.claims import ACTIVATIONS, Claim
 from analysis.evidence import Arm, Evidence
-from analysis.intervals import Interval
-from analysis.proportions import boschloo, failure_rate
-from analysis.rules.part import ALPHA, Missing, Outcome, Part, counts, unready
+from analysis.proportions import boschloo, failure_rate, rate_difference
+from analysis.rules.part import Missing, Outcome, Part, counts, level_of, unready
 
 
 def stable_start(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
@@ -35,8 +34,9 @@ def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm
     margin = float(claim.margin or 0.0)
     runs, diverged, censored, ids = counts([random], [relu_like])
     of = random.runs, relu_like.runs
-    apart = boschloo(diverged, of, "greater") < ALPHA
-    seldom = failure_rate(diverged[1], of[1], 1 - 2 * ALPHA).high < margin
+    level = level_of([random, relu_like])
+    apart = boschloo(diverged, of, "greater") < level
+    seldom = failure_rate(diverged[1], of[1], 1 - 2 * level).high < margin
     often = scipy.stats.binomtest(diverged[1], of[1], margin, "greater").pvalue
     calm = scipy.stats.binomtest(diverged[0], of[0], margin, "less").pvalue
     shares = [f"{n} of {total}" for n, total in zip(diverged, of, strict=True)]
@@ -44,7 +44,7 @@ def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm
         name=name,
         benchmark=benchmark,
         unit="rate",
-        interval=_difference(diverged, of),
+        interval=rate_difference(diverged, of),
         threshold=0.0,
         supports=apart and seldom,
         support_p=1.0,
@@ -53,14 +53,6 @@ def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm
         diverged=diverged,
         censored=censored,
         run_ids=ids,
+        level=level,
         note=f"{shares[0]} random and {shares[1]} ReLU-like runs diverged",
     )
-
-
-def _difference(failed: tuple[int, int], of: tuple[int, int]) -> Interval:
-    """Return the difference of rates, with bounds from both exact intervals (Newcombe's way)."""
-    first, second = failure_rate(failed[0], of[0]), failure_rate(failed[1], of[1])
-    difference = first.estimate - second.estimate
-    down = ((first.estimate - first.low) ** 2 + (second.high - second.estimate) ** 2) ** 0.5
-    up = ((first.high - first.estimate) ** 2 + (second.estimate - second.low) ** 2) ** 0.5
-    return Interval(difference, max(-1.0, difference - down), min(1.0, difference + up))

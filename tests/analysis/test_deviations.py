@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from analysis.deviations import brown_forsythe, deviation_ratio, share_deviation, variance_rank_p
+from analysis.intervals import contrast
 
 
 def test_brown_forsythe_is_the_f_test_on_distances_from_the_median():
@@ -48,12 +49,32 @@ def test_the_variance_rank_is_exact_under_the_null():
 def test_a_loud_cell_keeps_its_own_deviation():
     rng = np.random.default_rng(3)
     cells = [rng.normal(0, 0.1, 10) for _ in range(5)] + [rng.normal(0, 2, 10)]
-    assert share_deviation(cells) == [True] * 5 + [False]
+    assert not share_deviation(cells)[-1]
 
 
-def test_equal_cells_are_seldom_told_apart():
+def covered(deviations, worlds: int = 1000) -> float:
+    """Return how often the interval of the first two cells' difference holds the true 0."""
     rng = np.random.default_rng(4)
-    worlds = [share_deviation(list(rng.normal(0, 1, (6, 5)))) for _ in range(300)]
+    found = []
+    for _ in range(worlds):
+        cells = [rng.normal(0, sd, 5) for sd in deviations]
+        weights = [1, -1, *[0] * (len(cells) - 2)]
+        interval = contrast(cells, weights, share_deviation(cells)).interval()
+        found.append(interval.low <= 0 <= interval.high)
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize(
+    "deviations", [(1, 1, 1, 1, 1), (2, 1, 1, 1, 1), (1.5, 1.5, 1, 0.6, 0.6)], ids=str
+)
+def test_pooling_does_not_cost_coverage_where_cells_scatter_unequally(deviations):
+    """1,000 worlds: two standard errors are 1.4 %. Always pooled, they cover 88, 81 and 83 %."""
+    assert covered(deviations) > 0.93 - 0.014
+
+
+def test_of_two_cells_only_a_plain_difference_keeps_them_apart():
+    rng = np.random.default_rng(4)
+    worlds = [share_deviation(list(rng.normal(0, 1, (2, 5)))) for _ in range(300)]
     assert np.mean([not all(shared) for shared in worlds]) < 0.06
 
 
