@@ -47,12 +47,14 @@ def cells(frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Cell]:
 
 def cell(group: pd.DataFrame) -> Cell:
     """Return the rows of a frame of `values` as one cell."""
-    outcome = np.asarray(group["outcome"])
-    return Cell(
-        group["value"].to_numpy("float64")[outcome == "measured"],
-        *(int((outcome == word).sum()) for word in ("diverged", "censored", "missing")),
-        run_ids=tuple(sorted(map(str, group["run_id"]))),
-    )
+    return cell_of(*(np.asarray(group[name]) for name in ("value", "outcome", "run_id")))
+
+
+def cell_of(value: np.ndarray, outcome: np.ndarray, run_id: np.ndarray) -> Cell:
+    """Return runs as one cell, (runs,) each."""
+    lost = {word: int((outcome == word).sum()) for word in ("diverged", "censored", "missing")}
+    ended = value[outcome == "measured"].astype("float64")
+    return Cell(ended, run_ids=tuple(sorted(map(str, run_id))), **lost)
 
 
 def compare(

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims import Claim, paper
-from analysis.comparisons import Cell, Key, cell
+from analysis.comparisons import Cell, Key, cell_of
+from analysis.groups import rows_of_each
 from analysis.load import Results
 from analysis.shapes import measure
 from analysis.values import CONFIGURATION, OUTCOMES, SETTING, At, independent, valued
 
+_OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "sweep")
 _KEPT = ("sweep", "run_id", "config_id", "seed", "status", "device", *SETTING, *CONFIGURATION)
 
 
@@ -90,14 +92,21 @@ class Evidence:
         if chosen.empty:
             return {}
         frame = self._frame(metric, claim.at if at is None else at)
-        frame = independent(frame.loc[chosen.index])
+        return self._grouped(independent(frame.loc[chosen.index]), columns)
+
+    def _grouped(self, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
+        # arrays, since a frame for each of many cells takes most of the time of a verdict
+        parts = {name: np.asarray(frame[name]) for name in (*_OF_AN_ARM, *columns)}
         arms: dict[Key, Arm] = {}
-        for found, group in frame.groupby(list(columns), observed=True, dropna=False):
-            parts: list[Any] = list(found)
-            place: Key = tuple(None if pd.isna(part) else part for part in parts)
+        for rows in rows_of_each(frame, columns):
+            own = {name: values[rows] for name, values in parts.items()}
+            place = tuple(None if pd.isna(own[c][0]) else _plain(own[c][0]) for c in columns)
             named = [_named(c, v) for c, v in zip(columns, place, strict=True) if v is not None]
             arms[place] = Arm(
-                ", ".join(named), cell(group), self._lacking(group), self._level(group)
+                ", ".join(named),
+                cell_of(own["value"], own["outcome"], own["run_id"]),
+                self._lacking(own["config_id"]),
+                self._level(own["sweep"]),
             )
         return arms
 
@@ -147,8 +156,8 @@ class Evidence:
         )
         return frame
 
-    def _level(self, group: pd.DataFrame) -> float:
-        extended = self._extended and not self._extended.isdisjoint(group["sweep"].unique())
+    def _level(self, sweeps: np.ndarray) -> float:
+        extended = self._extended and not self._extended.isdisjoint(map(str, sweeps))
         return paper().level["extended" if extended else "planned"]
 
     @cached_property
@@ -157,10 +166,10 @@ class Evidence:
         events = self.results.events
         return frozenset(events.loc[events["kind"] == "extend", "sweep"].astype(str))
 
-    def _lacking(self, group: pd.DataFrame) -> str:
+    def _lacking(self, config_ids: np.ndarray) -> str:
         if not self._unready:
             return ""
-        reasons = (self._unready.get(name) for name in group["config_id"].unique())
+        reasons = (self._unready.get(name) for name in dict.fromkeys(map(str, config_ids)))
         return next((reason for reason in reasons if reason), "")
 
     @cached_property
@@ -178,6 +187,11 @@ class Evidence:
             elif len(rows) < seeds.get(sweep, 0):
                 found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
         return found
+
+
+def _plain(value: object) -> Any:
+    """Return NumPy's scalar as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @cache

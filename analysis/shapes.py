@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analysis.curves import evaluate, sensitivity, slope
+from analysis.groups import rows_of_each
 from analysis.load import Results
 
 RUN = ["sweep", "run_id"]
@@ -164,11 +166,13 @@ def _coefficients(results: Results, runs: pd.DataFrame, last: bool) -> list[tupl
     linear = results.functions[[*FUNCTION, "epoch", "v0", "v1"]]
     joined = points.merge(linear, on=[*FUNCTION, "epoch"]).merge(runs[[*RUN, "k"]], on=RUN)
     joined = joined[joined["k"].notna()].sort_values([*FUNCTION, "point"])
+    own = {name: np.asarray(joined[name]) for name in (*RUN, "c_x", "w", "v0", "v1", "k")}
     found = []
-    for key, rows in joined.groupby(FUNCTION, observed=True):
-        c_x, w = (rows[name].to_numpy("float64") for name in ("c_x", "w"))
-        v0, v1 = (np.float64(rows[name].iloc[0]) for name in ("v0", "v1"))
-        found.append(((str(key[0]), str(key[1])), c_x, w, v0, v1, int(rows["k"].iloc[0])))
+    for rows in rows_of_each(joined, FUNCTION):
+        first = {name: own[name][rows[0]] for name in (*RUN, "v0", "v1", "k")}
+        c_x, w = (own[name][rows].astype("float64") for name in ("c_x", "w"))
+        run = str(first["sweep"]), str(first["run_id"])
+        found.append((run, c_x, w, *(np.float64(first[v]) for v in ("v0", "v1")), int(first["k"])))
     return found
 
 
@@ -217,29 +221,54 @@ def _over_epochs(
     results: Results,
     runs: pd.DataFrame,
     end_of: Callable[[dict, int], int],
-    share_of: Callable[[pd.DataFrame, int], float],
+    share_of: Callable[[_History, int], float],
 ) -> pd.Series:
     """Return the mean over each run's functions of a share of what they do up to an epoch."""
     functions = results.functions
-    functions = functions[functions["run_id"].isin(runs["run_id"])]
+    functions = functions[functions["run_id"].isin(runs["run_id"])].sort_values(
+        [*FUNCTION, "epoch"]
+    )
     ends = {
         (str(sweep), str(run)): end_of(json.loads(text), int(planned))
         for sweep, run, text, planned in runs[[*RUN, "config_json", "epochs_planned"]].itertuples(
             index=False
         )
     }
+    own = {name: np.asarray(functions[name]) for name in (*RUN, "epoch", "curve_x", "curve_y")}
     shares: dict[tuple[str, str], list[float]] = {}
-    for key, rows in functions.groupby(FUNCTION, observed=True):
-        run = (str(key[0]), str(key[1]))
+    for rows in rows_of_each(functions, FUNCTION):
+        run = (str(own["sweep"][rows[0]]), str(own["run_id"][rows[0]]))
         if run in ends:
-            shares.setdefault(run, []).append(share_of(rows.set_index("epoch"), ends[run]))
+            history = _History(*(own[name][rows] for name in ("epoch", "curve_x", "curve_y")))
+            shares.setdefault(run, []).append(share_of(history, ends[run]))
     means = {run: np.nanmean(found) for run, found in shares.items() if not np.isnan(found).all()}
     return pd.Series(means, dtype="float64")
 
 
-def _closed(rows: pd.DataFrame, end: int) -> float:
+@dataclass(frozen=True)
+class _History:
+    """One function's curves at its snapshots, by epoch."""
+
+    epochs: np.ndarray
+    curve_x: np.ndarray
+    curve_y: np.ndarray
+
+    def quarters(self, end: int) -> np.ndarray | None:
+        """Return it on [-3, 3] at the start and after each quarter of the epochs, (5, points).
+
+        Of a quarter without a snapshot at its end the last one before counts, which makes early
+        changes look smaller. None without one at the start and at the end.
+        """
+        if end not in self.epochs or self.epochs[0] != 0:
+            return None
+        places = np.searchsorted(self.epochs, [end * part / 4 for part in range(5)], "right") - 1
+        inside = np.abs(np.asarray(self.curve_x[places[-1]])) <= SHOWN_RANGE
+        return np.stack([np.asarray(self.curve_y[p], dtype="float64")[inside] for p in places])
+
+
+def _closed(history: _History, end: int) -> float:
     """Return 1 - |f_quarter - f_end| / |f_start - f_end|; NaN for a curve that never moved."""
-    curves = _quarters(rows, end)
+    curves = history.quarters(end)
     if curves is None:
         return np.nan
     first, quarter, last = curves[[0, 1, 4]]
@@ -247,23 +276,9 @@ def _closed(rows: pd.DataFrame, end: int) -> float:
     return float(1 - np.linalg.norm(quarter - last) / way) if way > 0 else np.nan
 
 
-def _first_step(rows: pd.DataFrame, end: int) -> float:
-    curves = _quarters(rows, end)
+def _first_step(history: _History, end: int) -> float:
+    curves = history.quarters(end)
     if curves is None:
         return np.nan
     steps = np.linalg.norm(np.diff(curves, axis=0), axis=1)
     return float(steps[0] / steps.sum()) if steps.sum() > 0 else np.nan
-
-
-def _quarters(rows: pd.DataFrame, end: int) -> np.ndarray | None:
-    """Return a function on [-3, 3] at the start and after each quarter of the epochs, (5, points).
-
-    Of a quarter without a snapshot at its end the last one before counts, which makes early
-    changes look smaller. None without one at the start and at the end.
-    """
-    epochs = np.sort(rows.index.to_numpy())
-    if end not in epochs or epochs[0] != 0:
-        return None
-    chosen = [epochs[epochs <= end * part / 4][-1] for part in range(5)]
-    inside = np.abs(np.asarray(rows.loc[end, "curve_x"])) <= SHOWN_RANGE
-    return np.stack([np.asarray(rows.loc[e, "curve_y"], dtype="float64")[inside] for e in chosen])

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.deviations import brown_forsythe, deviation_ratio, share_deviation, variance_rank_p
+from analysis.deviations import (
+    _apart,
+    brown_forsythe,
+    deviation_ratio,
+    share_deviation,
+    variance_rank_p,
+)
 from analysis.intervals import contrast
 
 
@@ -13,6 +19,12 @@ def test_brown_forsythe_is_the_f_test_on_distances_from_the_median():
     cells = [rng.normal(0, sd, 8) for sd in (1, 1, 3)]
     distances = [np.abs(x - np.median(x)) for x in cells]
     np.testing.assert_allclose(brown_forsythe(cells), stats.f_oneway(*distances).pvalue)
+
+
+def test_a_cell_against_all_others_is_that_test_too():
+    rng = np.random.default_rng(1)
+    cell, others = rng.normal(0, 2, 5), rng.normal(0, 1, 20)
+    np.testing.assert_allclose(_apart(cell, others), brown_forsythe([cell, others]))
 
 
 def test_a_ratio_of_deviations_covers_the_truth_as_often_as_it_says():

@@ -7,8 +7,8 @@ is supported wrongly most often. Undecidable: few runs, much noise, no effect.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 from synthetic_store import SyntheticSweep, configuration
 
+from analysis.evidence import Evidence
 from analysis.frames import detached, join
 from analysis.load import Results
 from analysis.parts import last_of_each_key
@@ -35,45 +36,54 @@ class MemoryResults(Results):
 
     def __init__(self, sweeps: Sequence[SyntheticSweep]) -> None:
         super().__init__("memory", {})
-        self._frames = _frames([sweeps])
+        self._rows = {name: [row for s in sweeps for row in s.rows[name]] for name in TABLES}
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        key = TABLES[name].key
-        frame = last_of_each_key(self._frames[name][0], key)
-        return frame if columns is None else frame[[*key, *columns]]
+        table = TABLES[name]
+        rows = pa.Table.from_pylist(self._rows[name], schema=table.schema)
+        frame = last_of_each_key(join([detached(rows)], table.schema, []), table.key)
+        return frame if columns is None else frame[[*table.key, *columns]]
 
 
-class OneOfMany(Results):
-    """The results of one world of a batch; its rows are unique, so that none has to be dropped."""
+class ManyWorlds(Evidence):
+    """The evidence of many worlds in one store, which `world` chooses from.
 
-    def __init__(self, frames: dict[str, pd.DataFrame]) -> None:
-        super().__init__("memory", {})
-        self._frames = frames
+    One frame for all of them is far quicker made than one for each: what takes time is pandas'
+    work on a frame, however short.
+    """
 
-    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        frame = self._frames[name]
-        return frame if columns is None else frame[[*TABLES[name].key, *columns]]
+    def __init__(self, worlds: Sequence[Sequence[SyntheticSweep]]) -> None:
+        for number, world in enumerate(worlds):
+            for sweep in world:
+                _move(sweep, f"@{number}")
+        super().__init__(MemoryResults([sweep for world in worlds for sweep in world]))
+        self.world = 0
+        self._made: dict[tuple, dict[int, dict]] = {}
+
+    def arms(self, claim, benchmark, columns, metric="val_error_percent", at=None):
+        key = (claim.id, benchmark, *columns, metric, at)
+        if key not in self._made:
+            self._made[key] = self._of_all(claim, benchmark, columns, metric, at)
+        return self._made[key].get(self.world, {})
+
+    def _of_all(self, claim, benchmark, columns, metric, at) -> dict[int, dict]:
+        worlds: dict[int, dict] = {}
+        for (sweep, *place), arm in (
+            super().arms(claim, benchmark, ["sweep", *columns], metric, at).items()
+        ):
+            name = arm.name.partition(", ")[2]
+            world = worlds.setdefault(int(sweep.partition("@")[2]), {})
+            world[tuple(place)] = replace(arm, name=name)
+        return worlds
 
 
-def batch(worlds: Sequence[Sequence[SyntheticSweep]]) -> Iterator[Results]:
-    """Yield the results of many worlds: one frame of all of them is quicker made than many."""
-    frames = _frames(worlds)
-    for place in range(len(worlds)):
-        yield OneOfMany({name: of[place] for name, of in frames.items()})
-
-
-def _frames(worlds: Sequence[Sequence[SyntheticSweep]]) -> dict[str, list[pd.DataFrame]]:
-    """Return each table of each world."""
-    return {name: _of_table(name, worlds) for name in TABLES}
-
-
-def _of_table(name: str, worlds: Sequence[Sequence[SyntheticSweep]]) -> list[pd.DataFrame]:
-    schema = TABLES[name].schema
-    rows = [[row for sweep in world for row in sweep.rows[name]] for world in worlds]
-    table = pa.Table.from_pylist([row for some in rows for row in some], schema=schema)
-    frame = join([detached(table)], schema, [])
-    ends = np.cumsum([0, *map(len, rows)])
-    return [frame.iloc[start:end].reset_index(drop=True) for start, end in pairwise(map(int, ends))]
+def _move(sweep: SyntheticSweep, suffix: str) -> None:
+    """Give a sweep and its runs names of their own."""
+    for rows in sweep.rows.values():
+        for row in rows:
+            row["sweep"] += suffix
+            if "run_id" in row:
+                row["run_id"] += suffix
 
 
 class Silent(np.random.Generator):

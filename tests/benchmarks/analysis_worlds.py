@@ -28,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 
-from worlds import KINDS, PLANTS, TRUTHS, MemoryResults, Silent, batch, plant
+from worlds import KINDS, PLANTS, TRUTHS, ManyWorlds, MemoryResults, Silent, plant
 
 from analysis.claims import Claim, paper
 from analysis.evidence import Evidence
@@ -38,7 +38,7 @@ from analysis.verdicts import Verdict, judge_claim
 WRONG = {"true": "contradicted", "false": "supported", "border": "supported"}
 WORDS = ("supported", "contradicted", "inconclusive", "not tested")
 COVERAGE = 0.93, 0.97
-AT_ONCE = 20
+AT_ONCE = 50
 ROUNDING = 1e-4
 """Intervals around means that are 0 but for float32's rounding have no truth to cover."""
 
@@ -81,8 +81,9 @@ def judged(claim: Claim, plan: str, kind: str, worlds: int) -> Iterator[Verdict]
     seeds = np.random.SeedSequence([sum(map(ord, plan)), KINDS.index(kind)]).spawn(worlds)
     for start in range(0, worlds, AT_ONCE):
         some = [plant(plan, kind, np.random.default_rng(s)) for s in seeds[start : start + AT_ONCE]]
-        for results in batch(some):
-            yield judge_claim(claim, Evidence(results))
+        evidence = ManyWorlds(some)
+        for evidence.world in range(len(some)):
+            yield judge_claim(claim, evidence)
 
 
 def true_estimates(claim: Claim, plan: str, kind: str) -> dict[tuple[str, str], float]:
