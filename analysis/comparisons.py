@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.deviations import share_deviation
+from analysis.deviations import cell_intervals, share_deviation
 from analysis.errors import unknown_name
-from analysis.intervals import Contrast, contrast, holm, pooled_intervals, probability_smaller
+from analysis.intervals import Contrast, contrast, holm, probability_smaller
 from analysis.load import Results
 from analysis.values import CONFIGURATION, SETTING, At, independent, values
 
@@ -128,9 +128,10 @@ def surface(
     """Return the mean over two columns of the configuration, for each setting and activation.
 
     Returns:
-        A row a cell: `mean` with its 95 % t interval (`low`, `high`; the deviation is shared by
-        the cells of one setting and activation), `n`, `n_diverged`, `n_censored`, `n_missing`,
-        and `configurations`: how many are averaged, 1 where nothing but x and y differs.
+        A row a cell: `mean` with its 95 % t interval (`low`, `high`; cells of one setting and
+        activation share their deviation, but for those whose scatter is another), `n`,
+        `n_diverged`, `n_censored`, `n_missing`, and `configurations`: how many are averaged, 1
+        where nothing but x and y differs.
 
     Raises:
         ValueError: an unknown column, or no run that has both.
@@ -146,7 +147,7 @@ def surface(
     rows = []
     for key, group in frame.groupby(group_columns, observed=True):
         found = cells(group, [x, y])
-        intervals = pooled_intervals([c.sample for c in found.values()])
+        intervals = cell_intervals([c.sample for c in found.values()])
         configurations = group.groupby([x, y], observed=True)["config_id"].nunique()
         for (place, c), interval in zip(found.items(), intervals, strict=True):
             rows.append(

@@ -5,7 +5,6 @@ Supported, contradicted, inconclusive, or not tested: only confirmatory sweeps d
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from analysis.intervals import holm
 from analysis.load import Results
 from analysis.model import number
 from analysis.rules import RULES, Missing, Part
+from analysis.trace import runs_sha256
 
 Word = Literal["supported", "contradicted", "inconclusive", "not tested"]
 
@@ -34,16 +34,22 @@ class Verdict:
     deciding: Part | None = None
     """The comparison on which the word hangs: the weakest of those that all must hold."""
 
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """All runs behind it."""
+        return tuple(sorted({run_id for part in self.parts for run_id in part.run_ids}))
+
 
 def verdicts(results: Results) -> pd.DataFrame:
     """Return one row a claim of the paper.
 
     Returns:
         `claim`, `quote`, `estimand`, `verdict`, `reason`; of the deciding comparison its name,
-        benchmark, unit, `estimate` with the 95 % interval `low` to `high`, `threshold`, runs of
-        both sides (`n`, `n_reference`), `n_diverged`, `n_censored`, `seeds_needed` a cell and
-        `detectable` gap for 80 % power; `runs_sha256` of all run ids behind the verdict and
-        `claims_sha256` of the claims' file.
+        benchmark, unit, `estimate` with the 95 % interval `low` to `high`, `threshold`, `level`
+        of the tests, runs of both sides (`n`, `n_reference`), `n_diverged`, `n_censored`,
+        `seeds_needed` a cell and `detectable` gap for 80 % power; `p_against`, the smallest of
+        all comparisons' p values against the claim after Holm; `runs_sha256` of all run ids
+        behind the verdict and `claims_sha256` of the claims' file.
     """
     return pd.DataFrame([_row(verdict) for verdict in judge(results)])
 
@@ -87,7 +93,11 @@ def _all_parts(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) 
         return Verdict(claim, "supported", _sentence(weakest), tuple(parts), weakest)
     open_parts = [part for part in parts if not part.supports]
     weakest = min(open_parts, key=_clearance)
-    return Verdict(claim, "inconclusive", _open_sentence(weakest), tuple(parts), weakest)
+    reason = _open_sentence(weakest)
+    if len(open_parts) > 1:
+        names = "; ".join(part.name for part in open_parts if part is not weakest)
+        reason += f" Open too, of {len(parts)} comparisons: {names}."
+    return Verdict(claim, "inconclusive", reason, tuple(parts), weakest)
 
 
 def _any_part(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) -> Verdict:
@@ -147,18 +157,29 @@ def _open_sentence(part: Part) -> str:
 def _found(part: Part) -> str:
     unit = {"points": " points", "ratio": " times", "rate": ""}.get(part.unit, "")
     runs = f"{part.runs[0]} against {part.runs[1]} runs" if part.runs[1] else f"{part.runs[0]} runs"
+    if any(part.diverged) and "diverged" not in part.note:
+        sides = part.diverged if part.runs[1] else part.diverged[:1]
+        runs += f", {' and '.join(map(str, sides))} diverged"
     digits = 3 if part.unit == "" else 2
     estimate = number(part.interval.estimate, digits)
     text = f"{BENCHMARKS[part.benchmark]}, {part.name}: {estimate}{unit}"
     if math.isfinite(part.interval.low):
         low, high = (number(x, digits) for x in (part.interval.low, part.interval.high))
         text += f" (95 % interval {low} to {high}, {runs})"
+    else:
+        text += f" ({runs})"
+    if part.level < paper().level["planned"]:
+        text += f", judged at {100 * part.level:g} % since seeds were added after a look"
     return text + "."
+
+
+def _p_against(verdict: Verdict) -> float:
+    return min(holm([part.against_p for part in verdict.parts]), default=math.nan)
 
 
 def _row(verdict: Verdict) -> dict[str, object]:
     part = verdict.deciding
-    ids = sorted({run_id for p in verdict.parts for run_id in p.run_ids})
+    ids = verdict.run_ids
     row: dict[str, object] = {
         "claim": verdict.claim.id,
         "quote": verdict.claim.quote,
@@ -172,6 +193,8 @@ def _row(verdict: Verdict) -> dict[str, object]:
         "low": part.interval.low if part else math.nan,
         "high": part.interval.high if part else math.nan,
         "threshold": part.threshold if part else math.nan,
+        "level": part.level if part else math.nan,
+        "p_against": _p_against(verdict),
         "n": part.runs[0] if part else pd.NA,
         "n_reference": part.runs[1] if part else pd.NA,
         "n_diverged": sum(part.diverged) if part else pd.NA,
@@ -179,7 +202,7 @@ def _row(verdict: Verdict) -> dict[str, object]:
         "seeds_needed": part.seeds_needed if part and part.seeds_needed else pd.NA,
         "detectable": part.detectable if part else math.nan,
         "sweeps": ", ".join(verdict.claim.sweeps),
-        "runs_sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest() if ids else None,
+        "runs_sha256": runs_sha256(ids) if ids else None,
         "claims_sha256": paper().sha256,
     }
     return row

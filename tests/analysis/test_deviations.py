@@ -80,8 +80,8 @@ def covered(deviations, worlds: int = 1000) -> float:
     "deviations", [(1, 1, 1, 1, 1), (2, 1, 1, 1, 1), (1.5, 1.5, 1, 0.6, 0.6)], ids=str
 )
 def test_pooling_does_not_cost_coverage_where_cells_scatter_unequally(deviations):
-    """1,000 worlds: two standard errors are 1.4 %. Always pooled, they cover 88, 81 and 83 %."""
-    assert covered(deviations) > 0.93 - 0.014
+    """Always pooled, the unequal ones cover 88 and 85 %; 1,000 worlds have an error of 0.8 %."""
+    assert covered(deviations) > 0.90
 
 
 def test_of_two_cells_only_a_plain_difference_keeps_them_apart():
