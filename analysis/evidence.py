@@ -110,6 +110,11 @@ class Evidence:
             )
         return arms
 
+    def tests(self, claim: Claim, benchmark: str) -> bool:
+        """Return whether any run was made for the claim: those of Table 1 vary nothing."""
+        departures = self._chosen(claim, benchmark)["departures"]
+        return bool(len(departures) and (not claim.free or departures.map(len).any()))
+
     def devices(self, claim: Claim, benchmark: str) -> set[str]:
         """Return on what the claim's runs were made: times compare only within one device."""
         return set(self._chosen(claim, benchmark)["device"].dropna().astype(str))

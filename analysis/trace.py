@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-SHOWN = 12
+SHOWN = 8
 """Characters of a hash that tables show; none of a report's sets share so many."""
 
 

@@ -65,7 +65,8 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     if claim.rule == "untested":
         return Verdict(claim, "not tested", f"{claim.why[0].upper()}{claim.why[1:]}.")
     rule = RULES[claim.rule]
-    found = {name: rule(claim, evidence, name) for name in claim.benchmarks or BENCHMARKS}
+    names = claim.benchmarks or [name for name in BENCHMARKS if evidence.tests(claim, name)]
+    found = {name: rule(claim, evidence, name) for name in names}
     outcomes = [outcome for some in found.values() for outcome in some]
     parts = [outcome for outcome in outcomes if isinstance(outcome, Part)]
     missing = [outcome for outcome in outcomes if isinstance(outcome, Missing)]

@@ -16,10 +16,14 @@ def stable_start(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outco
     Seldom: the one-sided 95 % upper bound of their rate is below the margin. Against it stands
     a rate of ReLU-like starts above the margin, or one of random starts below it.
     """
-    arms = evidence.arms(claim, benchmark, ["activation", "init"])
+    arms = evidence.arms(claim, benchmark, ["activation", "init", "epochs_planned"])
     parts: list[Outcome] = []
     for activation in claim.activations if arms else ():
-        random, relu_like = (arms.get((activation, init)) for init in ("random", "relu_like"))
+        # a longer run has more time to diverge: Table 1's are no rivals of three epochs
+        epochs = next((key[2] for key in arms if key[:2] == (activation, "random")), None)
+        random, relu_like = (
+            arms.get((activation, init, epochs)) for init in ("random", "relu_like")
+        )
         name = f"{ACTIVATIONS[activation]}, random against ReLU-like"
         if random is None or relu_like is None:
             reason = f"needs {ACTIVATIONS[activation]} from both starts"
