@@ -53,12 +53,13 @@ class Found:
     plan: str
     kind: str
     worlds: int
-    verdicts: dict[str, int]
-    intervals: int
-    covering: int
+    verdicts: dict[str, float]
+    """Shares of the worlds."""
+    covered: float
+    """Share of the intervals that hold the truth; NaN where there is none to hold."""
 
     def share(self, word: str) -> float:
-        return self.verdicts.get(word, 0) / self.worlds
+        return self.verdicts.get(word, 0.0)
 
     @property
     def wrong(self) -> float:
@@ -76,8 +77,9 @@ def survey(plan: str, kind: str, worlds: int) -> Found:
             value = truth.get((part.name, part.benchmark), math.nan)
             if math.isfinite(value) and math.isfinite(part.interval.low):
                 intervals += 1
-                covering += part.interval.low <= value <= part.interval.high
-    return Found(plan, kind, worlds, dict(words), intervals, covering)
+                covering += int(part.interval.low <= value <= part.interval.high)
+    shares = {word: words[word] / worlds for word in WORDS}
+    return Found(plan, kind, worlds, shares, covering / intervals if intervals else math.nan)
 
 
 def judged(claim: Claim, plan: str, kind: str, worlds: int) -> Iterator[Verdict]:
@@ -112,16 +114,13 @@ def _rng(seed: int) -> np.random.Generator:
 
 
 def coverage(found: list[Found]) -> dict[str, float]:
-    """Return, by plan, the share of intervals that cover the truth, over all its worlds."""
-    plans = dict.fromkeys(one.plan for one in found)
-    sums = {
-        plan: [
-            sum(getattr(one, n) for one in found if one.plan == plan)
-            for n in ("covering", "intervals")
-        ]
-        for plan in plans
-    }
-    return {plan: covering / n if n else math.nan for plan, (covering, n) in sums.items()}
+    """Return, by plan, how often its intervals cover the truth, over the worlds of all kinds."""
+    shares = {}
+    for plan in dict.fromkeys(one.plan for one in found):
+        own = [one for one in found if one.plan == plan and math.isfinite(one.covered)]
+        worlds = sum(one.worlds for one in own)
+        shares[plan] = sum(one.worlds * one.covered for one in own) / worlds
+    return shares
 
 
 def failures(found: list[Found]) -> list[str]:
@@ -167,8 +166,8 @@ def write(
         "claims_sha256": paper().sha256,
         "core_seconds": round(seconds),
         "failures": said,
-        "coverage": coverage(found),
-        "worlds": [asdict(one) for one in found],
+        "coverage": {plan: round(share, 3) for plan, share in coverage(found).items()},
+        "kinds": [_rounded(one) for one in found],
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
@@ -179,6 +178,12 @@ def write(
         f"Outside of that: {'; '.join(said) or 'none'}.\n\n"
     )
     out.with_suffix(".md").write_text(head + table(found))
+
+
+def _rounded(one: Found) -> dict[str, object]:
+    verdicts = {word: round(share, 3) for word, share in one.verdicts.items()}
+    covered = round(one.covered, 3) if math.isfinite(one.covered) else None
+    return asdict(one) | {"verdicts": verdicts, "covered": covered}
 
 
 def _timed(job: tuple[str, str, int]) -> tuple[Found, float]:
@@ -204,8 +209,7 @@ def main() -> None:
             found.append(one)
             seconds += took
             shares = "".join(f"{one.share(word):14.3f}" for word in WORDS)
-            covered = f"{one.covering / one.intervals:9.3f}" if one.intervals else f"{'-':>9}"
-            print(f"{one.plan:40} {one.kind:12}{shares}{covered}", flush=True)
+            print(f"{one.plan:40} {one.kind:12}{shares}{one.covered:9.3f}", flush=True)
     said = failures(found)
     print(f"{seconds:.0f} core-seconds; outside of what is allowed:", *(said or ["none"]), sep="\n")
     if arguments.out:
