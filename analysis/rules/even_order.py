@@ -38,7 +38,9 @@ def _decide(claim: Claim, everyone: Family, k: int, benchmark: str) -> Outcome:
     (failed, of), (odd_failed, odd_of) = _failures(even), _failures(odd)
     rates = failed / of, odd_failed / odd_of
     level = level_of(even, odd)
-    more_often = boschloo((failed, odd_failed), (of, odd_of), "greater") < level / 4
+    more_often = (
+        rates[0] > rates[1] and boschloo((failed, odd_failed), (of, odd_of), "greater") < level / 4
+    )
     worse = excess.interval(1 - level / 2).low > 0 and rates[0] >= rates[1]
     helps = excess.interval(1 - level).high < 0 and rates[0] <= rates[1]
     runs, diverged, censored, ids = counts(even, odd)
