@@ -150,9 +150,15 @@ def _open_sentence(part: Part) -> str:
     if low < 0 < high:
         beyond = number(max(-low, high))
         text += f" Gaps beyond {beyond} points are ruled out; the direction is not known."
-    if part.seeds_needed is not None:
-        text += f" About {part.seeds_needed:,} runs a cell would decide it in four of five cases."
-    return text
+    if part.seeds_needed is None or part.question is None:
+        return text
+    test, gap = part.question
+    found = (
+        "That there is none, if so, shows"
+        if test == "no_gain"
+        else f"A true gap of {number(gap)} points shows"
+    )
+    return f"{text} {found} in four of five cases with about {part.seeds_needed:,} runs a cell."
 
 
 def _found(part: Part) -> str:
