@@ -40,10 +40,10 @@ def test_a_world_without_power_is_inconclusive(plan):
 
 @pytest.mark.parametrize("plan", PLANTS)
 def test_on_the_border_a_false_claim_is_not_supported(plan):
-    """Four worlds a claim: two wrong ones of four have a probability of 1.4 %."""
+    """Six worlds a claim: three wrong ones of six have a probability of 0.2 %."""
     claim = plan.split("/")[0]
-    words = [word(plant(plan, "border", np.random.default_rng(seed)), claim) for seed in range(4)]
-    assert words.count("supported") < 2
+    words = [word(plant(plan, "border", np.random.default_rng(seed)), claim) for seed in range(6)]
+    assert words.count("supported") < 3
 
 
 def test_every_claim_is_planted_or_says_why_it_cannot_be_tested():
