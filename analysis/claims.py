@@ -50,6 +50,8 @@ class Claim:
     margin: float | None = None
     """None: the benchmark's own."""
     measures: tuple[str, ...] = ()
+    also_below: tuple[str, ...] = ()
+    """Measures whose mean must be below 0 for support; above it they refute nothing."""
     at: Literal["last", "pre_drop"] = "last"
     why: str = ""
 
@@ -66,6 +68,8 @@ class Paper:
     """How far, in points, a mean of five runs may be from the paper's."""
     margin: Mapping[str, float]
     """Differences, in points, that are too small to matter."""
+    level: Mapping[str, float]
+    """Of a test: `planned`, or `extended` where seeds were added after a look."""
     setting: Mapping[str, Mapping[str, Any]]
     options: Mapping[str, Mapping[str, Any]]
 

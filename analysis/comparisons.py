@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.deviations import share_deviation
+from analysis.deviations import cell_intervals, share_deviation
 from analysis.errors import unknown_name
-from analysis.intervals import Contrast, contrast, holm, pooled_intervals, probability_smaller
+from analysis.intervals import Contrast, contrast, holm, probability_smaller
 from analysis.load import Results
 from analysis.values import CONFIGURATION, SETTING, At, independent, values
 
@@ -47,14 +47,14 @@ def cells(frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Cell]:
 
 def cell(group: pd.DataFrame) -> Cell:
     """Return the rows of a frame of `values` as one cell."""
-    outcome = group["outcome"]
-    return Cell(
-        group.loc[outcome == "measured", "value"].to_numpy("float64"),
-        int((outcome == "diverged").sum()),
-        int((outcome == "censored").sum()),
-        int((outcome == "missing").sum()),
-        tuple(sorted(group["run_id"].astype(str))),
-    )
+    return cell_of(*(np.asarray(group[name]) for name in ("value", "outcome", "run_id")))
+
+
+def cell_of(value: np.ndarray, outcome: np.ndarray, run_id: np.ndarray) -> Cell:
+    """Return runs as one cell, (runs,) each."""
+    lost = {word: int((outcome == word).sum()) for word in ("diverged", "censored", "missing")}
+    ended = value[outcome == "measured"].astype("float64")
+    return Cell(ended, run_ids=tuple(sorted(map(str, run_id))), **lost)
 
 
 def compare(
@@ -128,9 +128,10 @@ def surface(
     """Return the mean over two columns of the configuration, for each setting and activation.
 
     Returns:
-        A row a cell: `mean` with its 95 % t interval (`low`, `high`; the deviation is shared by
-        the cells of one setting and activation), `n`, `n_diverged`, `n_censored`, `n_missing`,
-        and `configurations`: how many are averaged, 1 where nothing but x and y differs.
+        A row a cell: `mean` with its 95 % t interval (`low`, `high`; cells of one setting and
+        activation share their deviation, but for those whose scatter is another), `n`,
+        `n_diverged`, `n_censored`, `n_missing`, and `configurations`: how many are averaged, 1
+        where nothing but x and y differs.
 
     Raises:
         ValueError: an unknown column, or no run that has both.
@@ -146,7 +147,7 @@ def surface(
     rows = []
     for key, group in frame.groupby(group_columns, observed=True):
         found = cells(group, [x, y])
-        intervals = pooled_intervals([c.sample for c in found.values()])
+        intervals = cell_intervals([c.sample for c in found.values()])
         configurations = group.groupby([x, y], observed=True)["config_id"].nunique()
         for (place, c), interval in zip(found.items(), intervals, strict=True):
             rows.append(
@@ -178,9 +179,7 @@ def _setting_rows(
     alpha: float,
 ) -> list[dict[str, object]]:
     found = cells(frame, [by, *others])
-    shared = dict(
-        zip(found, share_deviation([c.sample for c in found.values()], alpha), strict=True)
-    )
+    shared = dict(zip(found, share_deviation([c.sample for c in found.values()]), strict=True))
     levels = sorted({key[0] for key in found})
     if baseline is None:
         pairs = [(level, reference) for reference, level in combinations(levels, 2)]

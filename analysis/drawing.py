@@ -114,6 +114,7 @@ class Drawing:
         svg = io.StringIO()
         with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):
             self.figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+        self.figure.set_layout_engine("none")  # it is laid out: the PDF need not do it again
         return Panel(name, alt, svg.getvalue(), self._pdf)
 
     def _pdf(self) -> bytes:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.claims import Claim, paper
-from analysis.comparisons import Cell, Key, cell
+from analysis.comparisons import Cell, Key, cell_of
+from analysis.groups import rows_of_each
 from analysis.load import Results
 from analysis.shapes import measure
 from analysis.values import CONFIGURATION, OUTCOMES, SETTING, At, independent, valued
 
+_OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "sweep")
 _KEPT = ("sweep", "run_id", "config_id", "seed", "status", "device", *SETTING, *CONFIGURATION)
 
 
@@ -26,6 +28,8 @@ class Arm:
     name: str
     cell: Cell
     lacking: str = ""
+    level: float = 0.05
+    """Of a test of this cell: smaller where its seeds were added after a look at the first."""
 
     @property
     def runs(self) -> int:
@@ -58,7 +62,7 @@ class Evidence:
         runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
         one_each = runs.drop_duplicates("config_id")
         pairs = zip(one_each["benchmark"].astype(str), one_each["config_json"], strict=True)
-        found = [frozenset(paper().departures(*pair)) for pair in pairs]
+        found = [_departures(*pair) for pair in pairs]
         departures = dict(zip(one_each["config_id"].astype(str), found, strict=True))
         kept = runs[[*_KEPT, "config_json"]]
         return kept.assign(
@@ -88,20 +92,44 @@ class Evidence:
         if chosen.empty:
             return {}
         frame = self._frame(metric, claim.at if at is None else at)
-        frame = independent(frame.loc[chosen.index])
+        return self._grouped(independent(frame.loc[chosen.index]), columns)
+
+    def _grouped(self, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
+        # arrays, since a frame for each of many cells takes most of the time of a verdict
+        parts = {name: np.asarray(frame[name]) for name in (*_OF_AN_ARM, *columns)}
         arms: dict[Key, Arm] = {}
-        for found, group in frame.groupby(list(columns), observed=True, dropna=False):
-            parts: list[Any] = list(found)
-            place: Key = tuple(None if pd.isna(part) else part for part in parts)
+        for rows in rows_of_each(frame, columns):
+            own = {name: values[rows] for name, values in parts.items()}
+            place = tuple(None if pd.isna(own[c][0]) else _plain(own[c][0]) for c in columns)
             named = [_named(c, v) for c, v in zip(columns, place, strict=True) if v is not None]
-            arms[place] = Arm(", ".join(named), cell(group), self._lacking(group))
+            arms[place] = Arm(
+                ", ".join(named),
+                cell_of(own["value"], own["outcome"], own["run_id"]),
+                self._lacking(own["config_id"]),
+                self._level(own["sweep"]),
+            )
         return arms
+
+    def tests(self, claim: Claim, benchmark: str) -> bool:
+        """Return whether any run was made for the claim: those of Table 1 vary nothing."""
+        departures = self._chosen(claim, benchmark)["departures"]
+        return bool(len(departures) and (not claim.free or departures.map(len).any()))
 
     def devices(self, claim: Claim, benchmark: str) -> set[str]:
         """Return on what the claim's runs were made: times compare only within one device."""
         return set(self._chosen(claim, benchmark)["device"].dropna().astype(str))
 
     def _chosen(self, claim: Claim, benchmark: str) -> pd.DataFrame:
+        key = (claim.id, benchmark)
+        if key not in self._choices:
+            self._choices[key] = self._choose(claim, benchmark)
+        return self._choices[key]
+
+    @cached_property
+    def _choices(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {}
+
+    def _choose(self, claim: Claim, benchmark: str) -> pd.DataFrame:
         runs, free = self.runs, frozenset(claim.free)
         keep = (runs["benchmark"] == benchmark) & runs["activation"].isin(claim.activations)
         keep &= np.array([found <= free for found in runs["departures"]], dtype=bool)
@@ -133,8 +161,20 @@ class Evidence:
         )
         return frame
 
-    def _lacking(self, group: pd.DataFrame) -> str:
-        reasons = (self._unready.get(name) for name in group["config_id"].unique())
+    def _level(self, sweeps: np.ndarray) -> float:
+        extended = self._extended and not self._extended.isdisjoint(map(str, sweeps))
+        return paper().level["extended" if extended else "planned"]
+
+    @cached_property
+    def _extended(self) -> frozenset[str]:
+        """Sweeps whose seeds were added to once the first ones had been seen."""
+        events = self.results.events
+        return frozenset(events.loc[events["kind"] == "extend", "sweep"].astype(str))
+
+    def _lacking(self, config_ids: np.ndarray) -> str:
+        if not self._unready:
+            return ""
+        reasons = (self._unready.get(name) for name in dict.fromkeys(map(str, config_ids)))
         return next((reason for reason in reasons if reason), "")
 
     @cached_property
@@ -152,6 +192,16 @@ class Evidence:
             elif len(rows) < seeds.get(sweep, 0):
                 found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
         return found
+
+
+def _plain(value: object) -> Any:
+    """Return NumPy's scalar as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+@cache
+def _departures(benchmark: str, config_json: str) -> frozenset[str]:
+    return frozenset(paper().departures(benchmark, config_json))
 
 
 def _named(column: str, value: object) -> str:

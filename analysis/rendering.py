@@ -44,10 +44,10 @@ _LATEX = {
 }
 
 
-def render(report: Report, form: str) -> str:
+def render(report: Report, form: str, refresh_seconds: float | None = None) -> str:
     """Return the report as text in `html`, `md` or `tex`."""
     template = _environment(form).get_template(f"report.{form}")
-    return template.render(report=report, **_page(form))
+    return template.render(report=report, refresh_seconds=refresh_seconds, **_page(form))
 
 
 def _environment(form: str) -> jinja2.Environment:

@@ -12,11 +12,23 @@ from analysis.model import Report as Model
 FORMATS = ("html", "md", "tex")
 
 
-def report(results: Results, out: str | Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def report(
+    results: Results,
+    out: str | Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    refresh_seconds: float | None = None,
+) -> list[Path]:
     """Write the report into the folder `out` and return the paths of its files.
 
     `report.html` needs no other file. `report.md` shows `figures/*.svg` and `report.tex`
     `figures/*.pdf`; the data of every figure is `data/*.csv` beside both.
+
+    Args:
+        results: what `load` returned.
+        out: the folder.
+        formats: some of `FORMATS`.
+        refresh_seconds: after how long a browser loads the page again; None: never.
 
     Raises:
         ValueError: an unknown format.
@@ -30,7 +42,10 @@ def report(results: Results, out: str | Path, formats: Sequence[str] = FORMATS) 
 
     model = build(results)
     folder = Path(out)
-    written = [_write(folder / f"report.{form}", render(model, form).encode()) for form in formats]
+    written = [
+        _write(folder / f"report.{form}", render(model, form, refresh_seconds).encode())
+        for form in formats
+    ]
     if "md" in formats or "tex" in formats:
         written += _write_beside(folder, model, formats)
     return written

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.curves import evaluate, slope
+from analysis.curves import evaluate, sensitivity, slope
+from analysis.groups import rows_of_each
 from analysis.load import Results
 
 RUN = ["sweep", "run_id"]
@@ -44,6 +46,17 @@ def shift(results: Results, runs: pd.DataFrame) -> pd.Series:
     return moved.groupby(level=RUN, observed=True).mean().dropna()
 
 
+def shift_beyond_rise(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return how much further a run's control points moved in x than in y: below 0 if less far.
+
+    The mean of |c_x at the end - c_x at the start| less the root mean square of c_y's change.
+    """
+    start, end = (rows.set_index(POINT) for rows in _ends(results.snapshots, runs))
+    moved = (end["c_x"] - start["c_x"]).abs().groupby(level=RUN, observed=True).mean()
+    risen = ((end["c_y"] - start["c_y"]) ** 2).groupby(level=RUN, observed=True).mean()
+    return (moved - risen.map(np.sqrt)).dropna()
+
+
 def log_span(results: Results, runs: pd.DataFrame) -> pd.Series:
     """Return the logarithm of the outermost points' mean |c_x| at the end over the start's."""
     sizes = []
@@ -58,12 +71,21 @@ def log_span(results: Results, runs: pd.DataFrame) -> pd.Series:
 
 def early_share(results: Results, runs: pd.DataFrame) -> pd.Series:
     """Return the share of the way to the last curve that a quarter of the epochs closes."""
-    return _share_closed(results, runs, lambda config, epochs: epochs)
+    return _over_epochs(results, runs, lambda config, epochs: epochs, _closed)
 
 
 def early_share_before_drop(results: Results, runs: pd.DataFrame) -> pd.Series:
     """Return the same within the epochs before the learning rate first drops."""
-    return _share_closed(results, runs, _first_drop)
+    return _over_epochs(results, runs, _first_drop, _closed)
+
+
+def early_path(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return the first quarter's share of the path over the four quarters of the epochs.
+
+    Steps of equal length in epochs: snapshots lie closer at the start, so that a path over all of
+    them would follow early wiggles and cut late ones short.
+    """
+    return _over_epochs(results, runs, lambda config, epochs: epochs, _first_step)
 
 
 def tail_bend(results: Results, runs: pd.DataFrame) -> pd.Series:
@@ -99,35 +121,43 @@ def gap_correlation(results: Results, runs: pd.DataFrame) -> pd.Series:
     tail beyond it, without its sign.
     """
     functions = _coefficients(results, runs, last=False)
-    closeness = _by_edge(functions, lambda c_x, w, v0, v1, k: -np.log(_edge_gaps(c_x)))
-    steepness = _by_edge(
+    return _edge_correlation(
         functions,
         lambda c_x, w, v0, v1, k: np.abs(
             slope(np.stack([c_x.min(-1), c_x.max(-1)], -1), c_x, w, v0, k)
         ),
     )
-    found = {}
-    for run in closeness:
-        a, b = pd.Series(closeness[run]), pd.Series(steepness[run])
-        ranked = min(a.nunique(), b.nunique()) > 2
-        found[run] = a.corr(b, method="spearman") if ranked else np.nan
-    return pd.Series(found, dtype="float64").dropna()
+
+
+def sensitivity_correlation(results: Results, runs: pd.DataFrame) -> pd.Series:
+    """Return the rank correlation, over a run's edges at its end, of closeness and sensitivity.
+
+    The sensitivity is the norm of the derivative of y(-3) or y(3), whichever lies beyond the
+    edge, by the function's parameters.
+    """
+    functions = _coefficients(results, runs, last=True)
+    places = np.array([[-SHOWN_RANGE, SHOWN_RANGE]])
+    return _edge_correlation(functions, lambda c_x, w, v0, v1, k: sensitivity(places, c_x, w, k))
 
 
 MEASURES: dict[str, Callable[[Results, pd.DataFrame], pd.Series]] = {
     "shift": shift,
+    "shift_beyond_rise": shift_beyond_rise,
     "log_span": log_span,
     "early_share": early_share,
     "early_share_before_drop": early_share_before_drop,
+    "early_path": early_path,
     "tail_bend": tail_bend,
     "gap_correlation": gap_correlation,
+    "sensitivity_correlation": sensitivity_correlation,
 }
 
 
 def _ends(points: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows at the start and after the last planned epoch."""
     planned = runs[[*RUN, "epochs_planned"]]
-    joined = points.merge(planned, on=RUN)
+    wanted = {0, *planned["epochs_planned"].unique()}  # a tenth of the rows: joins take the time
+    joined = points[points["epoch"].isin(wanted)].merge(planned, on=RUN)
     return joined[joined["epoch"] == 0], joined[joined["epoch"] == joined["epochs_planned"]]
 
 
@@ -137,11 +167,13 @@ def _coefficients(results: Results, runs: pd.DataFrame, last: bool) -> list[tupl
     linear = results.functions[[*FUNCTION, "epoch", "v0", "v1"]]
     joined = points.merge(linear, on=[*FUNCTION, "epoch"]).merge(runs[[*RUN, "k"]], on=RUN)
     joined = joined[joined["k"].notna()].sort_values([*FUNCTION, "point"])
+    own = {name: np.asarray(joined[name]) for name in (*RUN, "c_x", "w", "v0", "v1", "k")}
     found = []
-    for key, rows in joined.groupby(FUNCTION, observed=True):
-        c_x, w = (rows[name].to_numpy("float64") for name in ("c_x", "w"))
-        v0, v1 = (np.float64(rows[name].iloc[0]) for name in ("v0", "v1"))
-        found.append(((str(key[0]), str(key[1])), c_x, w, v0, v1, int(rows["k"].iloc[0])))
+    for rows in rows_of_each(joined, FUNCTION):
+        first = {name: own[name][rows[0]] for name in (*RUN, "v0", "v1", "k")}
+        c_x, w = (own[name][rows].astype("float64") for name in ("c_x", "w"))
+        run = str(first["sweep"]), str(first["run_id"])
+        found.append((run, c_x, w, *(np.float64(first[v]) for v in ("v0", "v1")), int(first["k"])))
     return found
 
 
@@ -163,6 +195,17 @@ def _by_run(functions: list[tuple], shape: Shape) -> pd.Series:
     return pd.Series(found, dtype="float64").dropna()
 
 
+def _edge_correlation(functions: list[tuple], shape: Shape) -> pd.Series:
+    """Return each run's rank correlation, over its functions' edges, of closeness with a shape."""
+    closeness = _by_edge(functions, lambda c_x, w, v0, v1, k: -np.log(_edge_gaps(c_x)))
+    found = {}
+    for run, values in _by_edge(functions, shape).items():
+        a, b = pd.Series(closeness[run]), pd.Series(values)
+        ranked = min(a.nunique(), b.nunique()) > 2
+        found[run] = a.corr(b, method="spearman") if ranked else np.nan
+    return pd.Series(found, dtype="float64").dropna()
+
+
 def _edge_gaps(c_x: np.ndarray) -> np.ndarray:
     """Return the distance of each outermost point to its neighbour, (..., 2)."""
     gaps = np.diff(np.sort(c_x, -1), axis=-1)
@@ -175,40 +218,68 @@ def _first_drop(config: dict, epochs: int) -> int:
     return int(np.floor(min(drops) * epochs + 0.5)) if drops else epochs
 
 
-def _share_closed(
-    results: Results, runs: pd.DataFrame, end_of: Callable[[dict, int], int]
+def _over_epochs(
+    results: Results,
+    runs: pd.DataFrame,
+    end_of: Callable[[dict, int], int],
+    share_of: Callable[[_History, int], float],
 ) -> pd.Series:
+    """Return the mean over each run's functions of a share of what they do up to an epoch."""
     functions = results.functions
-    functions = functions[functions["run_id"].isin(runs["run_id"])]
+    functions = functions[functions["run_id"].isin(runs["run_id"])].sort_values(
+        [*FUNCTION, "epoch"]
+    )
     ends = {
         (str(sweep), str(run)): end_of(json.loads(text), int(planned))
         for sweep, run, text, planned in runs[[*RUN, "config_json", "epochs_planned"]].itertuples(
             index=False
         )
     }
+    own = {name: np.asarray(functions[name]) for name in (*RUN, "epoch", "curve_x", "curve_y")}
     shares: dict[tuple[str, str], list[float]] = {}
-    for key, rows in functions.groupby(FUNCTION, observed=True):
-        run = (str(key[0]), str(key[1]))
+    for rows in rows_of_each(functions, FUNCTION):
+        run = (str(own["sweep"][rows[0]]), str(own["run_id"][rows[0]]))
         if run in ends:
-            shares.setdefault(run, []).append(_share(rows.set_index("epoch"), ends[run]))
+            history = _History(*(own[name][rows] for name in ("epoch", "curve_x", "curve_y")))
+            shares.setdefault(run, []).append(share_of(history, ends[run]))
     means = {run: np.nanmean(found) for run, found in shares.items() if not np.isnan(found).all()}
     return pd.Series(means, dtype="float64")
 
 
-def _share(rows: pd.DataFrame, end: int) -> float:
-    """Return 1 - |f_quarter - f_end| / |f_start - f_end|; NaN for a curve that never moved.
+@dataclass(frozen=True)
+class _History:
+    """One function's curves at its snapshots, by epoch."""
 
-    Of the epochs without a snapshot the last one before counts, which makes the share smaller.
-    """
-    epochs = np.sort(rows.index.to_numpy())
-    early = epochs[epochs <= end / 4]
-    if end not in epochs or not len(early) or epochs[0] != 0:
+    epochs: np.ndarray
+    curve_x: np.ndarray
+    curve_y: np.ndarray
+
+    def quarters(self, end: int) -> np.ndarray | None:
+        """Return it on [-3, 3] at the start and after each quarter of the epochs, (5, points).
+
+        Of a quarter without a snapshot at its end the last one before counts, which makes early
+        changes look smaller. None without one at the start and at the end.
+        """
+        if end not in self.epochs or self.epochs[0] != 0:
+            return None
+        places = np.searchsorted(self.epochs, [end * part / 4 for part in range(5)], "right") - 1
+        inside = np.abs(np.asarray(self.curve_x[places[-1]])) <= SHOWN_RANGE
+        return np.stack([np.asarray(self.curve_y[p], dtype="float64")[inside] for p in places])
+
+
+def _closed(history: _History, end: int) -> float:
+    """Return 1 - |f_quarter - f_end| / |f_start - f_end|; NaN for a curve that never moved."""
+    curves = history.quarters(end)
+    if curves is None:
         return np.nan
-    x = np.asarray(rows.loc[end, "curve_x"])
-    inside = np.abs(x) <= SHOWN_RANGE
-    first, quarter, last = (
-        np.asarray(rows.loc[epoch, "curve_y"], dtype="float64")[inside]
-        for epoch in (0, early[-1], end)
-    )
+    first, quarter, last = curves[[0, 1, 4]]
     way = np.linalg.norm(first - last)
     return float(1 - np.linalg.norm(quarter - last) / way) if way > 0 else np.nan
+
+
+def _first_step(history: _History, end: int) -> float:
+    curves = history.quarters(end)
+    if curves is None:
+        return np.nan
+    steps = np.linalg.norm(np.diff(curves, axis=0), axis=1)
+    return float(steps[0] / steps.sum()) if steps.sum() > 0 else np.nan

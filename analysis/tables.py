@@ -26,8 +26,9 @@ def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFr
 
     Returns:
         A row a benchmark and activation: the paper's error, ours with its 95 % t interval, the
-        deviation, runs measured, diverged, censored and missing, ours less the paper's, and
-        whether that is within the tolerance (null without runs). Errors in percent.
+        deviation, runs measured, diverged, censored and missing, ours less the paper's, whether
+        that is within the tolerance (null without runs), and the ids of all runs, whatever became
+        of them. Errors in percent.
     """
     found = _comparable(results, at, scope)
     rows = [
@@ -55,6 +56,23 @@ def _comparable(results: Results, at: At, scope: str) -> pd.DataFrame:
     return independent(frame[frame["config_id"].isin(ids)])
 
 
+def seed_correlations(results: Results, scope: str = "layer") -> dict[str, float]:
+    """Return, by benchmark, the mean correlation of Table 1's activations over equal seeds.
+
+    Nothing for a benchmark in which no two activations have three seeds in common.
+    """
+    found = _comparable(results, "last", scope)
+    correlations = {}
+    for benchmark in paper().table1:
+        own = found[(found["benchmark"] == benchmark) & (found["outcome"] == "measured")]
+        wide = own.pivot_table(index="seed", columns="activation", values="value", observed=True)
+        matrix = wide.corr(min_periods=3).to_numpy()
+        pairs = matrix[np.triu_indices(len(matrix), 1)]
+        if np.isfinite(pairs).any():
+            correlations[benchmark] = float(np.nanmean(pairs))
+    return correlations
+
+
 def _row(benchmark: str, activation: str, found: pd.DataFrame, claims: Paper) -> dict[str, object]:
     chosen = found[(found["benchmark"] == benchmark) & (found["activation"] == activation)]
     outcomes = chosen["outcome"].value_counts()
@@ -76,6 +94,7 @@ def _row(benchmark: str, activation: str, found: pd.DataFrame, claims: Paper) ->
         "difference": difference,
         "tolerance": tolerance,
         "within_tolerance": abs(difference) <= tolerance if len(sample) else pd.NA,
+        "run_ids": tuple(sorted(chosen["run_id"].astype(str))),
     }
 
 

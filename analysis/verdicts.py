@@ -5,7 +5,6 @@ Supported, contradicted, inconclusive, or not tested: only confirmatory sweeps d
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from analysis.evidence import Evidence
 from analysis.intervals import holm
 from analysis.load import Results
 from analysis.model import number
-from analysis.rules import ALPHA, RULES, Missing, Part
+from analysis.rules import RULES, Missing, Part
+from analysis.trace import runs_sha256
 
 Word = Literal["supported", "contradicted", "inconclusive", "not tested"]
 
@@ -34,16 +34,22 @@ class Verdict:
     deciding: Part | None = None
     """The comparison on which the word hangs: the weakest of those that all must hold."""
 
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """All runs behind it."""
+        return tuple(sorted({run_id for part in self.parts for run_id in part.run_ids}))
+
 
 def verdicts(results: Results) -> pd.DataFrame:
     """Return one row a claim of the paper.
 
     Returns:
         `claim`, `quote`, `estimand`, `verdict`, `reason`; of the deciding comparison its name,
-        benchmark, unit, `estimate` with the 95 % interval `low` to `high`, `threshold`, runs of
-        both sides (`n`, `n_reference`), `n_diverged`, `n_censored`, `seeds_needed` a cell and
-        `detectable` gap for 80 % power; `runs_sha256` of all run ids behind the verdict and
-        `claims_sha256` of the claims' file.
+        benchmark, unit, `estimate` with the 95 % interval `low` to `high`, `threshold`, `level`
+        of the tests, runs of both sides (`n`, `n_reference`), `n_diverged`, `n_censored`,
+        `seeds_needed` a cell and `detectable` gap for 80 % power; `p_against`, the smallest of
+        all comparisons' p values against the claim after Holm; `runs_sha256` of all run ids
+        behind the verdict and `claims_sha256` of the claims' file.
     """
     return pd.DataFrame([_row(verdict) for verdict in judge(results)])
 
@@ -59,7 +65,8 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     if claim.rule == "untested":
         return Verdict(claim, "not tested", f"{claim.why[0].upper()}{claim.why[1:]}.")
     rule = RULES[claim.rule]
-    found = {name: rule(claim, evidence, name) for name in claim.benchmarks or BENCHMARKS}
+    names = claim.benchmarks or [name for name in BENCHMARKS if evidence.tests(claim, name)]
+    found = {name: rule(claim, evidence, name) for name in names}
     outcomes = [outcome for some in found.values() for outcome in some]
     parts = [outcome for outcome in outcomes if isinstance(outcome, Part)]
     missing = [outcome for outcome in outcomes if isinstance(outcome, Missing)]
@@ -76,7 +83,7 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
 def _all_parts(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) -> Verdict:
     """Judge a claim that every part has to bear out and any one can refute."""
     against = holm([part.against_p for part in parts])
-    refuted = [part for part, p in zip(parts, against, strict=True) if p < ALPHA]
+    refuted = [part for part, p in zip(parts, against, strict=True) if p < part.level]
     if refuted:
         worst = min(refuted, key=lambda part: part.against_p)
         return Verdict(claim, "contradicted", _sentence(worst), tuple(parts), worst)
@@ -87,20 +94,24 @@ def _all_parts(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) 
         return Verdict(claim, "supported", _sentence(weakest), tuple(parts), weakest)
     open_parts = [part for part in parts if not part.supports]
     weakest = min(open_parts, key=_clearance)
-    return Verdict(claim, "inconclusive", _open_sentence(weakest), tuple(parts), weakest)
+    reason = _open_sentence(weakest)
+    if len(open_parts) > 1:
+        names = "; ".join(part.name for part in open_parts if part is not weakest)
+        reason += f" Open too, of {len(parts)} comparisons: {names}."
+    return Verdict(claim, "inconclusive", reason, tuple(parts), weakest)
 
 
 def _any_part(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) -> Verdict:
     """Judge a claim that one part is enough for."""
     adjusted = holm([part.support_p for part in parts])
-    shown = [part for part, p in zip(parts, adjusted, strict=True) if p < ALPHA]
+    shown = [part for part, p in zip(parts, adjusted, strict=True) if p < part.level]
     if shown:
         clearest = min(shown, key=lambda part: part.support_p)
         return Verdict(claim, "supported", _sentence(clearest), tuple(parts), clearest)
     if missing or not parts:
         return _not_tested(claim, parts, missing)
     clearest = max(parts, key=_clearance)
-    if all(part.against_p < ALPHA for part in parts):
+    if all(part.against_p < part.level for part in parts):
         return Verdict(claim, "contradicted", _sentence(clearest), tuple(parts), clearest)
     return Verdict(claim, "inconclusive", _open_sentence(clearest), tuple(parts), clearest)
 
@@ -139,26 +150,43 @@ def _open_sentence(part: Part) -> str:
     if low < 0 < high:
         beyond = number(max(-low, high))
         text += f" Gaps beyond {beyond} points are ruled out; the direction is not known."
-    if part.seeds_needed is not None:
-        text += f" About {part.seeds_needed:,} runs a cell would decide it in four of five cases."
-    return text
+    if part.seeds_needed is None or part.question is None:
+        return text
+    test, gap = part.question
+    found = (
+        "That there is none, if so, shows"
+        if test == "no_gain"
+        else f"A true gap of {number(gap)} points shows"
+    )
+    return f"{text} {found} in four of five cases with about {part.seeds_needed:,} runs a cell."
 
 
 def _found(part: Part) -> str:
     unit = {"points": " points", "ratio": " times", "rate": ""}.get(part.unit, "")
     runs = f"{part.runs[0]} against {part.runs[1]} runs" if part.runs[1] else f"{part.runs[0]} runs"
+    if any(part.diverged) and "diverged" not in part.note:
+        sides = part.diverged if part.runs[1] else part.diverged[:1]
+        runs += f", {' and '.join(map(str, sides))} diverged"
     digits = 3 if part.unit == "" else 2
     estimate = number(part.interval.estimate, digits)
     text = f"{BENCHMARKS[part.benchmark]}, {part.name}: {estimate}{unit}"
     if math.isfinite(part.interval.low):
         low, high = (number(x, digits) for x in (part.interval.low, part.interval.high))
         text += f" (95 % interval {low} to {high}, {runs})"
+    else:
+        text += f" ({runs})"
+    if part.level < paper().level["planned"]:
+        text += f", judged at {100 * part.level:g} % since seeds were added after a look"
     return text + "."
+
+
+def _p_against(verdict: Verdict) -> float:
+    return min(holm([part.against_p for part in verdict.parts]), default=math.nan)
 
 
 def _row(verdict: Verdict) -> dict[str, object]:
     part = verdict.deciding
-    ids = sorted({run_id for p in verdict.parts for run_id in p.run_ids})
+    ids = verdict.run_ids
     row: dict[str, object] = {
         "claim": verdict.claim.id,
         "quote": verdict.claim.quote,
@@ -172,6 +200,8 @@ def _row(verdict: Verdict) -> dict[str, object]:
         "low": part.interval.low if part else math.nan,
         "high": part.interval.high if part else math.nan,
         "threshold": part.threshold if part else math.nan,
+        "level": part.level if part else math.nan,
+        "p_against": _p_against(verdict),
         "n": part.runs[0] if part else pd.NA,
         "n_reference": part.runs[1] if part else pd.NA,
         "n_diverged": sum(part.diverged) if part else pd.NA,
@@ -179,7 +209,7 @@ def _row(verdict: Verdict) -> dict[str, object]:
         "seeds_needed": part.seeds_needed if part and part.seeds_needed else pd.NA,
         "detectable": part.detectable if part else math.nan,
         "sweeps": ", ".join(verdict.claim.sweeps),
-        "runs_sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest() if ids else None,
+        "runs_sha256": runs_sha256(ids) if ids else None,
         "claims_sha256": paper().sha256,
     }
     return row

@@ -196,11 +196,17 @@ def report(
     names: Annotated[list[str], typer.Argument(help="Sweeps to report on together.")],
     root: Root = ROOT,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write it anew as results come in, until all are there.")
+    ] = False,
 ) -> None:
     """Write a report of one or more sweeps."""
     import analysis
 
     folder = out or root / names[0] / "report"
+    if watch:
+        _watch_report(root, names, folder)
+        return
     for path in analysis.report(analysis.load(root, names), folder):
         if path.suffix in REPORTS:
             console.print(str(path), soft_wrap=True)
@@ -255,6 +261,17 @@ def train(
     _print_notes(prepared.notes)
     try:
         train_single_run(prepared, root, device, resume, console)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _watch_report(root: Path, names: Sequence[str], folder: Path) -> None:
+    from analysis.watching import watch
+
+    try:
+        for results, paths in watch(root, names, folder):
+            ended = (results.runs["status"] != "running").sum()
+            console.print(f"{paths[0]}: {ended} of {len(results.runs)} runs", soft_wrap=True)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.console import Console
 
 import analysis
 from analysis.errors import StoreError, unknown_name
-from analysis.schema import SWEEPS
+from analysis.schema import EVENTS, SWEEPS
 from sweeps.driver import Prepared, close_runs, drive, prepare
 from sweeps.overview import rows, sweep_view
 from sweeps.provenance import code_version
@@ -64,6 +65,8 @@ def continue_sweep(
         planned = int(_sweep_row(paths)["trials_planned"]) + request.more_trials + queued
         write_atomically(paths.spec, spec.to_json().encode())
         writer.write(SWEEPS, [{**_sweep_row(paths), **_changed(spec, planned)}])
+        if request.seeds is not None:
+            writer.write(EVENTS, [_extension(name, len(spec.seeds))])
         work = Work(planned - len(ended_trials(study)), _not_in_store(spec, paths, study))
         view.restart(planned, len(spec.seeds), _ended_counts(paths, work))
         return study, work
@@ -162,6 +165,13 @@ def _sweep_row(paths: SweepPaths) -> dict[str, Any]:
     if not found:
         raise StoreError(f"the table `sweeps` of {paths.folder} cannot be read")
     return found[0]
+
+
+def _extension(name: str, seeds: int) -> dict[str, object]:
+    """Keep that seeds were added after a look: verdicts then take a stricter level."""
+    at = datetime.now(UTC)
+    detail = f"{seeds} seeds a trial"
+    return {"sweep": name, "run_id": "", "at": at, "kind": "extend", "detail": detail}
 
 
 def _changed(spec: SweepSpec, planned: int) -> dict[str, object]:

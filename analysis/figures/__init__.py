@@ -6,6 +6,7 @@ matplotlib is imported here and in `analysis.drawing` alone.
 from analysis.figures.cost import cost
 from analysis.figures.forest import forest
 from analysis.figures.functions import Shown, activation_functions
+from analysis.figures.importance import importance
 from analysis.figures.learning import learning_curves
 from analysis.figures.maps import error_map, shrinkage_map
 from analysis.figures.parameters import parameters
@@ -17,6 +18,7 @@ __all__ = [
     "cost",
     "error_map",
     "forest",
+    "importance",
     "learning_curves",
     "parameters",
     "rate_response",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.claims import ACTIVATIONS, paper
 from analysis.drawing import INK, NARROW, WIDE, Drawing, csv, slug, style
-from analysis.intervals import pooled_intervals
+from analysis.intervals import mean_interval
 from analysis.model import Figure, Panel, count, interval, number, short
 from analysis.names import ERROR, activation_name, benchmark_name
 
@@ -26,7 +26,7 @@ def seeds_strip(name: str, frame: pd.DataFrame, compare_with_paper: bool) -> Fig
         _strip(f"{name}-{slug(str(benchmark))}", str(benchmark), rows, compare_with_paper)
         for benchmark, rows in frame.groupby("benchmark", observed=True)
     )
-    caption = "Dots are runs, bars means with 95 % intervals." + (
+    caption = "Dots are runs, bars means with 95 % intervals, each from its own runs." + (
         " A vertical tick is the paper's mean." if compare_with_paper else ""
     )
     data = frame[["benchmark", "activation", "seed", "run_id", "value", "outcome"]]
@@ -59,7 +59,7 @@ def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> P
     ]
     size = (WIDE[0], 0.9 + 0.45 * len(order))
     drawing = Drawing(benchmark_name(benchmark), ERROR, "", size)
-    means = pooled_intervals(samples)
+    means = [mean_interval(sample) for sample in samples]
     printed = paper().table1.get(benchmark, {}) if with_paper else {}
     for place, (activation, sample, mean) in enumerate(zip(order, samples, means, strict=True)):
         colour, marker, _ = style(activation, place)

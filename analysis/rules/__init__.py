@@ -1,7 +1,8 @@
 """Rules by name: each turns a claim, the evidence and a benchmark into decided comparisons.
 
 A conclusion that one cell is better than another also has to hold with diverged runs ranked
-worst. A part supports at 5 %, one-sided; what speaks against it has a p value of its own.
+worst. A part supports at its level, 5 % unless seeds were added after a look; what speaks against
+it has a p value of its own.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,17 +10,20 @@ from collections.abc import Callable, Mapping
 from analysis.claims import Claim
 from analysis.evidence import Evidence
 from analysis.rules.even_order import even_order
-from analysis.rules.gain import better, no_gain, slower, somewhere
+from analysis.rules.gain import best_choice, better, no_gain, slower, somewhere
 from analysis.rules.measures import above, below, pulled, tails
-from analysis.rules.part import ALPHA, Missing, Outcome, Part
+from analysis.rules.part import Missing, Outcome, Part
 from analysis.rules.scatter import scatter
+from analysis.rules.slope import steeper
 from analysis.rules.stable_start import stable_start
 
 RULES: Mapping[str, Callable[[Claim, Evidence, str], list[Outcome]]] = {
     "better": better,
     "no_gain": no_gain,
     "somewhere": somewhere,
+    "best_choice": best_choice,
     "slower": slower,
+    "steeper": steeper,
     "even_order": even_order,
     "below": below,
     "above": above,
@@ -29,4 +33,4 @@ RULES: Mapping[str, Callable[[Claim, Evidence, str], list[Outcome]]] = {
     "stable_start": stable_start,
 }
 
-__all__ = ["ALPHA", "RULES", "Missing", "Outcome", "Part"]
+__all__ = ["RULES", "Missing", "Outcome", "Part"]

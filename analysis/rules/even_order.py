@@ -9,7 +9,7 @@ from analysis.evidence import Arm, Evidence
 from analysis.intervals import Contrast
 from analysis.proportions import boschloo
 from analysis.rules.pairs import Family, family
-from analysis.rules.part import ALPHA, Missing, Outcome, Part, counts, unready
+from analysis.rules.part import Missing, Outcome, Part, counts, level_of, unready
 
 EVEN = (2, 4)
 
@@ -37,9 +37,12 @@ def _decide(claim: Claim, everyone: Family, k: int, benchmark: str) -> Outcome:
     excess = _excess(everyone, triple, blocks)
     (failed, of), (odd_failed, odd_of) = _failures(even), _failures(odd)
     rates = failed / of, odd_failed / odd_of
-    more_often = boschloo((failed, odd_failed), (of, odd_of), "greater") < ALPHA / 4
-    worse = excess.interval(1 - ALPHA / 2).low > 0 and rates[0] >= rates[1]
-    helps = excess.interval().high < 0 and rates[0] <= rates[1]
+    level = level_of(even, odd)
+    more_often = (
+        rates[0] > rates[1] and boschloo((failed, odd_failed), (of, odd_of), "greater") < level / 4
+    )
+    worse = excess.interval(1 - level / 2).low > 0 and rates[0] >= rates[1]
+    helps = excess.interval(1 - level).high < 0 and rates[0] <= rates[1]
     runs, diverged, censored, ids = counts(even, odd)
     return Part(
         name=name,
@@ -54,6 +57,7 @@ def _decide(claim: Claim, everyone: Family, k: int, benchmark: str) -> Outcome:
         diverged=diverged,
         censored=censored,
         run_ids=ids,
+        level=level,
         note=f"{failed} of {of} runs diverged, {odd_failed} of {odd_of} at odd k",
     )
 

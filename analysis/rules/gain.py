@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from analysis.claims import Claim, paper
-from analysis.evidence import Evidence
+from analysis.evidence import Arm, Evidence
 from analysis.intervals import Contrast, Interval
 from analysis.power import Test
-from analysis.rules.pairs import Pair, keeps_its_rank, pairs
-from analysis.rules.part import Missing, Outcome, Part, counts, unready
+from analysis.rules.pairs import Pair, keeps_its_rank, pairs, rank_p
+from analysis.rules.part import Missing, Outcome, Part, counts, level_of, unready
+from analysis.trends import jonckheere
 
 
 def better(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
@@ -21,7 +24,30 @@ def better(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
 
 def no_gain(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
     """Hold where the one-sided 95 % upper bound of the gain is below the margin."""
-    return [_decide(pair, claim, _no_gain) for pair in pairs(claim, evidence, benchmark)]
+    made = list(pairs(claim, evidence, benchmark))
+    found = [_decide(pair, claim, _no_gain) for pair in made]
+    if claim.factor is None or not claim.factor.get("trend"):
+        return found
+    note = _trend_note([pair for pair in made if isinstance(pair, Pair)])
+    return [
+        replace(part, note=f"{part.note}; {note}" if part.note else note)
+        if isinstance(part, Part)
+        else part
+        for part in found
+    ]
+
+
+def best_choice(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
+    """Hold where no cell gains over the reference, and where it is better than cheaper ones.
+
+    A cheaper cell that is as good would restrict the computations further.
+    """
+    found = no_gain(claim, evidence, benchmark)
+    cheaper = [list(cell) for cell in (claim.grid or {})["cheaper"]]
+    for pair in pairs(claim, evidence, benchmark):
+        if isinstance(pair, Pair) and list(pair.candidates[0]) in cheaper:
+            found.append(_decide(pair.turned(), claim, _better))
+    return found
 
 
 def somewhere(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
@@ -50,10 +76,12 @@ def _decide(pair: Pair | Missing, claim: Claim, decide: Callable[[Pair, Claim], 
 
 def _better(pair: Pair, claim: Claim) -> Part:
     gain = pair.gain()
-    interval = gain.interval()
+    part = pair_part(pair, gain, ("difference", _gap_to_find(pair, claim, gain)))
+    if not all(part.runs):
+        return _by_rank(part, supports=pair.candidate, refutes=pair.reference)
+    interval = gain.interval(1 - part.level)
     supports = interval.low > 0 and keeps_its_rank(pair.candidate, pair.reference)
     against = interval.high < 0 and keeps_its_rank(pair.reference, pair.candidate)
-    part = pair_part(pair, gain, ("difference", _gap_to_find(pair, claim, gain)))
     return replace(part, supports=supports, against_p=gain.p_value() if against else 1.0)
 
 
@@ -62,9 +90,11 @@ def _no_gain(pair: Pair, claim: Claim) -> Part:
     part = replace(pair_part(pair, gain, ("no_gain", margin)), threshold=margin)
     if not part.runs[0]:
         return replace(part, supports=True, note="every run of it diverged")
-    below = gain.bound("high") < margin
+    if not part.runs[1]:
+        return _by_rank(part, supports=pair.reference, refutes=pair.candidate)
+    below = gain.bound("high", 1 - part.level) < margin
     supports = below and keeps_its_rank(pair.reference, pair.candidate, margin)
-    against = not below and gain.interval().low > 0
+    against = not below and gain.interval(1 - part.level).low > 0
     against = against and keeps_its_rank(pair.candidate, pair.reference)
     return replace(part, supports=supports, against_p=gain.p_value() if against else 1.0)
 
@@ -72,11 +102,15 @@ def _no_gain(pair: Pair, claim: Claim) -> Part:
 def _somewhere(pair: Pair, claim: Claim) -> Part:
     gain, margin = pair.gain(), margin_of(claim, pair.benchmark)
     part = pair_part(pair, gain, ("difference", margin))
+    if not all(part.runs):
+        part = _by_rank(part, supports=pair.candidate, refutes=pair.reference)
+        return replace(part, support_p=rank_p(pair.candidate, pair.reference))
     gains = gain.estimate > 0 and keeps_its_rank(pair.candidate, pair.reference)
-    none = gain.bound("high") < margin and keeps_its_rank(pair.reference, pair.candidate, margin)
+    none = gain.bound("high", 1 - part.level) < margin
+    none = none and keeps_its_rank(pair.reference, pair.candidate, margin)
     return replace(
         part,
-        supports=gains and gain.interval().low > 0,
+        supports=gains and gain.interval(1 - part.level).low > 0,
         support_p=gain.p_value() if gains else 1.0,
         against_p=gain.p_value(margin, "less") if none else 1.0,
     )
@@ -86,15 +120,27 @@ def _slower(pair: Pair, claim: Claim) -> Part:
     """Decide on logarithms of times: the candidate's less the reference's."""
     gain, limit = pair.gain(), math.log(claim.margin or 1.0)
     longer = Contrast(-gain.estimate, gain.standard_error, gain.freedom)
-    interval = longer.interval()
+    part = pair_part(pair, gain)
+    interval = longer.interval(1 - part.level)
     against = interval.high < limit
     return replace(
-        pair_part(pair, gain),
+        part,
         unit="ratio",
-        interval=exponential(interval),
+        interval=exponential(longer.interval()),
         threshold=claim.margin or 1.0,
         supports=interval.low > limit,
         against_p=longer.p_value(limit) if against else 1.0,
+        note="runs of one trial follow each other on one worker, so that what slowed it is in all",
+    )
+
+
+def _by_rank(part: Part, supports: Sequence[Arm], refutes: Sequence[Arm]) -> Part:
+    """Decide where no run of one side ended: by ranks, with diverged runs as the worst."""
+    return replace(
+        part,
+        supports=rank_p(supports, refutes) < part.level / 2,
+        against_p=min(1.0, 2 * rank_p(refutes, supports)),
+        note=f"every run of {'it' if not part.runs[0] else 'the other'} diverged",
     )
 
 
@@ -116,9 +162,27 @@ def pair_part(pair: Pair, gain: Contrast, question: tuple[Test, float] | None = 
         diverged=diverged,
         censored=censored,
         run_ids=ids,
+        level=level_of(pair.candidate, pair.reference),
         deviation=gain.standard_error / math.sqrt(share),
         question=question,
         blocks=len(pair.candidates),
+    )
+
+
+def _trend_note(made: Sequence[Pair]) -> str:
+    """Describe how errors go along a factor's levels, each block about its own median."""
+    levels = [made[0].reference, *(pair.candidate for pair in made)] if made else []
+    ended = [[arm.cell.sample for arm in arms] for arms in levels]
+    blocks = [np.concatenate(block) for block in zip(*ended, strict=True)]
+    centres = [np.median(block) if len(block) else 0.0 for block in blocks]
+    moved = [
+        np.concatenate([sample - centre for sample, centre in zip(samples, centres, strict=True)])
+        for samples in ended
+    ]
+    rising, falling = jonckheere(moved, "greater"), jonckheere(moved, "less")
+    return (
+        f"along all {len(levels)} levels errors {'rise' if rising < falling else 'fall'} "
+        f"with p = {min(1.0, 2 * min(rising, falling)):.2g}"
     )
 
 

@@ -11,7 +11,7 @@ from analysis.evidence import Arm, Evidence
 from analysis.intervals import contrast
 from analysis.rules.gain import exponential, pair_part
 from analysis.rules.pairs import Pair, family
-from analysis.rules.part import ALPHA, Missing, Outcome, Part, counts, unready
+from analysis.rules.part import Missing, Outcome, Part, counts, level_of, unready
 from analysis.trends import jonckheere
 
 Bound = Literal["high", "low"]
@@ -21,7 +21,10 @@ MEASURE_NAMES = {
     "tail_bend": "bend of the tails",
     "early_share": "share of the change in the first quarter",
     "early_share_before_drop": "the same before the rate drops",
+    "early_path": "share of the way travelled in the first quarter",
     "gap_correlation": "rank correlation",
+    "sensitivity_correlation": "rank correlation",
+    "shift_beyond_rise": "shift in x less that in y",
 }
 
 
@@ -60,48 +63,60 @@ def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
     not_yet = unready(name, benchmark, list(arms.values()), claim)
     if not_yet:
         return [not_yet]
-    if any(len(arms[key].cell.sample) < 2 for key in (first, last)):
-        return [Missing(name, benchmark, "no snapshots of the control points")]
+    if any(len(arms[key].cell.sample) < claim.minimum_runs for key in (first, last)):
+        return [Missing(name, benchmark, "too few runs with snapshots of their control points")]
     # the "gain" of no penalty over the largest one is the latter's log ratio less the former's
     pair = Pair(name, benchmark, family(arms), (first,), (last,))
     change = pair.gain()
     trend = jonckheere([arm.cell.sample for arm in arms.values()], "less")
     little = math.log(claim.margin or 1.0)
-    part = replace(
-        pair_part(pair, change),
+    part = pair_part(pair, change)
+    level = level_of(list(arms.values()))
+    decided = replace(
+        part,
         unit="ratio",
         interval=exponential(change.interval()),
         threshold=1.0,
-        supports=change.interval().high < 0 and trend < ALPHA,
+        supports=change.interval(1 - level).high < 0 and trend < level,
         against_p=change.p_value(little, "greater"),
+        level=level,
         note=f"trend over {len(arms)} levels: p = {trend:.2g}",
     )
-    return [part]
+    return [decided]
 
 
 def _each_activation(
     claim: Claim, evidence: Evidence, benchmark: str, sides: dict[str, Bound]
 ) -> list[Outcome]:
     parts: list[Outcome] = []
-    for measure in claim.measures:
+    for measure in (*claim.measures, *claim.also_below):
         arms = evidence.arms(claim, benchmark, ["activation"], measure)
         for activation, side in sides.items() if arms else ():
             name = f"{ACTIVATIONS[activation]}, {MEASURE_NAMES[measure]}"
-            parts.append(_decide(claim, arms.get((activation,)), name, benchmark, side))
+            arm = arms.get((activation,))
+            if measure in claim.measures:
+                parts.append(_decide(claim, arm, name, benchmark, side, claim.margin or 0.0))
+            else:
+                part = _decide(claim, arm, name, benchmark, "high", 0.0)
+                parts.append(replace(part, against_p=1.0) if isinstance(part, Part) else part)
     return parts
 
 
-def _decide(claim: Claim, arm: Arm | None, name: str, benchmark: str, side: Bound) -> Outcome:
+def _decide(
+    claim: Claim, arm: Arm | None, name: str, benchmark: str, side: Bound, margin: float
+) -> Outcome:
     """Hold a mean against the margin; `side` is the bound that has to clear it."""
     if arm is None:
         return Missing(name, benchmark, f"no runs of {name}")
     not_yet = unready(name, benchmark, [arm], claim)
     if not_yet:
         return not_yet
-    if len(arm.cell.sample) < 2:
-        return Missing(name, benchmark, f"{name}: no snapshots of its functions")
-    mean, margin = contrast([arm.cell.sample], [1]), float(claim.margin or 0.0)
-    bound = mean.bound(side)
+    measured = len(arm.cell.sample)
+    if measured < claim.minimum_runs:
+        reason = f"{measured} runs have the snapshots it needs, and it takes {claim.minimum_runs}"
+        return Missing(name, benchmark, reason)
+    mean = contrast([arm.cell.sample], [1])
+    bound = mean.bound(side, 1 - arm.level)
     runs, diverged, censored, ids = counts([arm], [])
     return Part(
         name=name,
@@ -116,4 +131,5 @@ def _decide(claim: Claim, arm: Arm | None, name: str, benchmark: str, side: Boun
         diverged=diverged,
         censored=censored,
         run_ids=ids,
+        level=arm.level,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from analysis.comparisons import Key
 from analysis.deviations import share_deviation
 from analysis.evidence import Arm, Evidence
 from analysis.intervals import Contrast, contrast
-from analysis.rules.part import ALPHA, Missing
+from analysis.rules.part import Missing, level_of
 
 Arms = Mapping[Key, Arm]
 
@@ -52,6 +52,11 @@ class Pair:
     def reference(self) -> tuple[Arm, ...]:
         """The reference's cells."""
         return tuple(self.family.arms[key] for key in self.references)
+
+    def turned(self) -> Pair:
+        """Return the pair with both sides exchanged."""
+        name = " against ".join(reversed(self.name.split(" against ")))
+        return replace(self, name=name, candidates=self.references, references=self.candidates)
 
     def gain(self) -> Contrast:
         """Return the mean over blocks of the reference's value less the candidate's.
@@ -93,19 +98,26 @@ def pairs(
 def keeps_its_rank(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 0.0) -> bool:
     """Return whether `lower` is no worse than `higher` by the margin with failures as worst.
 
-    Trivially so where it does not fail more often. Else the ranks have to show it, each block
-    centred on its own median (Mann and Whitney's test, 5 %).
+    Trivially so where it does not fail more often. Else the ranks have to show it.
     """
     rates = [float(np.mean([arm.failure_rate for arm in side])) for side in (lower, higher)]
     if rates[0] <= rates[1]:
         return True
+    return rank_p(lower, higher, margin) < level_of(lower, higher)
+
+
+def rank_p(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 0.0) -> float:
+    """Return the p value of `lower` not being smaller than `higher` and the margin, by ranks.
+
+    Diverged runs rank worst. Each block is centred on its own median (Mann and Whitney's test).
+    """
     ranked: list[list[float]] = [[], []]
     for low, high in zip(lower, higher, strict=True):
         both = np.concatenate([low.cell.sample, high.cell.sample])
         centre = np.median(both) if len(both) else 0.0
         ranked[0] += list(low.cell.ranked - centre)
         ranked[1] += list(high.cell.ranked - centre + margin)
-    return bool(scipy.stats.mannwhitneyu(*ranked, alternative="less").pvalue < ALPHA)
+    return float(scipy.stats.mannwhitneyu(*ranked, alternative="less").pvalue)
 
 
 def _of_activations(

@@ -11,8 +11,6 @@ from analysis.evidence import Arm
 from analysis.intervals import Interval
 from analysis.power import Test, detectable_gap, seeds_needed
 
-ALPHA = 0.05
-
 
 @dataclass(frozen=True)
 class Part:
@@ -27,7 +25,7 @@ class Part:
     threshold: float
     """What the interval is held against."""
     supports: bool
-    """Whether this part, taken alone, bears the claim out at 5 %."""
+    """Whether this part, taken alone, bears the claim out at `level`."""
     support_p: float
     """p value of the part's opposite, for claims that need only one part of several."""
     against_p: float
@@ -38,6 +36,8 @@ class Part:
     censored: int
     run_ids: tuple[str, ...]
     note: str = ""
+    level: float = 0.05
+    """Of its tests."""
     deviation: float = math.nan
     """Between runs of one cell; NaN where the part is not about a difference of means."""
     question: tuple[Test, float] | None = None
@@ -68,6 +68,11 @@ class Missing:
 
 
 Outcome = Part | Missing
+
+
+def level_of(*sides: Sequence[Arm]) -> float:
+    """Return the level of a test of these arms: the strictest of theirs."""
+    return min((arm.level for side in sides for arm in side), default=0.05)
 
 
 def unready(name: str, benchmark: str, arms: Sequence[Arm], claim: Claim) -> Missing | None:

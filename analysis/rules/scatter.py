@@ -8,17 +8,18 @@ import numpy as np
 import scipy
 
 from analysis.claims import Claim
-from analysis.deviations import brown_forsythe, deviation_ratio
+from analysis.deviations import brown_forsythe, deviation_ratio, variance_rank_p
 from analysis.evidence import Arm, Evidence
 from analysis.proportions import boschloo
-from analysis.rules.part import ALPHA, Missing, Outcome, Part, counts, unready
+from analysis.rules.part import Missing, Outcome, Part, counts, level_of, unready
 
 
 def scatter(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
     """Hold where runs without penalties scatter more than all others, or diverge more often.
 
-    More: the F interval of the ratio of deviations lies above 1, and Brown and Forsythe's test,
-    which needs no normal errors, finds the cell apart. Each of the two ways has half of 5 %.
+    More: the F interval of the ratio of deviations lies above 1, and two tests that need no normal
+    errors agree: Brown and Forsythe's, and the rank of the cell's variance among all others' where
+    there are so many that a rank can reach 5 %. Scatter and divergence each have half of 5 %.
     Against it stands a ratio whose one-sided upper bound is below the margin.
     """
     arms = evidence.arms(claim, benchmark, ["lambda_sum", "lambda_prod"])
@@ -48,11 +49,14 @@ def _decide(
 ) -> Part:
     own = bare.cell.sample
     ratio = deviation_ratio(own, samples)
-    beyond = deviation_ratio(own, samples, 1 - ALPHA / 2).low > 1
+    level = level_of([bare, *others])
+    beyond = deviation_ratio(own, samples, 1 - level / 2).low > 1
+    rank = variance_rank_p(own, samples)
+    ranks_agree = rank <= level or 1 / (len(samples) + 1) > level
     centred = np.concatenate([sample - np.median(sample) for sample in samples])
-    apart = brown_forsythe([own - np.median(own), centred]) < ALPHA / 2
+    apart = brown_forsythe([own - np.median(own), centred]) < level / 2
     failed, of, others_failed, others_of = _failures(bare, others)
-    more_often = boschloo((failed, others_failed), (of, others_of), "greater") < ALPHA / 2
+    more_often = boschloo((failed, others_failed), (of, others_of), "greater") < level / 2
     freedom = sum(len(sample) - 1 for sample in samples)
     f = scipy.stats.f(len(own) - 1, freedom)
     against = float(f.cdf((ratio.estimate / (claim.margin or 1.0)) ** 2))
@@ -64,14 +68,18 @@ def _decide(
         unit="ratio",
         interval=ratio,
         threshold=1.0,
-        supports=(beyond and apart) or more_often,
+        supports=(beyond and apart and ranks_agree) or more_often,
         support_p=1.0,
         against_p=against if seldom else 1.0,
         runs=runs,
         diverged=diverged,
         censored=censored,
         run_ids=ids,
-        note=f"{failed} of {of} runs diverged, {others_failed} of {others_of} of the others",
+        level=level,
+        note=(
+            f"its variance ranks {round(rank * (len(samples) + 1))} of {len(samples) + 1}; "
+            f"{failed} of {of} runs diverged, {others_failed} of {others_of} of the others"
+        ),
     )
 
 
@@ -79,7 +87,8 @@ def _by_failures_alone(name: str, benchmark: str, bare: Arm, others: Sequence[Ar
     """Decide where hardly a run without penalties ended."""
     failed, of, others_failed, others_of = _failures(bare, others)
     p = boschloo((failed, others_failed), (of, others_of), "greater")
-    if p >= ALPHA / 2:
+    level = level_of([bare, *others])
+    if p >= level / 2:
         return Missing(name, benchmark, "too few runs ended to compare deviations")
     runs, diverged, censored, ids = counts([bare], others)
     return Part(
@@ -95,6 +104,7 @@ def _by_failures_alone(name: str, benchmark: str, bare: Arm, others: Sequence[Ar
         diverged=diverged,
         censored=censored,
         run_ids=ids,
+        level=level,
         note=f"{failed} of {of} runs diverged, {others_failed} of {others_of} of the others",
     )
 

@@ -6,9 +6,8 @@ import scipy
 
 from analysis.claims import ACTIVATIONS, Claim
 from analysis.evidence import Arm, Evidence
-from analysis.intervals import Interval
-from analysis.proportions import boschloo, failure_rate
-from analysis.rules.part import ALPHA, Missing, Outcome, Part, counts, unready
+from analysis.proportions import boschloo, failure_rate, rate_difference
+from analysis.rules.part import Missing, Outcome, Part, counts, level_of, unready
 
 
 def stable_start(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
@@ -17,10 +16,14 @@ def stable_start(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outco
     Seldom: the one-sided 95 % upper bound of their rate is below the margin. Against it stands
     a rate of ReLU-like starts above the margin, or one of random starts below it.
     """
-    arms = evidence.arms(claim, benchmark, ["activation", "init"])
+    arms = evidence.arms(claim, benchmark, ["activation", "init", "epochs_planned"])
     parts: list[Outcome] = []
     for activation in claim.activations if arms else ():
-        random, relu_like = (arms.get((activation, init)) for init in ("random", "relu_like"))
+        # a longer run has more time to diverge: Table 1's are no rivals of three epochs
+        epochs = next((key[2] for key in arms if key[:2] == (activation, "random")), None)
+        random, relu_like = (
+            arms.get((activation, init, epochs)) for init in ("random", "relu_like")
+        )
         name = f"{ACTIVATIONS[activation]}, random against ReLU-like"
         if random is None or relu_like is None:
             reason = f"needs {ACTIVATIONS[activation]} from both starts"
@@ -35,8 +38,9 @@ def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm
     margin = float(claim.margin or 0.0)
     runs, diverged, censored, ids = counts([random], [relu_like])
     of = random.runs, relu_like.runs
-    apart = boschloo(diverged, of, "greater") < ALPHA
-    seldom = failure_rate(diverged[1], of[1], 1 - 2 * ALPHA).high < margin
+    level = level_of([random, relu_like])
+    apart = boschloo(diverged, of, "greater") < level
+    seldom = failure_rate(diverged[1], of[1], 1 - 2 * level).high < margin
     often = scipy.stats.binomtest(diverged[1], of[1], margin, "greater").pvalue
     calm = scipy.stats.binomtest(diverged[0], of[0], margin, "less").pvalue
     shares = [f"{n} of {total}" for n, total in zip(diverged, of, strict=True)]
@@ -44,7 +48,7 @@ def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm
         name=name,
         benchmark=benchmark,
         unit="rate",
-        interval=_difference(diverged, of),
+        interval=rate_difference(diverged, of),
         threshold=0.0,
         supports=apart and seldom,
         support_p=1.0,
@@ -53,14 +57,6 @@ def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm
         diverged=diverged,
         censored=censored,
         run_ids=ids,
+        level=level,
         note=f"{shares[0]} random and {shares[1]} ReLU-like runs diverged",
     )
-
-
-def _difference(failed: tuple[int, int], of: tuple[int, int]) -> Interval:
-    """Return the difference of rates, with bounds from both exact intervals (Newcombe's way)."""
-    first, second = failure_rate(failed[0], of[0]), failure_rate(failed[1], of[1])
-    difference = first.estimate - second.estimate
-    down = ((first.estimate - first.low) ** 2 + (second.high - second.estimate) ** 2) ** 0.5
-    up = ((first.high - first.estimate) ** 2 + (second.estimate - second.low) ** 2) ** 0.5
-    return Interval(difference, max(-1.0, difference - down), min(1.0, difference + up))

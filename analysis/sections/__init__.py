@@ -9,6 +9,7 @@ from analysis.sections.claims import claim_sections, table1_sections
 from analysis.sections.closing import failures, methods
 from analysis.sections.glance import glance
 from analysis.sections.sweep import cost_sections, figure1_sections, sweep_sections
+from analysis.verdicts import judge
 
 
 def build(results: Results) -> Report:
@@ -17,14 +18,15 @@ def build(results: Results) -> Report:
     if results.runs.empty:
         waiting = Text("No run has begun yet: come back when the first epochs are done.")
         return Report(title, "PolyNeuron sweeps", (Section("runs", "Runs", (waiting,)),))
-    sections = [glance(results), *claim_sections(results), *table1_sections(results)]
+    found = judge(results)
+    sections = [glance(results), *claim_sections(results, found), *table1_sections(results)]
     for sweep in results.runs["sweep"].astype(str).unique():
         sections += sweep_sections(results, sweep)
     sections += [
         *figure1_sections(results),
         *cost_sections(results),
         failures(results),
-        methods(results),
+        methods(results, found),
     ]
     return Report(title, _subtitle(results), tuple(sections))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analysis import figures
 from analysis.claims import paper
 from analysis.intervals import Interval
@@ -9,8 +11,9 @@ from analysis.load import Results
 from analysis.model import MISSING, Section, Table, Text, interval, number
 from analysis.names import activation_name, benchmark_name
 from analysis.sections.glance import exploratory
-from analysis.tables import records, table1
-from analysis.verdicts import judge
+from analysis.tables import records, seed_correlations, table1
+from analysis.trace import run_set
+from analysis.verdicts import Verdict
 
 WORD_MARKS = {
     "supported": "✓ supported",
@@ -20,26 +23,63 @@ WORD_MARKS = {
 }
 
 
-def claim_sections(results: Results) -> list[Section]:
+UNITS = {"points": "points", "ratio": "ratio", "rate": "rate", "": "mean"}
+
+
+def claim_sections(results: Results, found: Sequence[Verdict]) -> list[Section]:
     """Return the verdicts and the comparisons behind them; nothing where only searches ran."""
     if len(exploratory(results)) == results.runs["sweep"].nunique():
         return []
-    found = judge(results)
     tested = [verdict for verdict in found if verdict.word != "not tested"]
     counts = ", ".join(f"{sum(v.word == word for v in found)} {word}" for word in WORD_MARKS)
     shown = [*tested, *(verdict for verdict in found if verdict not in tested)]
-    rows = tuple((WORD_MARKS[v.word], f"“{v.claim.quote}”", v.reason) for v in shown)
+    rows = tuple(
+        (WORD_MARKS[v.word], f"“{v.claim.quote}”", v.reason, run_set(v.run_ids)) for v in shown
+    )
     note = (
         "A claim holds or falls by a rule and a margin that were fixed before the runs "
         f"(claims.toml, sha256 {paper().sha256[:12]}). Only runs of confirmatory sweeps in the "
-        "paper's setting count. Inconclusive means that these runs cannot tell."
+        "paper's setting count. Inconclusive means that these runs cannot tell. Intervals are "
+        "about this test set: on another one of its size, gaps would shift a little for all seeds "
+        "alike. A run set is named by the hash of its run ids, which stand under Methods."
     )
-    table = Table("verdicts", f"{len(found)} claims: {counts}", ("Verdict", "Claim", "Why"), rows)
+    columns = ("Verdict", "Claim", "Why", "Run set")
+    table = Table("verdicts", f"{len(found)} claims: {counts}", columns, rows)
     sections = [Section("verdicts", "Verdicts on the paper's claims", (table, Text(note)))]
     if any(verdict.parts for verdict in found):
-        drawn = figures.forest("forest", found)
-        sections.append(Section("comparisons", "Comparisons behind the verdicts", (drawn,)))
+        blocks = (figures.forest("forest", found), _comparisons(found))
+        sections.append(Section("comparisons", "Comparisons behind the verdicts", blocks))
     return sections
+
+
+def _comparisons(found: Sequence[Verdict]) -> Table:
+    """List every comparison with what its claim asks of it, beside its runs."""
+    rows = tuple(
+        (
+            verdict.claim.id.replace("_", " "),
+            f"{benchmark_name(part.benchmark)}, {part.name}",
+            UNITS[part.unit],
+            interval(part.interval, 3 if part.unit == "" else 2),
+            number(part.threshold),
+            "✓ yes" if part.supports else "✕ no",
+            " / ".join(str(n) for n in part.runs if n),
+            run_set(part.run_ids),
+        )
+        for verdict in found
+        for part in verdict.parts
+    )
+    columns = (
+        "Claim",
+        "Comparison",
+        "Unit",
+        "Estimate (95 % interval)",
+        "Threshold",
+        "Bears it out",
+        "Runs",
+        "Run set",
+    )
+    caption = f"All {len(rows)} comparisons"
+    return Table("comparisons", caption, columns, rows, frozenset(columns[3:5]))
 
 
 def table1_sections(results: Results) -> list[Section]:
@@ -59,6 +99,7 @@ def table1_sections(results: Results) -> list[Section]:
             str(row["n_diverged"] + row["n_missing"]),
             _signed(row["difference"]),
             _within(row["within_tolerance"]),
+            run_set(row["run_ids"]),
         )
         for row in records(frame)
     )
@@ -72,6 +113,7 @@ def table1_sections(results: Results) -> list[Section]:
         "Failed",
         "Ours − paper",
         "Within tolerance",
+        "Run set",
     )
     tolerances = ", ".join(
         f"±{number(t)} points on {benchmark_name(b)}" for b, t in paper().tolerance.items()
@@ -79,11 +121,24 @@ def table1_sections(results: Results) -> list[Section]:
     note = (
         "Mean validation error after the last epoch, in the paper's setting. The rows of ReLU, "
         "APL and PolyNeuron are placed by the order in which the paper names them. Tolerance: "
-        f"{tolerances}, the 95 % range of the difference of two means of five runs."
+        f"{tolerances}, the 95 % range of the difference of two means of five runs. A mean within "
+        "it does not show that both are equal."
     )
     caption = "Table 1 of the paper beside ours"
     table = Table("table1", caption, columns, rows, frozenset(columns[2:8]), note)
-    return [Section("table1", "Table 1", (table,))]
+    return [Section("table1", "Table 1", (table, *_seed_notes(results)))]
+
+
+def _seed_notes(results: Results) -> list[Text]:
+    """Say how far equal seeds go together, since comparisons take runs as unpaired."""
+    said = []
+    for benchmark, correlation in seed_correlations(results).items():
+        said.append(
+            f"{benchmark_name(benchmark)}: errors of equal seeds correlate with "
+            f"{number(correlation)} between activations, on average; comparisons take runs as "
+            "unpaired."
+        )
+    return [Text(" ".join(said))] if said else []
 
 
 def _signed(value: float) -> str:

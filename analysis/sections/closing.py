@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Sequence
+
+import pandas as pd
 
 from analysis.claims import paper
 from analysis.drawing import csv
 from analysis.load import Results
 from analysis.model import MISSING, Block, Data, Section, Table, Text, count
 from analysis.sections.glance import STATUS_MARKS
-from analysis.tables import records
+from analysis.tables import records, table1
+from analysis.trace import run_set, runs_sha256
 from analysis.values import CONFIGURATION
+from analysis.verdicts import Verdict
 
 MOST_ROWS = 30
 MOST_RUNS = 5000
@@ -48,7 +52,7 @@ def failures(results: Results) -> Section:
     return Section("failures", "Failed and stopped runs", tuple(blocks))
 
 
-def methods(results: Results) -> Section:
+def methods(results: Results, found: Sequence[Verdict]) -> Section:
     """Say how numbers were made, and carry the runs that they stand on."""
     rows = []
     for row in records(results.sweeps):
@@ -66,7 +70,7 @@ def methods(results: Results) -> Section:
             "code": row["code_version"],
             "versions": shown or MISSING,
             "specification sha256": row["spec_sha256"],
-            "runs sha256": _hash(ids),
+            "runs sha256": runs_sha256(ids),
         }
         rows += [(str(row["sweep"]), name, str(value)) for name, value in facts.items()]
     data = results.runs["data_sha256"].dropna().astype(str).unique()
@@ -78,7 +82,24 @@ def methods(results: Results) -> Section:
         "Only completed runs have a final error. Intervals are Student's t at 95 %; the unit is "
         "the run, never the epoch or the activation function."
     )
-    return Section("methods", "Methods and provenance", (how, table, _runs(results)))
+    blocks = (how, table, _runs(results), _run_sets(results, found))
+    return Section("methods", "Methods and provenance", blocks)
+
+
+def _run_sets(results: Results, found: Sequence[Verdict]) -> Data:
+    """List the runs of every set that a table names."""
+    sets: dict[str, tuple[str, ...]] = {}
+    for verdict in found:
+        for ids in (verdict.run_ids, *(part.run_ids for part in verdict.parts)):
+            sets[run_set(ids)] = ids
+    sets |= {run_set(ids): ids for ids in table1(results)["run_ids"]}
+    rows = [
+        {"run_set": name, "runs_sha256": runs_sha256(ids), "run_ids": " ".join(ids)}
+        for name, ids in sets.items()
+        if ids
+    ]
+    frame = pd.DataFrame(rows, columns=["run_set", "runs_sha256", "run_ids"])
+    return Data("run-sets", f"The runs behind each of {count(len(rows), 'run set')}", csv(frame))
 
 
 def _runs(results: Results) -> Data:
@@ -89,7 +110,3 @@ def _runs(results: Results) -> Data:
     if len(runs) > MOST_RUNS:
         caption = f"The first {MOST_RUNS:,} of {count(len(runs), 'run')}"
     return Data("runs", caption, csv(runs.head(MOST_RUNS)))
-
-
-def _hash(ids: object) -> str:
-    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()  # type: ignore[call-overload]

@@ -9,9 +9,11 @@ import pandas as pd
 
 from analysis import figures
 from analysis.comparisons import surface
+from analysis.deviations import cell_intervals
 from analysis.evidence import Evidence
 from analysis.figures import Shown
-from analysis.intervals import Interval, pooled_intervals
+from analysis.importance import importances
+from analysis.intervals import Interval
 from analysis.load import Results
 from analysis.model import (
     Block,
@@ -29,6 +31,7 @@ from analysis.names import SYMBOLS, activation_name
 from analysis.sections.glance import STATUS_MARKS, exploratory
 from analysis.shapes import measure
 from analysis.tables import records, searched, trials_table
+from analysis.trace import run_set
 from analysis.values import values
 
 MOST_ROWS = 30
@@ -46,11 +49,18 @@ def sweep_sections(results: Results, sweep: str) -> list[Section]:
     done = table[table["status"] == "completed"]
     best = int(done.iloc[0]["trial"]) if len(done) else None
     sections = [
-        Section(f"{sweep}-trials", f"Trials of {sweep}", _trials(results, sweep, table, names))
+        Section(
+            f"{sweep}-trials",
+            f"Trials of {sweep}" + (" (exploratory)" if sweep in exploratory(results) else ""),
+            _trials(results, sweep, table, names),
+        )
     ]
-    drawn = _design_figures(results, sweep, frame, names)
+    drawn: list[Block] = [*_design_figures(results, sweep, frame, names)]
+    searching = sweep in exploratory(results)
+    if drawn and searching and len(names) > 1:
+        drawn.append(_importance(sweep, table, names))
     if drawn:
-        title = "Parameters and error" if sweep in exploratory(results) else "Errors"
+        title = "Parameters and error" if searching else "Errors"
         sections.append(Section(f"{sweep}-errors", f"{title} of {sweep}", tuple(drawn)))
     runs = results.runs[results.runs["sweep"] == sweep]
     epochs = results.table("epochs", ["val_error_percent", "learning_rate"])
@@ -97,23 +107,34 @@ def cost_sections(results: Results) -> list[Section]:
     runs = runs[runs["epoch_seconds"].notna()].drop_duplicates("run_id")
     if runs["config_id"].nunique() < 2:
         return []
-    groups = list(runs.groupby(["benchmark", "device", "config_id"], observed=True))
-    means = pooled_intervals([g["last_val_error_percent"].to_numpy() for _, g in groups])
-    names = searched(runs)
     rows = [
+        row
+        for place, own in runs.groupby(["benchmark", "device"], observed=True)
+        for row in _costs(place, own)
+    ]
+    return [Section("cost", "Cost and error", (figures.cost("cost", pd.DataFrame(rows)),))]
+
+
+def _costs(place: tuple[object, ...], runs: pd.DataFrame) -> list[dict[str, object]]:
+    """Return a row a configuration of one benchmark on one device."""
+    groups = [group for _, group in runs.groupby("config_id", observed=True)]
+    means = cell_intervals([g["last_val_error_percent"].to_numpy() for g in groups])
+    names = searched(runs)
+    return [
         {
-            "benchmark": key[0],
-            "device": key[1],
+            "benchmark": place[0],
+            "device": place[1],
             "activation": group["activation"].iloc[0],
             "label": _label(group.iloc[0], names),
             "error": mean.estimate,
             "error_half": mean.high - mean.estimate if np.isfinite(mean.high) else 0.0,
             "epoch_seconds": group["epoch_seconds"].median(),
             "n": len(group),
+            "config_id": group["config_id"].iloc[0],
+            "run_set": run_set(group["run_id"].astype(str)),
         }
-        for (key, group), mean in zip(groups, means, strict=True)
+        for group, mean in zip(groups, means, strict=True)
     ]
-    return [Section("cost", "Cost and error", (figures.cost("cost", pd.DataFrame(rows)),))]
 
 
 def _trials(
@@ -174,6 +195,15 @@ def _design_figures(
         with_paper = set(frame["run_id"]) <= set(Evidence(results).in_setting["run_id"])
         return [figures.seeds_strip(f"{sweep}-seeds", frame, with_paper)]
     return [figures.parameters(f"{sweep}-parameters", frame, names)]
+
+
+def _importance(sweep: str, table: pd.DataFrame, names: list[str]) -> Block:
+    complete = table[table["status"] == "completed"]
+    try:
+        shares = importances(complete, names)
+    except (ModuleNotFoundError, ValueError) as reason:
+        return Text(f"No importance of parameters: {reason}.")
+    return figures.importance(f"{sweep}-importance", shares, len(complete))
 
 
 def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[Figure]:

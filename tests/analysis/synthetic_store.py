@@ -101,6 +101,8 @@ class SyntheticSweep:
     epochs_planned: int | None = None
     seeds: int = 5
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {t: [] for t in TABLES})
+    _known: dict[int, tuple[dict[str, Any], str, str]] = field(default_factory=dict)
+    _trials: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         default = SETTINGS.get(self.benchmark, SETTINGS["lenet5/mnist"])["epochs"]
@@ -137,9 +139,10 @@ class SyntheticSweep:
         history: bool = True,
     ) -> str:
         """Add a run whose validation error after each finished epoch is given; its run_id."""
-        identity = config_id(config)
-        known = {row["config_id"]: row["trial"] for row in self.rows["runs"]}
-        trial = known.get(identity, len(set(known.values()))) if trial is None else trial
+        identity, config_json = self._identified(config)
+        if trial is None:
+            trial = self._trials.get(identity, len(set(self._trials.values())))
+        self._trials[identity] = trial
         recipe, activation = config["recipe"], config["activation"]
         options = activation["options"]
         penalised = activation["name"] == "polyneuron_r"
@@ -161,7 +164,7 @@ class SyntheticSweep:
                 "lambda_sum": recipe["lambda_sum"] if penalised else None,
                 "lambda_prod": recipe["lambda_prod"] if penalised else None,
                 "learning_rate": recipe["learning_rate"],
-                "config_json": json.dumps(config),
+                "config_json": config_json,
                 "validation": self.validation,
                 "epochs_planned": recipe["epochs"],
                 "epochs_done": done,
@@ -189,6 +192,12 @@ class SyntheticSweep:
                 rate = recipe["learning_rate"] * recipe["drop_factor"] ** dropped
                 self._add_epoch(run_id, epoch, rate, float(error), epoch_seconds)
         return run_id
+
+    def _identified(self, config: dict[str, Any]) -> tuple[str, str]:
+        """The config's id and its JSON; hashed once an object, which is kept so that ids differ."""
+        if id(config) not in self._known:
+            self._known[id(config)] = config, config_id(config), json.dumps(config)
+        return self._known[id(config)][1:]
 
     def _add_epoch(
         self, run_id: str, epoch: int, rate: float, error: float, seconds: float

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.curves import evaluate, slope
+from analysis.curves import evaluate, sensitivity, slope
 
 C_X, W = np.array([-1.0, 0, 1]), np.array([0.125, -0.25, 0.125])
 
@@ -33,3 +33,19 @@ def test_the_slope_is_the_derivative(k):
 def test_even_orders_are_finite_at_a_control_point(k):
     assert np.isfinite(evaluate(C_X, C_X, W, np.float64(0), np.float64(0), k)).all()
     assert np.isfinite(slope(C_X, C_X, W, np.float64(0), k)).all()
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_sensitivity_is_the_norm_of_all_derivatives(k):
+    rng = np.random.default_rng(k)
+    parameters = np.concatenate([*rng.normal(size=(2, 3)), rng.normal(size=2)])
+    x, h = np.array([[-3.0, 3.0]]), 1e-6
+
+    def curve(p):
+        return evaluate(x, p[None, :3], p[None, 3:6], p[None, 6], p[None, 7], k)
+
+    steps = [h * unit for unit in np.eye(8)]
+    rows = [(curve(parameters + step) - curve(parameters - step)) / (2 * h) for step in steps]
+    expected = np.sqrt(np.sum(np.square(rows), axis=0))
+    found = sensitivity(x, parameters[None, :3], parameters[None, 3:6], k)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)  # central differences

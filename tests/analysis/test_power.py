@@ -52,3 +52,13 @@ def test_no_gap_is_never_found_and_one_run_finds_nothing():
     assert seeds_needed("difference", 1e-5, 1.0) is None
     assert power("difference", 3.0, 0.1, 1) == 0.0
     assert math.isnan(detectable_gap("difference", 0.2, 1))
+
+
+def test_power_and_seeds_are_those_of_statsmodels():
+    statsmodels_power = pytest.importorskip(
+        "statsmodels.stats.power", reason="statsmodels is a cross-check only"
+    ).TTestIndPower()
+    theirs = statsmodels_power.power(effect_size=0.9, nobs1=12, alpha=0.05)
+    assert power("difference", 0.9, 1, 12) == pytest.approx(theirs, abs=1e-6)
+    runs = statsmodels_power.solve_power(effect_size=0.3, power=0.8, alpha=0.05)
+    assert seeds_needed("difference", 0.3, 1.0) == math.ceil(runs)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.proportions import boschloo, failure_rate
+from analysis.proportions import boschloo, failure_rate, rate_difference
 
 
 def test_no_failure_in_five_still_allows_half():
@@ -43,3 +43,17 @@ def test_the_interval_is_that_of_statsmodels():
     np.testing.assert_allclose(
         [ours.low, ours.high], proportion.proportion_confint(3, 20, method="beta")
     )
+
+
+def test_a_difference_of_rates_is_agresti_and_caffos():
+    proportion = pytest.importorskip(
+        "statsmodels.stats.proportion", reason="statsmodels is a cross-check only"
+    )
+    for failed, runs in (((18, 3), (30, 30)), ((4, 2), (9, 20))):
+        theirs = proportion.confint_proportions_2indep(
+            failed[0], runs[0], failed[1], runs[1], method="agresti-caffo", compare="diff"
+        )
+        ours = rate_difference(failed, runs)
+        np.testing.assert_allclose([ours.low, ours.high], theirs)
+        np.testing.assert_allclose(ours.estimate, failed[0] / runs[0] - failed[1] / runs[1])
+    assert math.isnan(rate_difference((0, 0), (0, 5)).low)

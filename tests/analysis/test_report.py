@@ -6,6 +6,7 @@ import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic_store import SyntheticSweep, configuration, learning_curve
 
@@ -195,3 +196,51 @@ def test_latex_compiles_and_nothing_runs_far_into_the_margin(written, tmp_path):
     assert (tmp_path / "report" / "report.pdf").stat().st_size > 10_000
     overfull = [float(x) for x in re.findall(r"Overfull .hbox \(([\d.]+)pt", done.stdout)]
     assert max(overfull, default=0) < 15, "a fifth of the margin"
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """Write the report on Table 1's sweep of LeNet-5, in which one run of ReLU diverged."""
+    root, out = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("out")
+    rng = np.random.default_rng(2)
+    sweep = SyntheticSweep("table1_lenet5")
+    for activation in ("relu", "swish", "apl", "polyneuron", "polyneuron_r"):
+        for seed in range(5):
+            failed = activation == "relu" and seed == 4
+            curve = learning_curve(2 + rng.normal(0, 0.1), 3 if failed else 30, rng)
+            status = "diverged" if failed else "completed"
+            sweep.add_run(configuration(activation=activation), seed, curve, status=status)
+    sweep.write(root)
+    results = analysis.load(root)
+    analysis.report(results, out)
+    return results, out
+
+
+def test_every_run_set_leads_to_its_runs(judged):
+    results, out = judged
+    text = (out / "report.md").read_text()
+    sets = pd.read_csv(out / "data" / "run-sets.csv").set_index("run_set")
+    named = set(re.findall(r"\| ([0-9a-f]{8}) \|", text))
+    assert len(named) > 5
+    assert named <= set(sets.index)
+    for name, row in sets.iterrows():
+        digest = hashlib.sha256("\n".join(row["run_ids"].split()).encode()).hexdigest()
+        assert digest == row["runs_sha256"]
+        assert digest.startswith(name)
+    known = set(results.runs["run_id"].astype(str))
+    assert set(" ".join(sets["run_ids"]).split()) <= known
+
+
+def test_verdicts_and_table_1_have_the_same_numbers_in_every_form(judged):
+    _, out = judged
+    page = (out / "report.html").read_text()
+    tables = "".join(re.findall(r"<table.*?</table>", page, flags=re.DOTALL))
+    in_tables = numbers(re.sub(r"<[^>]+>", " ", tables))
+    assert len(in_tables) > 30
+    assert in_tables <= numbers((out / "report.md").read_text())
+    assert in_tables <= numbers((out / "report.tex").read_text())
+
+
+def test_table_1_says_how_equal_seeds_go_together(judged):
+    text = (judged[1] / "report.md").read_text()
+    assert "errors of equal seeds correlate with" in text

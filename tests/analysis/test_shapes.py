@@ -40,6 +40,17 @@ def test_early_share_counts_what_a_quarter_of_the_epochs_closed():
     assert only(results, "early_share_before_drop") == pytest.approx(0.4 / 0.8, abs=1e-6)
 
 
+def test_the_path_is_measured_in_steps_of_equal_length():
+    """Steps of 0.5, 0.2, 0 and 0.3 at 7, 15, 22 and 30 epochs; the wiggle at 3 does not count."""
+    results = world(curves={0: 0.0, 3: 0.9, 7: 0.5, 15: 0.7, 22: 0.7, 30: 1.0})
+    assert only(results, "early_path") == pytest.approx(0.5, abs=1e-6)
+
+
+def test_points_that_move_in_x_alone_move_further_than_they_rise():
+    results = world(end_x=START_X + 0.1)
+    assert only(results, "shift_beyond_rise") == pytest.approx(0.1, abs=1e-6)
+
+
 def test_a_curve_that_comes_back_has_no_way_to_share():
     results = world(curves={0: 1.0, 7: 0.5, 30: 1.0})
     assert np.isnan(only(results, "early_share"))

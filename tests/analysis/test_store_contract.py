@@ -10,7 +10,7 @@ import pytest
 from synthetic_store import SyntheticSweep, configuration
 
 import analysis
-from analysis.schema import EPOCHS, RUNS, SWEEPS
+from analysis.schema import EPOCHS, EVENTS, RUNS, SWEEPS
 
 store = pytest.importorskip("sweeps.store", reason="the writer needs the extra `sweep`")
 
@@ -170,3 +170,15 @@ def test_parts_that_an_older_version_wrote_are_compacted_with_new_ones(tmp_path)
     assert runs.loc[ids, "device"].isna().tolist() == [True, False]
     assert runs.loc[ids, "tf32"].isna().tolist() == [True, False]
     assert runs["seed"].tolist() == [0, 1]
+
+
+def test_an_extension_of_a_sweep_is_read_as_its_event(tmp_path):
+    """Verdicts take a stricter level where seeds were added after a look."""
+    continuation = pytest.importorskip("sweeps.continuation", reason="needs the extra `sweep`")
+    paths = store.SweepPaths(tmp_path, "demo")
+    writer = store.PartWriter(paths, "driver")
+    writer.write(SWEEPS, rows(1, 1).rows["sweeps"])
+    writer.write(EVENTS, [continuation._extension("demo", 10)])
+    events = analysis.load(tmp_path).events
+    assert events["kind"].tolist() == ["extend"]
+    assert events["detail"].tolist() == ["10 seeds a trial"]
