@@ -83,11 +83,13 @@ def run(
 def resume(
     name: SweepName,
     root: Root = ROOT,
+    spec: Annotated[str | None, typer.Option(help="Go on with this specification.")] = None,
+    settings: Settings = None,
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
     """Go on with a sweep that was stopped, or whose driver is gone."""
-    _continue(name, root, address, accept_changes)
+    _continue(name, root, address, accept_changes, spec_source=spec, settings=settings)
 
 
 @app.command()
@@ -112,6 +114,7 @@ def extend(
 def retry(
     name: SweepName,
     root: Root = ROOT,
+    failed: Annotated[bool, typer.Option("--failed", help="The default, spelled out.")] = True,
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
@@ -240,10 +243,14 @@ def _continue(
     more_trials: int = 0,
     seeds: int | None = None,
     retry_errors: bool = False,
+    spec_source: str | None = None,
+    settings: Sequence[str] | None = None,
 ) -> None:
     from sweeps.continuation import Request, continue_sweep
 
-    request = Request(more_trials, seeds, retry_errors, accept_changes)
+    request = Request(
+        more_trials, seeds, retry_errors, spec_source, tuple(settings or ()), accept_changes
+    )
     _print_end(root, name, continue_sweep(root, name, request, console, address))
 
 

@@ -59,6 +59,11 @@ class SweepPaths:
         return self.folder / "ray"
 
     @property
+    def code(self) -> Path:
+        """Hashes of the training code's files."""
+        return self.folder / "code.json"
+
+    @property
     def spent(self) -> Path:
         """What the sweep has cost so far, where it has a budget."""
         return self.folder / "spent.json"
