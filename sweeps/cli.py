@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -51,13 +52,15 @@ USER_ERRORS = (ClusterError, DataUnavailableError, SpecError, StoreError)
 
 def run_command() -> int:
     """Run the command line; bad input ends with one or two lines and exit code 2."""
-    try:
-        app()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    except USER_ERRORS as error:
-        errors.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
-        return 2
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_warning
+        try:
+            app()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        except USER_ERRORS as error:
+            errors.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
+            return 2
     return 0
 
 
@@ -156,15 +159,39 @@ def results(
     json: Annotated[bool, typer.Option("--json", help="One row a run, as JSON lines.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="One row a run; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CODECHECK-style description of --out to write.")
+    ] = None,
 ) -> None:
     """Print the trials of a sweep, or export its runs."""
-    if not (csv or json or parquet):
+    chosen = [form for form, on in (("csv", csv), ("json", json), ("parquet", parquet)) if on]
+    if len(chosen) > 1:
+        raise StoreError(f"choose one of --{' and --'.join(chosen)}")
+    if manifest is not None and (out is None or not chosen):
+        raise StoreError("--manifest describes a file: export one with --csv --out FILE")
+    if not chosen:
         _print_trials(root, name)
         return
-    from sweeps.overview import export_runs
+    from sweeps.export import export_runs, write_manifest
 
-    form = "csv" if csv else "json" if json else "parquet"
-    export_runs(root, name, form, out, sys.stdout)
+    export_runs(root, name, chosen[0], out, sys.stdout)
+    if manifest is not None and out is not None:
+        write_manifest(root, name, out, manifest)
+
+
+@app.command()
+def compact(name: SweepName, root: Root = ROOT) -> None:
+    """Put each table of a sweep into one file, which reads faster; a sweep's end does so too."""
+    import analysis
+    from sweeps.store import SweepPaths, driver_lock
+    from sweeps.store import compact as compact_tables
+
+    analysis.load(root, [name])
+    paths = SweepPaths(root.resolve(), name)
+    with driver_lock(paths):
+        damaged = compact_tables(paths)
+    if damaged:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -259,6 +286,10 @@ def _print_end(root: Path, name: str, complete: bool) -> None:
     if not complete:
         errors.print(f"interrupted; go on with `sweeps resume {name}`", style="yellow")
         raise typer.Exit(INTERRUPTED)
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    errors.print(f"warning: {message}", style="yellow", soft_wrap=True, markup=False)
 
 
 def _print_notes(notes: Sequence[str]) -> None:

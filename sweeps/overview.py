@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
 from rich.console import Group, RenderableType
@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
-from analysis.errors import StoreError
 from sweeps.progress import (
     SYMBOLS,
     RunningTrial,
@@ -23,7 +22,6 @@ from sweeps.progress import (
 )
 from sweeps.store import SweepPaths, driver_alive
 
-FORMATS = ("csv", "json", "parquet")
 SHOWN_TRIALS = 40
 
 
@@ -109,28 +107,6 @@ def trials_summary(root: Path, name: str) -> RenderableType:
         f"\n  sweeps report {name}{where}    (tables and figures as HTML)"
     )
     return Group(*parts, Text(), best_text(view), Text(next_steps, style="dim", no_wrap=True))
-
-
-def export_runs(root: Path, name: str, form: str, out: Path | None, stream: TextIO) -> None:
-    """Write one row a run, to a file or to a stream.
-
-    Raises:
-        StoreError: a Parquet export without a file.
-    """
-    runs = analysis.load(root, [name]).runs
-    if form == "parquet":
-        if out is None:
-            raise StoreError("--parquet writes a binary file: say where with --out FILE")
-        runs.to_parquet(out, index=False)
-        return
-    if form == "csv":
-        text = runs.to_csv(index=False)
-    else:
-        text = runs.to_json(orient="records", lines=True, date_format="iso")
-    if out is None:
-        stream.write(text)
-    else:
-        out.write_text(text, "utf-8")
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
