@@ -93,6 +93,9 @@ class StudySearcher:
         drawn_before = self._study.waiting()
         trial = self._study.ask()
         self._to_ask -= 1
+        for step, value in self._judge.values(trial.number).items():
+            # Epochs that the store has, and a driver that died did not live to tell of.
+            self._study.report(trial, value, step)
         params = draw(self._spec, trial)
         config_id = configure(self._spec, params, seed=0).config_id
         trial.set_user_attr("config_id", config_id)
