@@ -149,6 +149,9 @@ class StudySearcher:
         if status == "completed":
             self._judge.finish(trial.number)
         if trial.study_trial is not None:
+            error = trial.result.get("objective_standard_error")
+            if error is not None:
+                trial.study_trial.set_user_attr("objective_standard_error", error)
             self._study.tell(trial.study_trial, status, self._values(trial.result))
         trial.search_seconds += time.perf_counter() - started
         self._on_change(trial, status)

@@ -81,9 +81,11 @@ def test_the_study_is_told_the_truth(told: Told, result: dict, state: TrialState
 
 def test_the_objective_is_the_study_s_value(told: Told) -> None:
     told.searcher.next("w1")
-    told.searcher.end("w1", {"status": "completed", "objective": 2.5})
+    outcome = {"status": "completed", "objective": 2.5, "objective_standard_error": 0.25}
+    told.searcher.end("w1", outcome)
     (trial,) = told.trials()
     assert trial.value == 2.5
+    assert trial.user_attrs["objective_standard_error"] == 0.25
     assert trial.user_attrs["status"] == "completed"
     assert len(trial.user_attrs["config_id"]) == 16
 
