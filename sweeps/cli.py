@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from analysis.errors import StoreError
+from sweeps.cli_views import app as views
 from sweeps.ray_environment import ClusterError
 from sweeps.spec_file import SpecError
+from sweeps.terminal import (
+    INTERRUPTED,
+    ROOT,
+    AcceptChanges,
+    Address,
+    Root,
+    Settings,
+    SpecName,
+    SweepName,
+    console,
+    errors,
+)
 from trainers.sources import DataUnavailableError
 
 app = typer.Typer(
@@ -24,28 +35,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-Root = Annotated[
-    Path,
-    typer.Option("--root", envvar="SWEEPS_ROOT", help="Folder of all results."),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, as recipe.epochs=5."),
-]
-SpecName = Annotated[str, typer.Argument(help="A bundled specification, or a YAML file.")]
-SweepName = Annotated[str, typer.Argument(help="Name of a sweep under the root.")]
-Address = Annotated[str | None, typer.Option(help="Ray cluster to run on; default: here.")]
-AcceptChanges = Annotated[
-    bool, typer.Option("--accept-changes", help="Go on although code or data changed.")
-]
-ROOT = Path("results")
 REPORTS = (".html", ".md", ".tex")
 """What `sweeps report` names; the figures and data beside them explain themselves."""
-INTERRUPTED = 130
-"""Exit code of a command that Ctrl-C ended, as shells have it."""
 USER_ERRORS = (ClusterError, DataUnavailableError, SpecError, StoreError)
 
 
@@ -129,23 +120,6 @@ def stop(name: SweepName, root: Root = ROOT) -> None:
 
 
 @app.command()
-def status(name: SweepName, root: Root = ROOT) -> None:
-    """Show what a sweep is doing."""
-    from sweeps.overview import sweep_view
-    from sweeps.progress import render
-
-    console.print(render(sweep_view(root, name), time.time()))
-
-
-@app.command(name="list")
-def list_sweeps(root: Root = ROOT) -> None:
-    """List the sweeps under the root."""
-    from sweeps.overview import sweeps_table
-
-    console.print(sweeps_table(root))
-
-
-@app.command()
 def results(
     name: SweepName,
     root: Root = ROOT,
@@ -180,33 +154,6 @@ def report(
 
 
 @app.command()
-def plan(spec: SpecName, settings: Settings = None) -> None:
-    """Say what a sweep will cost, before anything starts."""
-    from sweeps.budget import plan_table
-    from sweeps.driver import prepare
-    from sweeps.spec_file import load_spec
-
-    prepared = prepare(load_spec(spec, settings or ()))
-    with errors.status("training a few hundred images with each activation"):
-        table = plan_table(prepared)
-    console.print(table)
-
-
-@app.command()
-def doctor(root: Root = ROOT) -> None:
-    """Check versions, devices, data and storage; each line says how to mend."""
-    from sweeps.doctor import checks
-
-    sound = True
-    for check in checks(root):
-        sound &= check.ok
-        mark = "ok  " if check.ok else "MEND"
-        style = "green" if check.ok else "red"
-        console.print(f"{mark} {check.subject}: {check.finding}", style=style, soft_wrap=True)
-    raise typer.Exit(0 if sound else 1)
-
-
-@app.command()
 def train(
     activation: Annotated[str, typer.Option(help="Name of the activation.")] = "polyneuron_r",
     network: Annotated[str, typer.Option(help="lenet5 or resnet20.")] = "lenet5",
@@ -230,6 +177,10 @@ def train(
         train_single_run(prepared, root, device, resume, console)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+# Listed after what they look at.
+app.add_typer(views)
 
 
 def _continue(
