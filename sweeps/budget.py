@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.driver import Prepared
-from sweeps.progress import duration_text
+from sweeps.live_view import duration_text
 from sweeps.recorder import RunRecorder
 from sweeps.search_space import Params, configure, grid, trial_count
 from sweeps.spec import Domain, SweepSpec

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
+from rich.live import Live
 
 from sweeps.terminal import ROOT, Root, Settings, SpecName, SweepName, console, errors
 
+if TYPE_CHECKING:
+    from sweeps.progress import SweepView
+
 app = typer.Typer()
+WATCH_SECONDS = 1.0
+LOG_SECONDS = 60.0
+"""How often a watched sweep is shown where the output is no terminal."""
 
 
 @app.command()
-def status(name: SweepName, root: Root = ROOT) -> None:
-    """Show what a sweep is doing."""
-    from sweeps.overview import sweep_view
-    from sweeps.progress import render
+def status(
+    name: SweepName,
+    root: Root = ROOT,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep it up to date.")] = False,
+) -> None:
+    """Show what a sweep is doing; --watch keeps it up to date."""
+    from sweeps.overview import current_view
 
-    console.print(render(sweep_view(root, name), time.time()))
+    if watch:
+        _watch(root, name)
+    else:
+        console.print(_drawn(current_view(root, name)))
 
 
 @app.command(name="list")
@@ -53,3 +69,28 @@ def doctor(root: Root = ROOT) -> None:
         style = "green" if check.ok else "red"
         console.print(f"{mark} {check.subject}: {check.finding}", style=style, soft_wrap=True)
     raise typer.Exit(0 if sound else 1)
+
+
+def _watch(root: Path, name: str) -> None:
+    """Redraw the view of a sweep until its driver ends, or Ctrl-C ends the watching."""
+    from sweeps.overview import current_view
+
+    view = current_view(root, name)
+    if not console.is_terminal:
+        while view.stopped_at is None:
+            console.print(_drawn(view), "")
+            time.sleep(LOG_SECONDS)
+            view = current_view(root, name)
+    else:
+        with Live(_drawn(view), console=console, auto_refresh=False, transient=True) as live:
+            while view.stopped_at is None:
+                time.sleep(WATCH_SECONDS)
+                view = current_view(root, name)
+                live.update(_drawn(view, console.height), refresh=True)
+    console.print(_drawn(view))
+
+
+def _drawn(view: SweepView, height: int | None = None) -> RenderableType:
+    from sweeps.live_view import render
+
+    return render(view, time.time(), console.width, height)

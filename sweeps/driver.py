@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +16,9 @@ from rich.console import Console
 import analysis
 from analysis.schema import RUNS, SWEEPS, TRIALS
 from sweeps import ray_environment
+from sweeps.live_view import LiveView
 from sweeps.overview import rows
-from sweeps.progress import LiveView, SweepView
+from sweeps.progress import SweepView
 from sweeps.provenance import code_version, versions
 from sweeps.search_space import check, trial_count
 from sweeps.spec import SweepSpec
@@ -105,15 +106,17 @@ def drive(
 ) -> bool:
     """Do a sweep's work on a cluster: what `start` says, once the sweep's folder is ours."""
     ray_environment.prepare()
-    from sweeps.tuning import cluster, tune_study  # imports ray, which reads its environment
+    with ExitStack() as stack:
+        with console.status(f"starting Ray{f' at {address}' if address else ''}"):
+            from sweeps.tuning import cluster, tune_study  # ray reads its environment now
 
-    with cluster(address, prepared.spec.resources) as slots:
+            slots = stack.enter_context(cluster(address, prepared.spec.resources))
         paths.create(again)
         with driver_lock(paths), gentle_termination():
             writer = PartWriter(paths, "driver")
             study, work = start(writer)
 
-            with LiveView(view, console) as show:
+            with LiveView(view, console, _publisher(paths)) as show:
 
                 def on_change(trial: OpenTrial, status: str) -> None:
                     writer.write(TRIALS, [trial_row(paths.sweep, trial, status)])
@@ -189,7 +192,20 @@ def close_runs(paths: SweepPaths, writer: PartWriter) -> None:
 
 
 def _view(spec: SweepSpec, trials: int, notes: tuple[str, ...]) -> SweepView:
-    return SweepView(spec.name, trials, len(spec.seeds), spec.recipe.epochs, notes=list(notes))
+    seeds, epochs = len(spec.seeds), spec.recipe.epochs
+    return SweepView(spec.name, trials, seeds, epochs, spec.subject, notes=list(notes))
+
+
+def _publisher(paths: SweepPaths) -> Callable[[str], None]:
+    """Keep the view in a file, replaced as a whole; a crash may lose it, for the store has all."""
+    temporary = paths.progress.with_suffix(".tmp")
+
+    def publish(text: str) -> None:
+        with suppress(OSError):  # a full disk is the store's to report
+            temporary.write_text(text, "utf-8")
+            temporary.replace(paths.progress)
+
+    return publish
 
 
 def _check_devices(spec: SweepSpec) -> None:

@@ -128,6 +128,14 @@ class SweepSpec(Section):
         return f"{self.network.name}/{self.data.name}"
 
     @property
+    def subject(self) -> str:
+        """What is searched and how, in a few words."""
+        names = self.activation_names()
+        activation = names[0] if len(names) == 1 else f"{len(names)} activations"
+        runs = f"{len(self.seeds)} seeds x {self.recipe.epochs} epochs"
+        return f"{activation} on {self.benchmark}, {self.search.algorithm}, {runs} a trial"
+
+    @property
     def sha256(self) -> str:
         """Hash of the resolved specification, whatever the order of its keys."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)

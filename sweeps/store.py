@@ -64,6 +64,11 @@ class SweepPaths:
         return self.folder / "log.txt"
 
     @property
+    def progress(self) -> Path:
+        """What the driver shows now, for other processes."""
+        return self.folder / "progress.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one driver of the sweep while it lives."""
         return self.folder / "driver.lock"
