@@ -20,6 +20,8 @@ from trainers.config import RECIPES
 
 KINDS = ("uniform", "log", "int", "choice", "grid")
 UNION_MEMBERS = ("bool", "int", "float", "str")
+SHORT = {"search": "algorithm", "early_stopping": "rule", "objective": "metric"}
+"""What a word in a section's place stands for; elsewhere it is a name."""
 PLAIN_WORDS = {
     "a valid array": "a list",
     "a valid integer": "an integer",
@@ -140,7 +142,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
     for key in keys[:-1]:
         inner = section.setdefault(key, {})
         if isinstance(inner, str):
-            inner = section[key] = {"algorithm" if key == "search" else "name": inner}
+            inner = section[key] = {SHORT.get(key, "name"): inner}
         if not isinstance(inner, dict):
             raise SpecError(f"--set {path}: {key} is no section; it is {inner!r}")
         section = inner
@@ -153,8 +155,11 @@ def _spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
     for section, field in (("network", "name"), ("data", "name"), ("activation", "name")):
         if isinstance(full.get(section), str):
             full[section] = {field: full[section]}
-    search = full.get("search", {})
-    full["search"] = {"algorithm": search} if isinstance(search, str) else search
+    _spell_out_activations(full)
+    for section, field in SHORT.items():
+        if isinstance(full.get(section, {}), str):
+            full[section] = {field: full[section]}
+    _spell_out_trials(full)
     seeds = full.get("seeds", 5)
     if type(seeds) is int:
         if seeds < 1:
@@ -165,6 +170,32 @@ def _spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(full.get("space"), Mapping):
         full["space"] = {key: _domain(str(key), value) for key, value in full["space"].items()}
     return full
+
+
+def _spell_out_activations(full: dict[str, Any]) -> None:
+    """Take a list of activations as a parameter of the space."""
+    names = full.get("activation")
+    if not isinstance(names, list):
+        return
+    space = full.get("space", {})
+    if not isinstance(space, Mapping):
+        return
+    if "activation" in space:
+        raise SpecError("activation: a list here and one in the space; keep one of them")
+    kind = "grid" if full.get("search") in ("grid", {"algorithm": "grid"}) else "choice"
+    del full["activation"]
+    full["space"] = {"activation": {kind: names}, **space}
+
+
+def _spell_out_trials(full: dict[str, Any]) -> None:
+    """Take the number of trials from the budget, where it is given there."""
+    search, budget = full.setdefault("search", {}), full.get("budget")
+    if not (isinstance(budget, Mapping) and "trials" in budget and isinstance(search, Mapping)):
+        return
+    if search.get("trials") is not None:
+        raise SpecError("budget.trials: search.trials says it already; keep one of them")
+    full["search"] = {**search, "trials": budget["trials"]}
+    full["budget"] = {key: value for key, value in budget.items() if key != "trials"}
 
 
 def _with_paper_recipe(full: Mapping[str, Any]) -> Any:

@@ -57,7 +57,7 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> optuna.Study:
         study_name=spec.name, storage=_storage(paths), sampler=sampler(spec), direction="minimize"
     )
     study.set_user_attr("spec_sha256", spec.sha256)
-    study.set_user_attr("objective", f"mean over seeds of {spec.objective}")
+    study.set_user_attr("objective", f"mean over seeds of {spec.objective.metric}")
     _queue_grid(spec, study)
     return study
 

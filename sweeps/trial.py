@@ -70,7 +70,7 @@ def train_trial(
     for index, seed in enumerate(spec.seeds):
         config = configure(spec, params, seed, execution)
         recorder = RunRecorder(paths, number, config)
-        ends.append(_run(config, recorder, spec.objective, index, on_epoch))
+        ends.append(_run(config, recorder, spec.objective.metric, index, on_epoch))
         if not _goes_on(spec, ends[-1].status):
             break
     values = [end.value for end in ends if end.status == "completed" and end.value is not None]

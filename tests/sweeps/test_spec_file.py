@@ -67,6 +67,53 @@ def test_shorthands_stand_for_what_they_say() -> None:
     assert spec.space["k"].values == (3,)
 
 
+def test_a_list_of_activations_is_a_parameter_of_the_space() -> None:
+    names = ["relu", "polyneuron_r"]
+    spec = parse_spec({**SOUND, "activation": names})
+    assert (spec.space["activation"].kind, spec.activation_names()) == ("choice", tuple(names))
+    grid = parse_spec({"name": "g", "activation": names, "search": "grid"})
+    assert grid.space["activation"].kind == "grid"
+    with pytest.raises(SpecError, match="activation: a list here and one in the space"):
+        parse_spec({**SOUND, "activation": names, "space": {"activation": "relu"}})
+
+
+def test_words_stand_for_sections() -> None:
+    raw = {**SOUND, "early_stopping": "asha", "objective": "best_val_error_percent"}
+    spec = parse_spec(raw)
+    assert spec.early_stopping.rule == "asha"
+    assert spec.objective.metric == "best_val_error_percent"
+    assert parse_spec(with_settings(raw, ["early_stopping.reduction=4"])).early_stopping == (
+        spec.early_stopping.model_copy(update={"reduction": 4})
+    )
+
+
+def test_a_budget_may_name_the_trials() -> None:
+    spec = parse_spec({**SOUND, "search": "random", "budget": {"trials": 7, "wall_hours": 2}})
+    assert spec.search.trials == 7
+    assert spec.budget.wall_hours == 2
+
+
+def test_a_confirmatory_sweep_stops_nothing_early() -> None:
+    raw = {"name": "c", "purpose": "confirmatory", "search": "grid"}
+    assert parse_spec(raw).early_stopping.rule == "none"
+    with pytest.raises(SpecError, match="confirmatory trains every trial to its last epoch"):
+        parse_spec({**raw, "early_stopping": "asha"})
+
+
+def test_a_standard_error_takes_two_seeds() -> None:
+    raw = {**SOUND, "objective": {"plus_standard_errors": 1}}
+    assert parse_spec(raw).objective.plus_standard_errors == 1
+    with pytest.raises(SpecError, match="a standard error takes at least two seeds"):
+        parse_spec({**raw, "seeds": 1})
+
+
+def test_nsga2_leaves_early_stopping_out() -> None:
+    raw = {**SOUND, "search": {"algorithm": "nsga2", "trials": 4}}
+    assert parse_spec(raw).search.algorithm == "nsga2"
+    with pytest.raises(SpecError, match="nsga2 weighs error against time"):
+        parse_spec({**raw, "early_stopping": "median"})
+
+
 def test_five_seeds_are_the_default() -> None:
     raw = {key: value for key, value in SOUND.items() if key != "seeds"}
     assert parse_spec(raw).seeds == (0, 1, 2, 3, 4)
@@ -106,6 +153,13 @@ REFUSED = {
     "bad name": ("name", "a/b", "name: expected up to 64 letters"),
     "negative epochs": ("recipe/epochs", -1, "recipe: epochs: expected at least 1; got -1"),
     "infinite rate": ("recipe/learning_rate", float("inf"), "learning_rate: expected a finite"),
+    "two answers to trials": ("budget", {"trials": 3}, "budget.trials: search.trials says it"),
+    "no budget at all": ("budget/gpu_hours", 0, "budget.gpu_hours: expected greater than 0"),
+    "unknown budget": ("budget/hours", 3, "budget.hours: unknown key; did you mean gpu_hours"),
+    "reduction of one": ("early_stopping", {"reduction": 1}, "reduction: expected greater than o"),
+    "unknown rule": ("early_stopping", "hope", "early_stopping.rule: expected 'none', 'asha'"),
+    "unknown metric": ("objective", "accuracy", "objective.metric: expected 'last_val_error"),
+    "one GPU and a half": ("resources/gpus", 1.5, "gpus: a fraction of one, or whole GPUs"),
     "no cpus": ("resources/cpus", 0, "resources.cpus: expected greater than 0"),
 }
 
