@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +24,7 @@ from sweeps.terminal import (
     SweepName,
     console,
     errors,
+    say,
 )
 from trainers.sources import DataUnavailableError
 
@@ -47,7 +48,7 @@ def run_command() -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     except USER_ERRORS as error:
-        errors.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
+        say(errors, f"error: {error}", "red")
         return 2
     return 0
 
@@ -66,8 +67,8 @@ def run(
 
     prepared = prepare(load_spec(spec, settings or (), name), address)
     _print_notes(prepared.notes)
-    complete = run_sweep(prepared, root, console, address)
-    _print_end(root, prepared.spec.name, complete)
+    name = prepared.spec.name
+    _to_the_end(root, name, lambda: run_sweep(prepared, root, console, address))
 
 
 @app.command()
@@ -195,19 +196,26 @@ def _continue(
     from sweeps.continuation import Request, continue_sweep
 
     request = Request(more_trials, seeds, retry_errors, accept_changes)
-    _print_end(root, name, continue_sweep(root, name, request, console, address))
+    _to_the_end(root, name, lambda: continue_sweep(root, name, request, console, address))
 
 
-def _print_end(root: Path, name: str, complete: bool) -> None:
-    _print_trials(root, name)
+def _to_the_end(root: Path, name: str, work: Callable[[], bool]) -> None:
+    """Do a sweep's work, and say what came of it or how to go on."""
+    try:
+        complete = work()
+        _print_trials(root, name)
+    except KeyboardInterrupt:
+        complete = False
     if not complete:
-        errors.print(f"interrupted; go on with `sweeps resume {name}`", style="yellow")
+        begun = (root / name).exists()
+        how = f"go on with `sweeps resume {name}`" if begun else "nothing was written"
+        say(errors, f"interrupted; {how}", "yellow")
         raise typer.Exit(INTERRUPTED)
 
 
 def _print_notes(notes: Sequence[str]) -> None:
     for note in notes:
-        errors.print(f"note: {note}", style="yellow", soft_wrap=True, markup=False)
+        say(errors, f"note: {note}", "yellow")
 
 
 def _print_trials(root: Path, name: str) -> None:

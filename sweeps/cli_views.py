@@ -10,7 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.live import Live
 
-from sweeps.terminal import ROOT, Root, Settings, SpecName, SweepName, console, errors
+from sweeps.terminal import ROOT, Root, Settings, SpecName, SweepName, console, errors, say
 
 if TYPE_CHECKING:
     from sweeps.progress import SweepView
@@ -67,7 +67,7 @@ def doctor(root: Root = ROOT) -> None:
         sound &= check.ok
         mark = "ok  " if check.ok else "MEND"
         style = "green" if check.ok else "red"
-        console.print(f"{mark} {check.subject}: {check.finding}", style=style, soft_wrap=True)
+        say(console, f"{mark} {check.subject}: {check.finding}", style)
     raise typer.Exit(0 if sound else 1)
 
 

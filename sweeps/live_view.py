@@ -29,6 +29,8 @@ STYLES = {
     "interrupted": "magenta",
     "running": "bold",
 }
+TAKEN, TAKEN_WIDE = 43, 55
+"""Columns of a running trial's line that its parameters leave to the rest."""
 BLOCKS = "▁▂▃▄▅▆▇█"
 USUAL_WIDTH, WIDE = 80, 110
 """Columns of a terminal; from WIDE on, the errors of a run are drawn as a curve."""
@@ -44,15 +46,17 @@ def render(
     view: SweepView, now: float, width: int = USUAL_WIDTH, height: int | None = None
 ) -> RenderableType:
     """Draw the view for a terminal of so many columns, and lines where those are limited."""
-    notes = [_line(note, style="yellow") for note in (*view.notes, *view.troubles)]
-    notes += [_line(text, style="yellow") for text in silent_texts(view, now)]
+    warnings = (*view.notes, *view.troubles, *silent_texts(view, now))
+    notes = [Text(f"! {text}", style="yellow") for text in warnings]
     if view.stopping:
-        text = "stopping: the workers end their epoch; press Ctrl-C again not to wait for them"
-        notes.append(_line(text, style="bold magenta"))
+        text = "stopping: each worker ends its epoch; Ctrl-C again waits for none"
+        notes.append(Text(f"! {text}", style="bold magenta"))
     head = [_line((view.name, "bold"), (f"  {view.subject}", "dim")), _bar(view, width)]
     head += [counts_text(view), _line(pace_text(view, now)), best_text(view.best)]
-    room = None if height is None else max(1, height - len(head) - len(notes) - 3)
-    return Group(*head, *running_table(view, width, room), *notes)
+    below = [Text(), *notes] if notes else []
+    lines = len(head) + sum(1 + len(note) // width for note in notes) + 5
+    room = None if height is None else max(1, height - lines)
+    return Group(*head, *running_table(view, width, room), *below)
 
 
 def running_table(view: SweepView, width: int, room: int | None) -> list[RenderableType]:
@@ -69,14 +73,17 @@ def running_table(view: SweepView, width: int, room: int | None) -> list[Rendera
     if width >= WIDE:
         table.add_column("by epoch", no_wrap=True, width=10)
     keys = list(dict.fromkeys(key for one in shown for key in one.params))
-    in_columns = _columns_width(shown, keys) <= width - (54 if width >= WIDE else 42)
+    left = width - (TAKEN_WIDE if width >= WIDE else TAKEN)
+    in_columns = _columns_width(shown, keys) <= left
     for title in map(symbol, keys) if in_columns else ["parameters"]:
         side: Literal["left", "right"] = "right" if in_columns else "left"
         table.add_column(title, justify=side, no_wrap=True, overflow="ellipsis")
     for one in shown:
         values = [value_text(one.params[key]) if key in one.params else "–" for key in keys]
         cells = _running_cells(view, one, width)
-        table.add_row(*cells, *(values if in_columns else [params_text(one.params)]))
+        text = Text(params_text(one.params))
+        text.truncate(left, overflow="ellipsis")
+        table.add_row(*cells, *(values if in_columns else [text]))
     more = len(trials) - len(shown)
     return [Text(), table, *([Text(f"and {more} more running", style="dim")] if more else [])]
 
@@ -174,7 +181,10 @@ def interval_text(objective: float, standard_error: float | None) -> str:
 
 def params_text(params: Mapping[str, Any]) -> str:
     """Write a trial's parameters on one line."""
-    return " ".join(f"{symbol(key)}={value_text(value)}" for key, value in params.items())
+    return " ".join(
+        value_text(value) if key == "activation" else f"{symbol(key)}={value_text(value)}"
+        for key, value in params.items()
+    )
 
 
 def symbol(parameter: str) -> str:

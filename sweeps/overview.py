@@ -53,14 +53,19 @@ def sweep_view(root: Path, name: str) -> SweepView:
         f"trial {trial['trial']} {trial['status']}: {trial['error'] or 'no reason given'}"
         for trial in rows(trials[trials["status"].isin(TROUBLE)].tail(KEPT_TROUBLES))
     ]
-    for trial in rows(trials[trials["status"] == "running"]):
-        view.running[trial["trial"]] = _running(results, trial)
-    if not driver_alive(SweepPaths(root, name)):
+    running = rows(trials[trials["status"] == "running"])
+    if driver_alive(SweepPaths(root, name)):
+        view.running = {trial["trial"]: _running(results, trial) for trial in running}
+    else:
+        lost = len(running) + view.counts.pop("interrupted", 0)
+        view.counts |= {"interrupted": lost} if lost else {}
         ended = trials["ended_at"].max()
         view.stopped_at = view.started_at if pd.isna(ended) else ended.timestamp()
         if not view.complete:
-            missing = view.total - view.done + view.counts.get("interrupted", 0)
-            view.notes.append(f"no driver runs this sweep any more; {missing} trials have no end")
+            view.notes.append(
+                f"no driver runs this sweep any more, and {view.total - view.done} trials have no"
+                f" end; go on with `sweeps resume {name}`"
+            )
     return view
 
 
@@ -72,7 +77,7 @@ def sweeps_table(root: Path) -> RenderableType:
         table.add_column(title, no_wrap=True)
     for sweep in rows(results.sweeps.sort_values("created_at")):
         trials = results.trials[results.trials["sweep"] == sweep["sweep"]]
-        done = int((trials["status"] != "running").sum())
+        done = int((~trials["status"].isin(["running", "interrupted"])).sum())
         best = _best(trials)
         table.add_row(
             sweep["sweep"],

@@ -90,13 +90,13 @@ class SweepView:
 
     @property
     def done(self) -> int:
-        """Trials that ended, however they did."""
-        return sum(self.counts.values())
+        """Trials that came to an end of their own; one that was interrupted will go on."""
+        return sum(n for status, n in self.counts.items() if status != "interrupted")
 
     @property
     def complete(self) -> bool:
         """Whether every trial ran to an end of its own."""
-        return self.done - self.counts.get("interrupted", 0) >= self.total
+        return self.done >= self.total
 
     def update(self, trial: OpenTrial, status: str) -> None:
         """Take in a trial's start, epoch or end."""

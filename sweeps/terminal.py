@@ -28,3 +28,8 @@ AcceptChanges = Annotated[
 ROOT = Path("results")
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, as shells have it."""
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a sentence: broken between words in a terminal, on one line in a log."""
+    console.print(text, style=style, soft_wrap=not console.is_terminal, markup=False)
