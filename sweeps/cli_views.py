@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +57,12 @@ def plan(spec: SpecName, settings: Settings = None) -> None:
     with errors.status("training a few hundred images with each activation"):
         table = plan_table(prepared)
     console.print(table)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a specification, for editors."""
+    sys.stdout.write((resources.files("sweeps") / "specs" / "sweep.schema.json").read_text("utf-8"))
 
 
 @app.command()
