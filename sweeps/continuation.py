@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import optuna
 from rich.console import Console
 
 import analysis
@@ -23,7 +22,7 @@ from sweeps.search_space import Params, restored
 from sweeps.spec import SweepSpec
 from sweeps.spec_file import SpecError, parse_spec
 from sweeps.store import PartWriter, SweepPaths, driver_lock, driver_process, write_atomically
-from sweeps.study import Work, ended_trials, queue_again, reopen_study
+from sweeps.study import SweepStudy, Work, reopen_study
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,14 @@ def continue_sweep(
     if not request.accept_changes:
         _refuse_changes(paths, prepared)
 
-    def start(writer: PartWriter) -> tuple[optuna.Study, Work]:
+    def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
         close_runs(paths, writer)
-        study = reopen_study(spec, paths)
-        queued = queue_again(spec, study) if request.retry_errors else 0
+        study = reopen_study(spec, paths, len(analysis.load(paths.folder).trials))
+        queued = study.queue_again() if request.retry_errors else 0
         planned = int(_sweep_row(paths)["trials_planned"]) + request.more_trials + queued
         write_atomically(paths.spec, spec.to_json().encode())
         writer.write(SWEEPS, [{**_sweep_row(paths), **_changed(spec, planned)}])
-        work = Work(planned - len(ended_trials(study)), _not_in_store(spec, paths, study))
+        work = Work(planned - len(study.ended()), _not_in_store(spec, paths, study))
         view.restart(planned, len(spec.seeds), _ended_counts(paths, work))
         return study, work
 
@@ -175,12 +174,12 @@ def _changed(spec: SweepSpec, planned: int) -> dict[str, object]:
 
 
 def _not_in_store(
-    spec: SweepSpec, paths: SweepPaths, study: optuna.Study
+    spec: SweepSpec, paths: SweepPaths, study: SweepStudy
 ) -> tuple[tuple[int, Params], ...]:
     """List the trials whose end the study knows and the store lacks, wholly or some seeds of."""
     known = {row["trial"]: row for row in rows(analysis.load(paths.folder).trials)}
     again = []
-    for one in ended_trials(study):
+    for one in study.ended():
         row = known.get(one.number, {"status": "running"})
         cut_off = row["status"] in ("running", "interrupted")
         if cut_off or (row["status"] == "completed" and row["seeds_done"] < len(spec.seeds)):

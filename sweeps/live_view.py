@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -229,17 +228,28 @@ class LiveView:
     """
 
     def __init__(
-        self, view: SweepView, console: Console, publish: Callable[[str], None] | None = None
+        self,
+        view: SweepView,
+        console: Console,
+        publish: Callable[[str], None] = lambda _: None,
+        stopping: Callable[[], str] = str,
     ) -> None:
+        """Show a view.
+
+        Args:
+            view: kept up to date by calls.
+            console: where it is shown.
+            publish: is given the view as text, about every second while it changes.
+            stopping: says what asked the sweep to stop, if anything did.
+        """
         self._view = view
+        self._stopping = stopping
         self._console = console
         self._publish = publish
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_up, name="live view", daemon=True)
         self._live: Live | None = None
-        self._signal_before: Any = None
-        self._hears_interrupts = False
         self._changed = True
         self._published_at = self._logged_at = 0.0
 
@@ -252,8 +262,6 @@ class LiveView:
                 transient=True,
             )
             self._live.start()
-        if threading.current_thread() is threading.main_thread():
-            self._signal_before = signal.getsignal(signal.SIGINT)
         self._logged_at = time.time()
         self._thread.start()
         return self
@@ -263,14 +271,10 @@ class LiveView:
         self._thread.join()
         if self._live is not None:
             self._live.stop()
-        if self._signal_before is not None:
-            # Ray Tune leaves its own handler behind, which would swallow the next Ctrl-C.
-            signal.signal(signal.SIGINT, self._signal_before)
         self._publish_now()
 
     def __call__(self, trial: OpenTrial, status: str) -> None:
         """Take in a change, and print a line for each trial that ended."""
-        self._hear_interrupts()
         with self._lock:
             self._view.update(trial, status)
             self._changed = True
@@ -285,6 +289,8 @@ class LiveView:
     def _keep_up(self) -> None:
         while not self._over.wait(REDRAW_SECONDS):
             now = time.time()
+            if self._view.stopping != self._stopping():
+                self._view.stopping, self._changed = self._stopping(), True
             if self._live is not None:
                 self._live.refresh()
             elif now - self._logged_at > LOG_SECONDS:
@@ -296,23 +302,7 @@ class LiveView:
         with self._lock:
             self._changed, self._published_at = False, time.time()
             text = self._view.to_json()
-        if self._publish is not None:
-            self._publish(text)
-
-    def _hear_interrupts(self) -> None:
-        """Say at once that Ctrl-C was heard: Ray Tune, whose handler it is, takes its time."""
-        if self._hears_interrupts or self._signal_before is None:
-            return
-        self._hears_interrupts = True
-        handler = signal.getsignal(signal.SIGINT)
-        if not callable(handler):
-            return
-
-        def hear(number: int, frame: Any) -> None:
-            self._view.stopping = self._changed = True
-            handler(number, frame)
-
-        signal.signal(signal.SIGINT, hear)
+        self._publish(text)
 
     def _log(self, text: str) -> None:
         self._logged_at = time.time()

@@ -73,8 +73,8 @@ class SweepView:
     started_at: float = field(default_factory=time.time)
     stopped_at: float | None = None
     """When its last trial ended, where no driver runs it any more."""
-    stopping: bool = False
-    """Whether it was asked to stop and its workers have yet to."""
+    stopping: str = ""
+    """What asked it to stop, where its workers have yet to."""
     counts: dict[str, int] = field(default_factory=dict)
     running: dict[int, RunningTrial] = field(default_factory=dict)
     best: Best | None = None
@@ -131,7 +131,7 @@ class SweepView:
         self.notes.clear()
         self.troubles.clear()
         self.started_at, self.stopped_at = time.time(), None
-        self.stopping, self.epochs_heard, self.first_epoch = False, 0, None
+        self.stopping, self.epochs_heard, self.first_epoch = "", 0, None
         self.done_before = self.done
 
     def fraction(self) -> float:

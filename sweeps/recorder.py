@@ -8,11 +8,13 @@ import traceback
 from datetime import UTC, datetime
 
 from analysis.schema import EPOCHS, EVENTS, FUNCTIONS, PREDICTIONS, RUNS, SNAPSHOTS
+from sweeps.provenance import code_version
+from sweeps.reuse import take_over
 from sweeps.search_space import PENALISED, SPLINES
 from sweeps.store import PartWriter, Row, SweepPaths, run_row
 from trainers import EpochRecord, Event, Record, RunConfig, RunRecord, Snapshot
 
-ENDED = ("completed", "diverged")
+ENDED = ("completed", "diverged", "pruned")
 """Ends that another attempt would only repeat."""
 
 
@@ -23,17 +25,16 @@ class RunRecorder:
         self._writer = PartWriter(paths, config.run_id)
         self._key = {"sweep": paths.sweep, "run_id": config.run_id}
         earlier = run_row(paths, config.run_id) or {}
+        if earlier.get("status") not in ENDED:
+            earlier = take_over(config, paths, trial) or earlier
         self.ended = earlier if earlier.get("status") in ENDED else None
         """The run's row, if it came to an end before; it is not to be trained again then."""
+        self.epoch_seconds: float | None = None
+        """Median over epochs, once the run has ended."""
         started_at = earlier.get("started_at") or datetime.now(UTC)
         self._run: dict[str, object] = {**self._key, **run_columns(config), "trial": trial}
         self._run |= {"status": "running", "started_at": started_at, "epochs_done": 0}
         self._snapshots: list[Snapshot] = []
-
-    @property
-    def seconds(self) -> float:
-        """Time spent on writing so far."""
-        return self._writer.seconds
 
     def __call__(self, record: Record) -> None:
         """Write a record; when this returns, it survives a crash (a snapshot: its epoch does)."""
@@ -89,8 +90,8 @@ class RunRecorder:
         bits = columns.pop("correct_bits")
         shared = {name: value for name, value in columns.items() if name in RUNS.schema.names}
         epochs = [row["epoch_seconds"] for row in self._writer.read(EPOCHS)]
-        seconds = statistics.median(epochs) if epochs else None
-        ended = {"epoch_seconds": seconds, "ended_at": datetime.now(UTC)}
+        self.epoch_seconds = statistics.median(epochs) if epochs else None
+        ended = {"epoch_seconds": self.epoch_seconds, "ended_at": datetime.now(UTC)}
         if record.status == "completed":
             self._writer.write(PREDICTIONS, [{**self._key, "correct_bits": bits}])
         # The run's row comes last: a run that has it is never trained again.
@@ -116,6 +117,7 @@ def run_columns(config: RunConfig) -> dict[str, object]:
         "lambda_sum": recipe.lambda_sum if penalised else None,
         "lambda_prod": recipe.lambda_prod if penalised else None,
         "learning_rate": recipe.learning_rate,
+        "code_version": code_version(),
         "config_json": json.dumps(config.identity(), sort_keys=True),
         "validation": config.data.validation,
         "epochs_planned": recipe.epochs,

@@ -59,6 +59,11 @@ class SweepPaths:
         return self.folder / "ray"
 
     @property
+    def spent(self) -> Path:
+        """What the sweep has cost so far, where it has a budget."""
+        return self.folder / "spent.json"
+
+    @property
     def log(self) -> Path:
         """What Ray and the driver have to say."""
         return self.folder / "log.txt"
@@ -228,12 +233,20 @@ def write_table(path: Path, table: Table, rows: pa.Table) -> None:
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
+def run_rows(paths: SweepPaths, table: Table, run_id: str) -> list[dict[str, Any]]:
+    """Read one run's rows of a table, wherever they lie; none where the sweep has not met it."""
+    rows = PartWriter(paths, run_id).read(table)
+    whole = paths.tables / f"{table.name}.parquet"
+    if not whole.exists():
+        return rows
+    earlier = pq.read_table(whole, filters=[("run_id", "=", run_id)]).to_pylist()
+    last = {tuple(row[name] for name in table.key): row for row in (*earlier, *rows)}
+    return list(last.values())
+
+
 def run_row(paths: SweepPaths, run_id: str) -> dict[str, Any] | None:
     """Read the last row of one run, wherever it lies; None where the sweep has not met it."""
-    rows = PartWriter(paths, run_id).read(RUNS)
-    whole = paths.tables / f"{RUNS.name}.parquet"
-    if not rows and whole.exists():
-        rows = pq.read_table(whole, filters=[("run_id", "=", run_id)]).to_pylist()
+    rows = run_rows(paths, RUNS, run_id)
     return rows[-1] if rows else None
 
 

@@ -1,0 +1,73 @@
+"""Runs that another sweep under the root has finished: taken over, not trained again.
+
+A run is what the code of the training path, the data, the configuration and the seed make of it,
+so where all four are the same, its records are.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from analysis.schema import EPOCHS, EVENTS, FUNCTIONS, PREDICTIONS, RUNS, SNAPSHOTS
+from sweeps.provenance import code_version
+from sweeps.store import PartWriter, SweepPaths, run_rows
+from trainers import RunConfig
+
+FINISHED = ("completed", "diverged")
+"""Ends that depend on nothing but the run itself."""
+
+
+def take_over(config: RunConfig, paths: SweepPaths, trial: int) -> dict[str, Any] | None:
+    """Copy a run's records from another sweep; return its row, or None where none has it."""
+    source = _find(config, paths)
+    if source is None:
+        return None
+    other, row = source
+    writer = PartWriter(paths, config.run_id)
+    for table in (EPOCHS, EVENTS, SNAPSHOTS, FUNCTIONS, PREDICTIONS):
+        rows = run_rows(other, table, config.run_id)
+        writer.write(table, [{**one, "sweep": paths.sweep} for one in rows])
+    # The run's row comes last: a run that has it is never trained again.
+    reused_from = row["reused_from"] or other.sweep
+    taken = {**row, "sweep": paths.sweep, "trial": trial, "reused_from": reused_from}
+    writer.write(RUNS, [taken])
+    return taken
+
+
+def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, Any]] | None:
+    for folder in sorted(paths.root.iterdir()):
+        other = SweepPaths(paths.root, folder.name)
+        if other.sweep == paths.sweep or not _may_have(other, config.run_id):
+            continue
+        rows = run_rows(other, RUNS, config.run_id)
+        if rows and rows[-1]["status"] in FINISHED and _same_origin(rows[-1], config):
+            return other, rows[-1]
+    return None
+
+
+def _may_have(other: SweepPaths, run_id: str) -> bool:
+    whole = other.tables / f"{RUNS.name}.parquet"
+    parts = other.tables / RUNS.name
+    if whole.exists() and run_id in _run_ids(whole, whole.stat().st_mtime_ns):
+        return True
+    return parts.is_dir() and any(parts.glob(f"{run_id}-*.parquet"))
+
+
+@lru_cache(maxsize=1024)
+def _run_ids(whole: Path, _changed_at: int) -> frozenset[str]:
+    return frozenset(pq.read_table(whole, columns=["run_id"])["run_id"].to_pylist())
+
+
+def _same_origin(row: dict[str, Any], config: RunConfig) -> bool:
+    from trainers.datasets import data_root, load
+    from trainers.networks.build import INPUT_SIDE
+
+    if row["code_version"] != code_version():
+        return False
+    root = data_root(config.execution.data_root)
+    images = load(config.data.name, root, INPUT_SIDE[config.network.name])
+    return row["data_sha256"] == images.sha256
