@@ -61,7 +61,8 @@ def render(
 def running_table(view: SweepView, width: int, room: int | None) -> list[RenderableType]:
     """Draw a line a running trial, and say how many more there are than there is room for."""
     if not view.running:
-        return []
+        begun = view.done or view.stopped_at is not None
+        return [] if begun else [Text("\nworkers are starting", style="dim")]
     trials = sorted(view.running.values(), key=lambda one: one.number)
     shown = trials[:room]
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)

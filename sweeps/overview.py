@@ -73,14 +73,17 @@ def sweeps_table(root: Path) -> RenderableType:
     """List the sweeps under a root, the newest last."""
     results = analysis.load(root)
     table = Table(box=None, padding=(0, 1), header_style="bold")
-    for title in ("sweep", "benchmark", "purpose", "trials", "best", "started (UTC)"):
+    for title in ("sweep", "state", "benchmark", "purpose", "trials", "best", "started (UTC)"):
         table.add_column(title, no_wrap=True)
     for sweep in rows(results.sweeps.sort_values("created_at")):
         trials = results.trials[results.trials["sweep"] == sweep["sweep"]]
         done = int((~trials["status"].isin(["running", "interrupted"])).sum())
         best = _best(trials)
+        complete = done >= sweep["trials_planned"]
+        alive = driver_alive(SweepPaths(root, sweep["sweep"]))
         table.add_row(
             sweep["sweep"],
+            "running" if alive else "complete" if complete else "stopped",
             sweep["benchmark"],
             sweep["purpose"],
             f"{done}/{sweep['trials_planned']}",
