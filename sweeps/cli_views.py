@@ -47,16 +47,22 @@ def list_sweeps(root: Root = ROOT) -> None:
 
 
 @app.command()
-def plan(spec: SpecName, settings: Settings = None) -> None:
-    """Say what a sweep will cost, before anything starts."""
-    from sweeps.budget import plan_table
+def plan(
+    spec: SpecName,
+    settings: Settings = None,
+    root: Root = ROOT,
+) -> None:
+    """Say what a sweep will cost and can find out, before anything starts."""
     from sweeps.driver import prepare
+    from sweeps.plan import plan as plan_sweep
     from sweeps.spec_file import load_spec
 
     prepared = prepare(load_spec(spec, settings or ()))
-    with errors.status("training a few hundred images with each activation"):
-        table = plan_table(prepared)
-    console.print(table)
+    for note in prepared.notes:
+        say(errors, f"note: {note}", "yellow")
+    with errors.status("training each kind of trial for a moment, two minutes at most"):
+        shown = plan_sweep(prepared, root)
+    console.print(shown)
 
 
 @app.command()

@@ -111,7 +111,7 @@ def _bar(view: SweepView, width: int) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     fraction = view.fraction()
     bar = ProgressBar(total=1.0, completed=fraction, width=min(50, max(10, width - 30)))
-    grid.add_row(bar, f"{100 * fraction:.0f} %", f"{view.done}/{view.total} trials")
+    grid.add_row(bar, f"{100 * fraction:.0f} %", f"{view.done}/{view.total} trials done")
     return grid
 
 
@@ -170,7 +170,7 @@ def best_text(best: Best | None) -> Text:
     if best is None:
         return Text("best: none yet", style="dim")
     value = interval_text(best.objective, best.standard_error)
-    return _line(f"best: {value}, trial {best.trial}  {params_text(best.params)}", style="green")
+    return _line(f"best: trial {best.trial}, {value}  {params_text(best.params)}", style="green")
 
 
 def interval_text(objective: float, standard_error: float | None) -> str:

@@ -197,7 +197,8 @@ class SweepSpec(Section):
         """What is searched and how, in a few words."""
         names = self.activation_names()
         activation = names[0] if len(names) == 1 else f"{len(names)} activations"
-        runs = f"{len(self.seeds)} seeds x {self.recipe.epochs} epochs"
+        seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        runs = f"{seeds} x {self.recipe.epochs} epochs"
         return f"{activation} on {self.benchmark}, {self.search.algorithm}, {runs} a trial"
 
     @property
