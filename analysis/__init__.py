@@ -3,6 +3,7 @@
 Reads what `sweeps` writes and stands on nothing else of the project: no torch, no ray.
 """
 
+from analysis.columns import columns
 from analysis.comparisons import compare, surface
 from analysis.errors import StoreError, StoreWarning
 from analysis.load import Results, load
@@ -15,6 +16,7 @@ __all__ = [
     "Results",
     "StoreError",
     "StoreWarning",
+    "columns",
     "compare",
     "load",
     "report",

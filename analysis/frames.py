@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from threading import Lock
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
+from analysis.keys import last_rows
+from analysis.schema import Table
 
 FREE_TEXT = frozenset(
     {"spec_json", "versions_json", "params_json", "config_json", "error", "stop_reason", "detail"}
@@ -20,61 +24,167 @@ _NULLABLE = {
     pa.bool_(): pd.BooleanDtype(),
 }
 
-Chunk = dict[str, Any]
-"""Some rows: a column's name to its values, a NumPy array or an Arrow one."""
 
+class Columns:
+    """The columns of a frame whose length is known, filled some rows at a time.
 
-def detached(rows: pa.Table) -> Chunk:
-    """Return the rows with their numbers copied out of Arrow's memory, which can then be freed."""
-    return {
-        name: rows[name].to_numpy().copy() if _plain(rows.schema.field(name)) else rows[name]
-        for name in rows.schema.names
-    }
-
-
-def join(chunks: Sequence[Chunk], schema: pa.Schema, run_ids: Sequence[str]) -> pd.DataFrame:
-    """Return chunks as one frame, emptying each on the way.
-
-    `run_ids` are known categories of the column `run_id`: tables that share them join fast.
+    Several threads may fill: each place once. `run_ids` are known categories of the column
+    `run_id`: tables that share them join fast.
     """
-    columns: dict[str, Any] = {}
-    for field in schema:
-        parts = [chunk.pop(field.name) for chunk in chunks]
-        known = run_ids if field.name == "run_id" else ()
-        columns[field.name] = _column(parts, field, known)
-    return pd.DataFrame(columns, copy=False)
+
+    def __init__(self, schema: pa.Schema, rows: int, run_ids: Sequence[str] = ()) -> None:
+        self._columns = {
+            field.name: _column(field, rows, run_ids if field.name == "run_id" else ())
+            for field in schema
+        }
+
+    def fill(self, start: int, rows: pa.Table) -> None:
+        """Put rows in their place, from the index `start` on; a column they lack is null."""
+        there = set(rows.schema.names)
+        for name, column in self._columns.items():
+            column.fill(start, rows[name] if name in there else pa.nulls(rows.num_rows))
+
+    def frame(self) -> pd.DataFrame:
+        """Return the frame; nothing can be filled in afterwards."""
+        names = list(self._columns)
+        return pd.DataFrame({name: self._columns.pop(name).array() for name in names}, copy=False)
 
 
-def _plain(field: pa.Field) -> bool:
-    """Return whether NumPy holds a column as well as Arrow does: floats, integers of a key."""
-    return pa.types.is_floating(field.type)
+def last_of_each_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Return the frame sorted by key, the last row of each, with a fresh index.
+
+    The frame given is used up, so that no two copies of a column are in memory.
+    """
+    kept = last_rows([_sortable(frame[name]) for name in key])
+    if kept is None:
+        return frame
+    replaced = len(kept) < len(frame)
+    taken = {name: frame.pop(name).array.take(kept) for name in map(str, frame.columns)}
+    frame = pd.DataFrame(taken, copy=False)
+    if replaced:
+        # words that only replaced rows had; run ids stay, as all tables share them
+        words = [str(name) for name in frame.select_dtypes("category") if name != "run_id"]
+        for name in words:
+            frame[name] = frame[name].cat.remove_unused_categories()
+    return frame
 
 
-def _column(parts: list[Any], field: pa.Field, known: Sequence[str]) -> Any:
-    if _plain(field):
-        return np.concatenate(parts) if parts else np.zeros(0, field.type.to_pandas_dtype())
-    arrays = [chunk for part in parts for chunk in part.chunks]
-    if pa.types.is_string(field.type) and field.name not in FREE_TEXT:
-        return _categorical(arrays, known)
-    column = pa.chunked_array(
-        [a.cast(field.type) if pa.types.is_dictionary(a.type) else a for a in arrays], field.type
-    )
-    if field.type in _NULLABLE and field.nullable:
-        return column.to_pandas(types_mapper=_NULLABLE.get).array
+def frame_of(rows: pa.Table, table: Table) -> pd.DataFrame:
+    """Return Arrow rows of a table as its frame."""
+    columns = Columns(table.schema, rows.num_rows)
+    columns.fill(0, rows)
+    return last_of_each_key(columns.frame(), table.key)
+
+
+def _sortable(column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy()
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.to_numpy()
+    return column.astype("int64").to_numpy()
+
+
+class _Column(Protocol):
+    def fill(self, start: int, values: Any) -> None: ...
+
+    def array(self) -> Any: ...
+
+
+def _column(field: pa.Field, rows: int, known: Sequence[str]) -> _Column:
+    if pa.types.is_floating(field.type):
+        return _Floats(field, rows)
     if pa.types.is_integer(field.type):
-        return np.array(column.to_numpy())
-    return column.to_pandas().array
+        return _NullableIntegers(field, rows) if field.nullable else _Integers(field, rows)
+    if pa.types.is_string(field.type) and field.name not in FREE_TEXT:
+        return _Words(rows, known)
+    return _Others(field)
 
 
-def _categorical(arrays: list[Any], known: Sequence[str]) -> pd.Categorical:
-    """Return a categorical whose categories are in alphabetical order."""
-    arrays = [a if pa.types.is_dictionary(a.type) else a.dictionary_encode() for a in arrays]
-    names = [array.dictionary.to_pylist() for array in arrays]
-    categories = sorted(set(known).union(*names))
-    place: dict[str | None, int] = {name: code for code, name in enumerate(categories)}
-    codes = [np.zeros(0, dtype=np.int32)]
-    for array, own in zip(arrays, names, strict=True):
-        lookup = np.array([*(place[name] for name in own), -1], dtype=np.int32)
-        codes.append(lookup[array.indices.fill_null(len(own)).to_numpy()])
-    dtype = pd.CategoricalDtype(categories)
-    return pd.Categorical.from_codes(np.concatenate(codes), dtype=dtype, validate=False)
+class _Floats:
+    """Numbers; null is NaN."""
+
+    def __init__(self, field: pa.Field, rows: int) -> None:
+        self._values = np.empty(rows, field.type.to_pandas_dtype())
+
+    def fill(self, start: int, values: Any) -> None:
+        there = values.null_count < len(values)
+        self._values[start : start + len(values)] = values.to_numpy() if there else np.nan
+
+    def array(self) -> np.ndarray:
+        return self._values
+
+
+class _Integers(_Floats):
+    """Integers of a key, which are never null."""
+
+
+class _NullableIntegers:
+    def __init__(self, field: pa.Field, rows: int) -> None:
+        self._type = field.type
+        self._values = np.empty(rows, field.type.to_pandas_dtype())
+        self._missing = np.zeros(rows, bool)
+
+    def fill(self, start: int, values: Any) -> None:
+        here = slice(start, start + len(values))
+        if values.null_count:
+            self._missing[here] = values.is_null().to_numpy(zero_copy_only=False)
+            values = values.cast(self._type).fill_null(0)
+        self._values[here] = values.to_numpy()
+
+    def array(self) -> pd.arrays.IntegerArray:
+        return pd.arrays.IntegerArray(self._values, self._missing)
+
+
+class _Words:
+    """A categorical whose categories are in alphabetical order."""
+
+    def __init__(self, rows: int, known: Sequence[str]) -> None:
+        self._codes = np.full(rows, -1, np.int32)
+        self._places: dict[str, int] = {word: code for code, word in enumerate(known)}
+        self._lock = Lock()
+
+    def fill(self, start: int, values: Any) -> None:
+        chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+        for chunk in chunks:
+            if chunk.null_count < len(chunk):
+                self._fill(start, chunk)
+            start += len(chunk)
+
+    def _fill(self, start: int, chunk: Any) -> None:
+        if not pa.types.is_dictionary(chunk.type):
+            chunk = chunk.dictionary_encode()
+        words = chunk.dictionary.to_pylist()
+        with self._lock:
+            places = [self._places.setdefault(word, len(self._places)) for word in words]
+        lookup = np.array([*places, -1], np.int32)
+        codes = chunk.indices.fill_null(len(words)).to_numpy()
+        np.take(lookup, codes, out=self._codes[start : start + len(chunk)], mode="clip")
+
+    def array(self) -> Any:
+        words = sorted(self._places)
+        kind = np.min_scalar_type(-max(len(words), 1))
+        if words == list(self._places):
+            codes = self._codes.astype(kind)
+        else:
+            ranks = {word: rank for rank, word in enumerate(words)}
+            codes = np.array([*(ranks[word] for word in self._places), -1], kind)[self._codes]
+        return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(words), validate=False)
+
+
+class _Others:
+    """Free text, lists, bytes, times: as pandas makes them of Arrow's."""
+
+    def __init__(self, field: pa.Field) -> None:
+        self._field = field
+        self._parts: dict[int, Any] = {}
+
+    def fill(self, start: int, values: Any) -> None:
+        self._parts[start] = values.cast(self._field.type)
+
+    def array(self) -> Any:
+        parts = [self._parts[start] for start in sorted(self._parts)]
+        chunks = [c for p in parts for c in (p.chunks if isinstance(p, pa.ChunkedArray) else [p])]
+        column = pa.chunked_array(chunks, self._field.type)
+        if self._field.type in _NULLABLE:
+            return column.to_pandas(types_mapper=_NULLABLE.get).array
+        return column.to_pandas().array

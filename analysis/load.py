@@ -9,13 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 from pyarrow import fs
 
 from analysis.errors import StoreError, StoreWarning, unknown_name
-from analysis.frames import Chunk, detached, join
-from analysis.parts import Damaged, Folder, last_of_each_key, open_folder, read_table
-from analysis.schema import TABLES, TABLES_FOLDER, Table
+from analysis.folders import Folder, open_folder, with_tables
+from analysis.parts import Damaged, read_table
+from analysis.schema import TABLES, TABLES_FOLDER
 
 SHOWN_ORDER = {"runs": ["sweep", "trial", "seed", "run_id"]}
 """Tables that are shown in another order than their key's."""
@@ -31,10 +30,14 @@ def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
     Raises:
         StoreError: no store there, or no such sweep.
     """
-    folder = open_folder(path)
-    found = _find_sweeps(folder)
+    try:
+        found = _find_sweeps(open_folder(path))
+    except OSError as cause:
+        raise StoreError(f"cannot read {path}: {str(cause).splitlines()[0]}") from cause
     if not found:
         raise StoreError(f"no results in {path}: expected <root>/<sweep>/{TABLES_FOLDER}")
+    if sweeps is not None and (isinstance(sweeps, str) or not sweeps):
+        raise StoreError(f"sweeps is a list of names, as {sorted(found)[:2]}, not {sweeps!r}")
     for name in sweeps or ():
         if name not in found:
             raise StoreError(unknown_name("sweep", name, found) + f" (in {path})")
@@ -42,10 +45,11 @@ def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
 
 
 def _find_sweeps(folder: Folder) -> dict[str, Folder]:
-    if folder.child(TABLES_FOLDER).exists():
-        return {folder.path.rsplit("/", 1)[-1]: folder}
+    here = with_tables(folder)
+    if here.child(TABLES_FOLDER).exists():
+        return {folder.path.rsplit("/", 1)[-1]: here}
     below = [info for info in folder.entries() if info.type == fs.FileType.Directory]
-    children = {info.base_name: folder.child(info.base_name) for info in below}
+    children = {i.base_name: with_tables(folder.child(i.base_name)) for i in below}
     return {n: child for n, child in children.items() if child.child(TABLES_FOLDER).exists()}
 
 
@@ -119,16 +123,15 @@ class Results:
         """
         if name not in TABLES:
             raise StoreError(unknown_name("table", name, TABLES))
+        if isinstance(columns, str):
+            raise StoreError(f"columns is a list of names, as [{columns!r}]")
         table = TABLES[name]
         for column in columns or ():
             if column not in table.schema.names:
                 raise StoreError(unknown_name(f"column of {name}", column, table.schema.names))
-        wanted = [f for f in table.schema if columns is None or f.name in (*table.key, *columns)]
-        chunks = [
-            c for folder in self._folders.values() for c in self._read(folder, table, columns)
-        ]
-        frame = join(chunks, pa.schema(wanted), self._run_ids(name))
-        frame = last_of_each_key(frame, table.key)
+        folders = list(self._folders.values())
+        frame, damaged = read_table(folders, table, columns, self._run_ids(name))
+        self._name_damaged(damaged)
         if name in SHOWN_ORDER and columns is None:
             frame = frame.sort_values(SHOWN_ORDER[name], kind="stable", ignore_index=True)
         return frame
@@ -154,13 +157,11 @@ class Results:
             except duckdb.Error as cause:
                 raise StoreError(f"query: {str(cause).splitlines()[0]}") from cause
 
-    def _read(self, folder: Folder, table: Table, columns: Sequence[str] | None) -> list[Chunk]:
-        chunks, damaged = read_table(folder, table, columns, detached)
+    def _name_damaged(self, damaged: Sequence[Damaged]) -> None:
         for part in damaged:
             if part.path not in self._damaged:
                 warnings.warn(f"skipped damaged {part.path}: {part.reason}", StoreWarning, 4)
             self._damaged[part.path] = part
-        return chunks
 
     def _run_ids(self, name: str) -> list[str]:
         """Return the run ids whose codes a table shares with `runs`, so that joins are fast."""

@@ -1,4 +1,4 @@
-"""One table of one sweep: its parts on disk, in order, the last row of each key.
+"""One table of some sweeps: its parts on disk as one frame, the last row of each key.
 
 A table is `<sweep>/tables/<table>.parquet`, written when parts are compacted, and after it the
 parts `<sweep>/tables/<table>/<name>.parquet` in the order in which they were written.
@@ -6,11 +6,13 @@ parts `<sweep>/tables/<table>/<name>.parquet` in the order in which they were wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, TypeVar
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,58 +21,12 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from analysis.errors import StoreError
+from analysis.folders import Folder
+from analysis.frames import Columns, last_of_each_key
 from analysis.schema import SCHEMA_VERSION, TABLES_FOLDER, Table
 
-Kept = TypeVar("Kept")
-
-_READS_AT_ONCE = 4  # opening many small parts waits on the disk more than on a core
+_LOCAL_READS, _REMOTE_READS = 4, 16  # at once: opening a small part waits more than it works
 _ATTEMPTS = 5  # a compaction may remove parts between listing and reading them
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder of a local, shared or remote file system."""
-
-    filesystem: fs.FileSystem
-    path: str
-
-    def child(self, *names: str) -> Folder:
-        """Return the folder or file below this one."""
-        return Folder(self.filesystem, "/".join((self.path, *names)))
-
-    def entries(self) -> list[fs.FileInfo]:
-        """Return what lies in the folder, sorted by name; nothing if it is missing."""
-        listing = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
-        return sorted(listing, key=lambda info: info.base_name)
-
-    def exists(self) -> bool:
-        """Return whether a file or folder of this path is there."""
-        return self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound
-
-
-def open_folder(path: str | Path) -> Folder:
-    """Return the folder at a local path or an address such as `s3://bucket/results`.
-
-    Raises:
-        StoreError: neither pyarrow nor fsspec knows the address's scheme.
-    """
-    address = str(path)
-    if "://" not in address:
-        return Folder(fs.LocalFileSystem(), str(Path(address).absolute()))
-    try:
-        return Folder(*fs.FileSystem.from_uri(address.rstrip("/")))
-    except pa.ArrowInvalid:
-        return _open_through_fsspec(address)
-
-
-def _open_through_fsspec(address: str) -> Folder:
-    try:
-        import fsspec  # type: ignore[import-untyped]
-
-        filesystem, path = fsspec.url_to_fs(address)
-    except (ImportError, ValueError) as cause:
-        raise StoreError(f"cannot read {address}: {cause}") from cause
-    return Folder(fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path.rstrip("/"))
 
 
 @dataclass(frozen=True)
@@ -81,79 +37,210 @@ class Damaged:
     reason: str
 
 
-def read_table(
-    sweep: Folder,
-    table: Table,
-    columns: Sequence[str] | None,
-    keep: Callable[[pa.Table], Kept],
-) -> tuple[list[Kept], list[Damaged]]:
-    """Return what `keep` makes of a table's rows, in the order of their writing.
+class DamagedError(Exception):
+    """Carries the part that cannot be read to where it is named."""
 
-    `keep` gets some rows at a time, so that a large table need not be in memory twice. A key can
-    occur more than once: `last_of_each_key` keeps its newest row. The key's columns are read also
-    where `columns` leaves them out. What is damaged is left out and returned beside.
+    def __init__(self, path: str, cause: Exception) -> None:
+        self.part = Damaged(path, str(cause).splitlines()[0][:200])
+
+
+@dataclass(frozen=True)
+class Part:
+    """A readable part: when it was written, and its rows, a piece at a time."""
+
+    path: str
+    written_at: int
+    pieces: Sequence[Piece]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all."""
+        return sum(piece.rows for piece in self.pieces)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a part, which are in memory only once they are read."""
+
+    rows: int
+    read: Callable[[], pa.Table]
+
+
+def read_table(
+    sweeps: Sequence[Folder],
+    table: Table,
+    columns: Sequence[str] | None = None,
+    run_ids: Sequence[str] = (),
+) -> tuple[pd.DataFrame, list[Damaged]]:
+    """Return a table of some sweeps sorted by its key, the last row of each.
+
+    The key's columns are read also where `columns` leaves them out; what is damaged is left out
+    and returned beside. `run_ids` are known categories, see `Columns`.
 
     Raises:
         StoreError: a part was written by a newer version of the schema.
     """
     wanted = [f for f in table.schema if columns is None or f.name in (*table.key, *columns)]
-    reader = _Reader(sweep.filesystem, table, pa.schema(wanted))
-    for _ in range(_ATTEMPTS):
+    schema = pa.schema(wanted)
+
+    def read(damaged: dict[str, Damaged]) -> pd.DataFrame:
+        parts = [part for sweep in sweeps for part in _open_parts(sweep, table, schema, damaged)]
+        return last_of_each_key(_filled(parts, schema, run_ids), table.key)
+
+    return _whole(read, f"parts of {table.name}")
+
+
+def read_parts(
+    sweep: Folder, table: Table, writer: str | None = None
+) -> tuple[list[tuple[str, pa.Table]], list[Damaged]]:
+    """Return the path and the rows of each part of a table, in the order of their writing.
+
+    What is damaged is left out and returned beside.
+
+    Args:
+        sweep: the folder of the sweep.
+        table: which table.
+        writer: only the parts that a writer of this name wrote since the last compaction.
+
+    Raises:
+        StoreError: a part was written by a newer version of the schema.
+    """
+
+    def read(damaged: dict[str, Damaged]) -> list[tuple[str, pa.Table]]:
+        parts = _open_parts(sweep, table, table.schema, damaged, writer)
+        return [(p.path, pa.concat_tables(piece.read() for piece in p.pieces)) for p in parts]
+
+    return _whole(read, f"parts of {table.name}")
+
+
+def part_files(sweep: Folder, table: Table, writer: str | None = None) -> list[fs.FileInfo]:
+    """Return the files of a table's parts, of one writer or of all, sorted by name."""
+    name = r"[^.].*" if writer is None else rf"{re.escape(writer)}-\d{{6}}"
+    folder = sweep.child(TABLES_FOLDER, table.name)
+    return folder.matching(re.compile(rf"{name}\.parquet"))
+
+
+def _whole(read: Callable[[dict[str, Damaged]], Any], what: str) -> tuple[Any, list[Damaged]]:
+    """Return what `read` makes of parts that are all there, and what it had to leave out."""
+    damaged: dict[str, Damaged] = {}
+    vanished = 0
+    while vanished < _ATTEMPTS:
         try:
-            return _read_once(sweep.child(TABLES_FOLDER), reader, keep)
+            return read(damaged), list(damaged.values())
         except FileNotFoundError:
-            continue
-    raise StoreError(f"{sweep.path}: parts of {table.name} vanish while being read: try again")
+            vanished += 1
+        except DamagedError as error:
+            damaged[error.part.path] = error.part
+    raise StoreError(f"{what} vanish while being read: try again")
 
 
-def _read_once(
-    tables: Folder, reader: _Reader, keep: Callable[[pa.Table], Kept]
-) -> tuple[list[Kept], list[Damaged]]:
-    paths = [
-        info.path
-        for info in tables.child(reader.table.name).entries()
-        if info.base_name.endswith(".parquet") and not info.base_name.startswith(".")
-    ]
-    compacted = tables.child(f"{reader.table.name}.parquet")
-    first = reader.read(compacted.path, keep) if compacted.exists() else None
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        parts = list(pool.map(lambda path: reader.read(path, keep), paths))
-    whole = [part for part in parts if isinstance(part, _Part)]
-    ordered = sorted(whole, key=lambda part: (part.written_at, part.path))
-    ordered = [first, *ordered] if isinstance(first, _Part) else ordered
-    damaged = [part for part in (first, *parts) if isinstance(part, Damaged)]
-    return [rows for part in ordered for rows in part.rows], damaged
+def _open_parts(
+    sweep: Folder,
+    table: Table,
+    schema: pa.Schema,
+    damaged: dict[str, Damaged],
+    writer: str | None = None,
+) -> list[Part]:
+    listed = part_files(sweep, table, writer)
+    tables = sweep.child(TABLES_FOLDER)
+    compacted = sweep.filesystem.get_file_info(tables.child(f"{table.name}.parquet").path)
+    reader = _Reader(tables, table, schema)
+
+    def attempt(read: Callable[[fs.FileInfo], Part], info: fs.FileInfo) -> Part | None:
+        if info.path in damaged:
+            return None
+        try:
+            return read(info)
+        except DamagedError as error:
+            damaged[info.path] = error.part
+            return None
+
+    there = compacted.type == fs.FileType.File and writer is None
+    first = attempt(reader.open, compacted) if there else None
+    with ThreadPoolExecutor(_LOCAL_READS if sweep.local else _REMOTE_READS) as pool:
+        found = list(pool.map(partial(attempt, reader.load), listed))
+    parts = sorted((p for p in found if p is not None), key=lambda p: (p.written_at, p.path))
+    return parts if first is None else [first, *parts]
 
 
-@dataclass(frozen=True)
-class _Part(Generic[Kept]):
-    path: str
-    written_at: int
-    rows: list[Kept]
+def _filled(parts: list[Part], schema: pa.Schema, run_ids: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of parts as a frame, letting go of each part on the way."""
+    columns = Columns(schema, sum(part.rows for part in parts), run_ids)
+    pieces = [piece for part in parts for piece in part.pieces]
+    starts = np.cumsum([0, *(piece.rows for piece in pieces)])[:-1].tolist()
+    parts.clear()
+    with ThreadPoolExecutor(_LOCAL_READS) as pool:
+        tasks = [
+            pool.submit(lambda start, piece: columns.fill(start, piece.read()), start, piece)
+            for start, piece in zip(starts, pieces, strict=True)
+        ]
+        pieces.clear()
+        for task in tasks:
+            task.result()
+    return columns.frame()
 
 
 @dataclass(frozen=True)
 class _Reader:
     """Reads parts of one table in the columns of a schema."""
 
-    filesystem: fs.FileSystem
+    tables: Folder
     table: Table
     schema: pa.Schema
 
-    def read(self, path: str, keep: Callable[[pa.Table], Kept]) -> _Part[Kept] | Damaged:
+    def load(self, info: fs.FileInfo) -> Part:
+        """Read a part whole; it may be gone the next moment."""
+        part = self.open(info)
+        loaded = [piece.read() for piece in part.pieces]
+        return replace(part, pieces=[Piece(rows.num_rows, partial(_same, rows)) for rows in loaded])
+
+    def open(self, info: fs.FileInfo) -> Part:
+        """Open a part; it stays the same file also if another takes its name meanwhile."""
+        with self._naming_damage(info):
+            source = self._source(info.path)
+            file = pq.ParquetFile(source)
+            names = self._columns(info.path, file)
+            written_at = int(file.schema_arrow.metadata.get(b"written_at", 0))
+        groups = [
+            Piece(
+                file.metadata.row_group(group).num_rows,
+                partial(self._read_group, info, source, file.metadata, names, group),
+            )
+            for group in range(file.num_row_groups)
+        ]
+        return Part(info.path, written_at, groups)
+
+    def _source(self, path: str) -> pa.NativeFile:
+        if self.tables.local:
+            return self.tables.filesystem.open_input_file(path)
+        # one request gets one version of the object; two might get parts of two
+        with self.tables.filesystem.open_input_stream(path) as stream:
+            return pa.BufferReader(stream.read_buffer())
+
+    def _read_group(
+        self,
+        info: fs.FileInfo,
+        source: pa.NativeFile,
+        metadata: pq.FileMetaData,
+        names: list[str],
+        group: int,
+    ) -> pa.Table:
+        text = [f.name for f in self.schema if pa.types.is_string(f.type)]
+        with self._naming_damage(info):
+            file = pq.ParquetFile(source, metadata=metadata, read_dictionary=text)
+            return file.read_row_group(group, names, use_threads=False)
+
+    @contextmanager
+    def _naming_damage(self, info: fs.FileInfo) -> Iterator[None]:
         try:
-            with self.filesystem.open_input_file(path) as source:
-                text = [f.name for f in self.schema if pa.types.is_string(f.type)]
-                file = pq.ParquetFile(source, read_dictionary=text)
-                names = self._columns(path, file)
-                groups = (file.read_row_group(i, names) for i in range(file.num_row_groups))
-                rows = [keep(self._conform(group)) for group in groups]
-                written_at = int(file.schema_arrow.metadata.get(b"written_at", 0))
-                return _Part(path, written_at, rows)
+            yield
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError, _NotAPart) as cause:
-            return Damaged(path, str(cause).splitlines()[0][:200])
+            now = self.tables.filesystem.get_file_info(info.path)
+            if (now.size, now.mtime_ns) != (info.size, info.mtime_ns):
+                raise FileNotFoundError(f"{info.path} was replaced while being read") from cause
+            raise DamagedError(info.path, cause) from cause
 
     def _columns(self, path: str, file: pq.ParquetFile) -> list[str]:
         """Return which of the schema's columns the part has, once it is known to be one."""
@@ -172,62 +259,10 @@ class _Reader:
                 raise _NotAPart(f"no column {name}, which {self.table.name} needs")
         return [name for name in self.schema.names if name in there]
 
-    def _conform(self, rows: pa.Table) -> pa.Table:
-        """Return the rows in the schema's columns; one that an older version lacked is null."""
-        there = set(rows.schema.names)
-        columns = [
-            _cast(rows[field.name], field.type)
-            if field.name in there
-            else pa.nulls(rows.num_rows, field.type)
-            for field in self.schema
-        ]
-        return pa.table(columns, names=self.schema.names)
-
 
 class _NotAPart(Exception):  # noqa: N818 - caught where the part is named as damaged
     """A Parquet file that this store's writer did not write."""
 
 
-def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    return column if pa.types.is_dictionary(column.type) else column.cast(kind)
-
-
-def last_of_each_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """Return the frame sorted by key, the last row of each, with a fresh index."""
-    codes = _key_codes(frame, key)
-    if (np.diff(codes) > 0).all():
-        return frame
-    order = np.argsort(codes, kind="stable")
-    ends = np.append(np.diff(codes[order]) > 0, True)
-    kept = frame.take(order[ends]).reset_index(drop=True)
-    if ends.all():
-        return kept
-    # words that only replaced rows had; run ids stay, as all tables share them
-    words = [str(name) for name in kept.select_dtypes("category") if name != "run_id"]
-    return kept.assign(**{name: kept[name].cat.remove_unused_categories() for name in words})
-
-
-def _key_codes(frame: pd.DataFrame, key: Sequence[str]) -> np.ndarray:
-    """Return one integer a row, (rows,), that orders rows as their keys do."""
-    codes = np.zeros(len(frame), dtype=np.int64)
-    radix = 1
-    for name in key:
-        column, size = _column_codes(frame[name])
-        if radix * size > 2**62:
-            codes = np.unique(codes, return_inverse=True)[1]
-            radix = int(codes.max()) + 1
-        codes = codes * size + column
-        radix *= size
-    return codes
-
-
-def _column_codes(column: pd.Series) -> tuple[np.ndarray, int]:
-    if len(column) == 0:
-        return np.zeros(0, dtype=np.int64), 1
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(np.int64), len(column.cat.categories)
-    if pd.api.types.is_integer_dtype(column.dtype):
-        values = column.to_numpy(np.int64)
-        return values - values.min(), int(values.max() - values.min()) + 1
-    unique, codes = np.unique(column.to_numpy(), return_inverse=True)
-    return codes, len(unique)
+def _same(rows: pa.Table) -> pa.Table:
+    return rows

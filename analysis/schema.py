@@ -22,18 +22,38 @@ class Table:
     schema: pa.Schema
 
 
+_TIME = pa.timestamp("us", tz="UTC")
+_NAMES = pa.list_(pa.string())
+_CURVE = pa.list_(pa.float32())
+
+UNITS = {"_percent": "%", "_seconds": "s", "_megabytes": "MB", "_loss": "nat"}
+"""Units by the end of a column's name."""
+
+
+def unit_of(column: str, kind: pa.DataType) -> str:
+    """Return a column's unit; 1: a number without one; empty: no number."""
+    if column == "images_per_second":
+        return "images/s"
+    if pa.types.is_timestamp(kind):
+        return "UTC"
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or kind == _CURVE):
+        return ""
+    return next((unit for end, unit in UNITS.items() if column.endswith(end)), "1")
+
+
 def _table(name: str, key: tuple[str, ...], columns: dict[str, tuple[pa.DataType, str]]) -> Table:
     fields = [
-        pa.field(column, kind, nullable=column not in key, metadata={"description": description})
+        pa.field(
+            column,
+            kind,
+            nullable=column not in key,
+            metadata={"description": description, "unit": unit_of(column, kind)},
+        )
         for column, (kind, description) in columns.items()
     ]
     metadata = {"schema_version": str(SCHEMA_VERSION), "table": name}
     return Table(name, key, pa.schema(fields, metadata=metadata))
 
-
-_TIME = pa.timestamp("us", tz="UTC")
-_NAMES = pa.list_(pa.string())
-_CURVE = pa.list_(pa.float32())
 
 SWEEPS = _table(
     "sweeps",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -43,13 +44,15 @@ USER_ERRORS = (ClusterError, DataUnavailableError, SpecError, StoreError)
 
 def run_command() -> int:
     """Run the command line; bad input ends with one or two lines and exit code 2."""
-    try:
-        app()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    except USER_ERRORS as error:
-        say(errors, f"error: {error}", "red")
-        return 2
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_warning
+        try:
+            app()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        except USER_ERRORS as error:
+            say(errors, f"error: {error}", "red")
+            return 2
     return 0
 
 
@@ -75,11 +78,13 @@ def run(
 def resume(
     name: SweepName,
     root: Root = ROOT,
+    spec: Annotated[str | None, typer.Option(help="Go on with this specification.")] = None,
+    settings: Settings = None,
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
     """Go on with a sweep that was stopped, or whose driver is gone."""
-    _continue(name, root, address, accept_changes)
+    _continue(name, root, address, accept_changes, spec_source=spec, settings=settings)
 
 
 @app.command()
@@ -104,6 +109,7 @@ def extend(
 def retry(
     name: SweepName,
     root: Root = ROOT,
+    failed: Annotated[bool, typer.Option("--failed", help="The default, spelled out.")] = True,
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
@@ -128,15 +134,39 @@ def results(
     json: Annotated[bool, typer.Option("--json", help="One row a run, as JSON lines.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="One row a run; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CODECHECK-style description of --out to write.")
+    ] = None,
 ) -> None:
     """Print the trials of a sweep, or export its runs."""
-    if not (csv or json or parquet):
+    chosen = [form for form, on in (("csv", csv), ("json", json), ("parquet", parquet)) if on]
+    if len(chosen) > 1:
+        raise StoreError(f"choose one of --{' and --'.join(chosen)}")
+    if manifest is not None and (out is None or not chosen):
+        raise StoreError("--manifest describes a file: export one with --csv --out FILE")
+    if not chosen:
         _print_trials(root, name)
         return
-    from sweeps.overview import export_runs
+    from sweeps.export import export_runs, write_manifest
 
-    form = "csv" if csv else "json" if json else "parquet"
-    export_runs(root, name, form, out, sys.stdout)
+    export_runs(root, name, chosen[0], out, sys.stdout)
+    if manifest is not None and out is not None:
+        write_manifest(root, name, out, manifest)
+
+
+@app.command()
+def compact(name: SweepName, root: Root = ROOT) -> None:
+    """Put each table of a sweep into one file, which reads faster; a sweep's end does so too."""
+    import analysis
+    from sweeps.store import SweepPaths, driver_lock
+    from sweeps.store import compact as compact_tables
+
+    analysis.load(root, [name])
+    paths = SweepPaths(root.resolve(), name)
+    with driver_lock(paths):
+        damaged = compact_tables(paths)
+    if damaged:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -192,10 +222,14 @@ def _continue(
     more_trials: int = 0,
     seeds: int | None = None,
     retry_errors: bool = False,
+    spec_source: str | None = None,
+    settings: Sequence[str] | None = None,
 ) -> None:
     from sweeps.continuation import Request, continue_sweep
 
-    request = Request(more_trials, seeds, retry_errors, accept_changes)
+    request = Request(
+        more_trials, seeds, retry_errors, spec_source, tuple(settings or ()), accept_changes
+    )
     _to_the_end(root, name, lambda: continue_sweep(root, name, request, console, address))
 
 
@@ -211,6 +245,10 @@ def _to_the_end(root: Path, name: str, work: Callable[[], bool]) -> None:
         how = f"go on with `sweeps resume {name}`" if begun else "nothing was written"
         say(errors, f"interrupted; {how}", "yellow")
         raise typer.Exit(INTERRUPTED)
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    say(errors, f"warning: {message}", "yellow")
 
 
 def _print_notes(notes: Sequence[str]) -> None:

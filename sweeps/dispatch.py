@@ -75,7 +75,8 @@ class Dispatcher:
 
 
 def _order(trial: OpenTrial) -> dict[str, Any]:
-    return {"number": trial.number, "params": trial.params, "asked_at": trial.asked_at}
+    names = ("number", "params", "asked_at", "fresh")
+    return {name: getattr(trial, name) for name in names}
 
 
 def search(
@@ -110,7 +111,9 @@ def search(
             answers = dispatcher.answers(letters)
             if reason and not searcher.busy:
                 break
-            record()
+            # An epoch is on record already, by its worker: it can wait for the next trial's turn.
+            if not all(letter.kind == "epoch" for letter in letters):
+                record()
     finally:
         searcher.close_open("interrupted")
         record()

@@ -17,6 +17,7 @@ from rich.console import Console
 import analysis
 from analysis.schema import RUNS, SWEEPS, TRIALS
 from sweeps import ray_environment
+from sweeps.changes import note_code
 from sweeps.dispatch import search
 from sweeps.early_stopping import Judge
 from sweeps.limits import Limits
@@ -96,6 +97,7 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
 
     def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
         write_atomically(paths.spec, spec.to_json().encode())
+        note_code(paths)
         writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
         return create_study(spec, paths), Work(trial_count(spec))
 

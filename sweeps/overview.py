@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
 from rich.console import Group, RenderableType
@@ -13,13 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
-from analysis.errors import StoreError
 from sweeps.live_view import best_text, interval_text, symbol, value_text
 from sweeps.progress import KEPT_ERRORS, KEPT_TROUBLES, TROUBLE, Best, RunningTrial, SweepView
 from sweeps.spec_file import parse_spec
 from sweeps.store import SweepPaths, driver_alive
 
-FORMATS = ("csv", "json", "parquet")
 SHOWN_TRIALS = 40
 
 
@@ -128,28 +126,6 @@ def trials_summary(root: Path, name: str) -> RenderableType:
     return Group(
         *parts, Text(), best_text(_best(trials)), Text(next_steps, style="dim", no_wrap=True)
     )
-
-
-def export_runs(root: Path, name: str, form: str, out: Path | None, stream: TextIO) -> None:
-    """Write one row a run, to a file or to a stream.
-
-    Raises:
-        StoreError: a Parquet export without a file.
-    """
-    runs = analysis.load(root, [name]).runs
-    if form == "parquet":
-        if out is None:
-            raise StoreError("--parquet writes a binary file: say where with --out FILE")
-        runs.to_parquet(out, index=False)
-        return
-    if form == "csv":
-        text = runs.to_csv(index=False)
-    else:
-        text = runs.to_json(orient="records", lines=True, date_format="iso")
-    if out is None:
-        stream.write(text)
-    else:
-        out.write_text(text, "utf-8")
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -7,12 +7,21 @@ so where all four are the same, its records are.
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from analysis.schema import EPOCHS, EVENTS, FUNCTIONS, PREDICTIONS, RUNS, SNAPSHOTS
+from analysis.folders import Folder
+from analysis.parts import part_files
+from analysis.schema import (
+    EPOCHS,
+    EVENTS,
+    FUNCTIONS,
+    PREDICTIONS,
+    RUNS,
+    SNAPSHOTS,
+    TABLES_FOLDER,
+)
 from sweeps.provenance import code_version
 from sweeps.store import PartWriter, SweepPaths, run_rows
 from trainers import RunConfig
@@ -39,8 +48,8 @@ def take_over(config: RunConfig, paths: SweepPaths, trial: int) -> dict[str, Any
 
 
 def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, Any]] | None:
-    for folder in sorted(paths.root.iterdir()):
-        other = SweepPaths(paths.root, folder.name)
+    for name in sorted(folder.name for folder in paths.root.iterdir() if folder.is_dir()):
+        other = SweepPaths(paths.root, name)
         if other.sweep == paths.sweep or not _may_have(other, config.run_id):
             continue
         rows = run_rows(other, RUNS, config.run_id)
@@ -50,16 +59,19 @@ def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, A
 
 
 def _may_have(other: SweepPaths, run_id: str) -> bool:
-    whole = other.tables / f"{RUNS.name}.parquet"
-    parts = other.tables / RUNS.name
-    if whole.exists() and run_id in _run_ids(whole, whole.stat().st_mtime_ns):
+    """Look for a run in file names and in what compacted files have had before, which is quick."""
+    store = other.store
+    whole = store.child(TABLES_FOLDER, f"{RUNS.name}.parquet")
+    info = store.filesystem.get_file_info(whole.path)
+    if info.is_file and run_id in _run_ids(whole, info.mtime_ns):
         return True
-    return parts.is_dir() and any(parts.glob(f"{run_id}-*.parquet"))
+    return bool(part_files(store, RUNS, run_id))
 
 
 @lru_cache(maxsize=1024)
-def _run_ids(whole: Path, _changed_at: int) -> frozenset[str]:
-    return frozenset(pq.read_table(whole, columns=["run_id"])["run_id"].to_pylist())
+def _run_ids(whole: Folder, _changed_at: int) -> frozenset[str]:
+    table = pq.read_table(whole.path, filesystem=whole.filesystem, columns=["run_id"])
+    return frozenset(table["run_id"].to_pylist())
 
 
 def _same_origin(row: dict[str, Any], config: RunConfig) -> bool:

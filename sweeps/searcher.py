@@ -41,6 +41,7 @@ class StudySearcher:
         self._on_change = on_change
         self._again = deque(work.again)
         self._to_ask = work.to_ask
+        self._configs = {trial.user_attrs.get("config_id") for trial in study.trials}
         self._held: dict[str, _Held] = {}
         self._returned: deque[_Held] = deque()
         self._twins: deque[_Held] = deque()
@@ -89,13 +90,16 @@ class StudySearcher:
 
     def _ask(self) -> OpenTrial:
         started = time.perf_counter()
+        drawn_before = self._study.waiting()
         trial = self._study.ask()
         self._to_ask -= 1
         params = draw(self._spec, trial)
         config_id = configure(self._spec, params, seed=0).config_id
         trial.set_user_attr("config_id", config_id)
+        fresh = not drawn_before and config_id not in self._configs
+        self._configs.add(config_id)
         seconds = time.perf_counter() - started
-        return OpenTrial(trial.number, params, config_id, time.time(), trial, seconds)
+        return OpenTrial(trial.number, params, config_id, time.time(), trial, seconds, fresh)
 
     def epoch(self, worker: str, seed: int, epoch: int, error: float) -> str:
         """Take note of an epoch; say why the trial ends with it, or nothing."""
@@ -119,6 +123,7 @@ class StudySearcher:
         if held is None:
             return
         held.losses += 1
+        held.trial.fresh = False
         if held.losses <= WORKER_RESTARTS:
             self._returned.append(held)
             return

@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.errors import StoreError
+from analysis.errors import StoreError, StoreWarning
+from analysis.folders import ELSEWHERE, Folder, address_below, open_folder, with_tables
+from analysis.parts import Damaged, part_files, read_parts
 from analysis.schema import RUNS, TABLES, TABLES_FOLDER, Table
+from sweeps.part_files import latest, whole_file, write_rows
 
 Row = Mapping[str, Any]
+
+TABLES_ADDRESS = "SWEEPS_TABLES"
+"""Environment variable: under which address new sweeps put their tables, as s3://bucket/results;
+default: in their own folders."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,13 @@ class SweepPaths:
 
     @property
     def tables(self) -> Path:
-        """The results: what `analysis.load` reads."""
+        """The results: what `analysis.load` reads, unless they lie elsewhere."""
         return self.folder / TABLES_FOLDER
+
+    @property
+    def store(self) -> Folder:
+        """The folder that has the tables: the sweep's, or the one at `SWEEPS_TABLES`."""
+        return with_tables(open_folder(self.folder))
 
     @property
     def study(self) -> Path:
@@ -57,6 +70,11 @@ class SweepPaths:
     def ray(self) -> Path:
         """Ray Tune's own files; scratch."""
         return self.folder / "ray"
+
+    @property
+    def code(self) -> Path:
+        """Hashes of the training code's files."""
+        return self.folder / "code.json"
 
     @property
     def spent(self) -> Path:
@@ -105,6 +123,20 @@ class SweepPaths:
             raise StoreError(
                 f"cannot write to the results folder {self.root}: {error.strerror or error}"
             ) from None
+        address = os.environ.get(TABLES_ADDRESS)
+        if address and not again:
+            self._put_tables_at(address_below(address, self.sweep))
+
+    def _put_tables_at(self, address: str) -> None:
+        try:
+            if open_folder(address).child(TABLES_FOLDER).exists():
+                raise StoreError(
+                    f"{TABLES_ADDRESS}: the name {self.sweep!r} is taken: {address} has results"
+                )
+            write_atomically(self.folder / ELSEWHERE, f"{address}\n".encode())
+        except (OSError, StoreError):
+            self.folder.rmdir()
+            raise
 
 
 @contextmanager
@@ -154,13 +186,8 @@ def driver_process(paths: SweepPaths) -> tuple[str, int]:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that is there whole, also after a crash of the machine, or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    with whole_file(open_folder(path)) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
 
 
 class PartWriter:
@@ -170,76 +197,70 @@ class PartWriter:
     with the same key replaces an earlier one.
     """
 
-    def __init__(self, paths: SweepPaths, name: str) -> None:
-        self._paths = paths
+    def __init__(self, paths: SweepPaths, name: str, new: bool = False) -> None:
+        """Take a name; of a `new` one, which no writer had before, no parts are looked for."""
+        self._sweep = paths.store
         self._name = name
-        self._next: dict[str, int] = {}
-        self.seconds = 0.0
+        self._new = new
+        self._next: dict[str, int] = dict.fromkeys(TABLES, 0) if new else {}
 
     def write(self, table: Table, rows: Sequence[Row]) -> None:
         """Write rows, durably: when this returns they survive a crash."""
-        if not rows:
-            return
-        started = time.perf_counter()
-        self._write(table, pa.Table.from_pylist([dict(row) for row in rows], schema=table.schema))
-        self.seconds += time.perf_counter() - started
+        if rows:
+            self._write(table, [pa.Table.from_pylist([dict(row) for row in rows], table.schema)])
+
+    def write_all(self, tables: Sequence[tuple[Table, Sequence[Row]]]) -> None:
+        """Write rows of several tables, of which the last is there only if the others are."""
+        *others, last = tables
+        if others:
+            # Together: a disk that is asked for several files at once commits them at once.
+            with ThreadPoolExecutor(len(others)) as pool:
+                list(pool.map(self.write, *zip(*others, strict=True)))
+        self.write(*last)
 
     def read(self, table: Table) -> list[dict[str, Any]]:
         """Read back what this writer, or an earlier one of its name, wrote and is not compacted."""
-        parts = [pq.read_table(part) for part in self._parts(table)]
-        return last_wins(table, parts).to_pylist() if parts else []
+        parts, _ = read_parts(self._sweep, table, self._name)
+        return [row for rows in latest(table, parts) for row in rows.to_pylist()]
 
-    def merge(self) -> None:
-        """Replace the writer's many parts of each table by one, so that readers open few files.
+    def merge(self, beyond: int = 1) -> None:
+        """Replace more than `beyond` parts of a table by one, so that readers open few files.
 
         The one counts as new: only a writer that has the last word on all its keys may merge.
         """
-        started = time.perf_counter()
         for table in TABLES.values():
-            parts = self._parts(table)
-            if len(parts) > 1:
-                self._write(table, last_wins(table, [pq.read_table(part) for part in parts]))
-                for part in parts:
-                    part.unlink(missing_ok=True)
-        self.seconds += time.perf_counter() - started
+            if self._new and self._next[table.name] <= beyond:
+                continue
+            parts, damaged = read_parts(self._sweep, table, self._name)
+            if len(parts) > beyond and not damaged:
+                paths = [path for path, _ in parts]
+                self._write(table, latest(table, parts))
+                for path in paths:
+                    self._sweep.filesystem.delete_file(path)
 
-    def _write(self, table: Table, rows: pa.Table) -> None:
-        folder = self._paths.tables / table.name
+    def _write(self, table: Table, groups: Iterable[pa.Table]) -> None:
+        folder = self._sweep.child(TABLES_FOLDER, table.name)
         if table.name not in self._next:
-            folder.mkdir(parents=True, exist_ok=True)
-            numbers = [int(part.stem.rpartition("-")[2]) for part in self._parts(table)]
-            self._next[table.name] = max(numbers, default=-1) + 1
+            folder.make()
+            files = part_files(self._sweep, table, self._name)
+            self._next[table.name] = 1 + max((_number(file.path) for file in files), default=-1)
         number = self._next[table.name]
-        write_table(folder / f"{self._name}-{number:06d}.parquet", table, rows)
+        write_rows(folder.child(f"{self._name}-{number:06d}.parquet"), table, groups)
         self._next[table.name] = number + 1
 
-    def _parts(self, table: Table) -> list[Path]:
-        return sorted((self._paths.tables / table.name).glob(f"{self._name}-??????.parquet"))
 
-
-def last_wins(table: Table, parts: Sequence[pa.Table]) -> pa.Table:
-    """Join parts in the order of their writing; of rows with the same key the last one stays."""
-    rows = pa.concat_tables(part.cast(table.schema) for part in parts)
-    keys = zip(*(rows.column(column).to_pylist() for column in table.key), strict=True)
-    last = {key: index for index, key in enumerate(keys)}
-    return rows.take(pa.array(sorted(last.values())))
-
-
-def write_table(path: Path, table: Table, rows: pa.Table) -> None:
-    """Write one Parquet file whole, with the schema's version and the time of writing."""
-    metadata = {**(table.schema.metadata or {}), b"written_at": str(time.time_ns()).encode()}
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows.replace_schema_metadata(metadata), sink, compression="zstd")
-    write_atomically(path, sink.getvalue().to_pybytes())
+def _number(path: str) -> int:
+    return int(Path(path).stem.rpartition("-")[2])
 
 
 def run_rows(paths: SweepPaths, table: Table, run_id: str) -> list[dict[str, Any]]:
     """Read one run's rows of a table, wherever they lie; none where the sweep has not met it."""
     rows = PartWriter(paths, run_id).read(table)
-    whole = paths.tables / f"{table.name}.parquet"
+    whole = _compacted(paths.store, table)
     if not whole.exists():
         return rows
-    earlier = pq.read_table(whole, filters=[("run_id", "=", run_id)]).to_pylist()
+    only = [("run_id", "=", run_id)]
+    earlier = pq.read_table(whole.path, filesystem=whole.filesystem, filters=only).to_pylist()
     last = {tuple(row[name] for name in table.key): row for row in (*earlier, *rows)}
     return list(last.values())
 
@@ -250,30 +271,29 @@ def run_row(paths: SweepPaths, run_id: str) -> dict[str, Any] | None:
     return rows[-1] if rows else None
 
 
-def compact(paths: SweepPaths) -> None:
-    """Put each table of a sweep that nobody writes any more into one file, sorted by its key."""
-    for table in TABLES.values():
-        folder = paths.tables / table.name
-        parts = sorted(folder.glob("[!.]*.parquet"), key=_written_at)
-        whole = paths.tables / f"{table.name}.parquet"
-        if not parts:
-            continue
-        earlier = [whole] if whole.exists() else []
-        rows = last_wins(table, [pq.read_table(part) for part in (*earlier, *parts)])
-        rows = rows.sort_by([(column, "ascending") for column in table.key])
-        write_table(whole, table, rows)
-        for part in parts:
-            part.unlink()
+def compact(paths: SweepPaths) -> list[Damaged]:
+    """Put each table of a sweep that nobody writes any more into one file, sorted by its key.
+
+    A damaged part stays where it is, and so do all parts of a table whose one file is damaged.
+
+    Returns:
+        What is damaged; each is warned of, too.
+    """
+    return [part for table in TABLES.values() for part in _compact(paths.store, table)]
 
 
-def _written_at(part: Path) -> tuple[int, str]:
-    metadata = pq.read_schema(part).metadata or {}
-    return int(metadata.get(b"written_at", b"0")), part.name
+def _compact(sweep: Folder, table: Table) -> list[Damaged]:
+    whole = _compacted(sweep, table)
+    parts, damaged = read_parts(sweep, table)
+    for part in damaged:
+        warnings.warn(f"left damaged {part.path}: {part.reason}", StoreWarning, 4)
+    compacted = [path for path, _ in parts if path != whole.path]
+    if compacted and whole.path not in {part.path for part in damaged}:
+        write_rows(whole, table, latest(table, parts))
+        for path in compacted:  # the oldest first: what is left after a crash is the newest
+            sweep.filesystem.delete_file(path)
+    return damaged
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _compacted(sweep: Folder, table: Table) -> Folder:
+    return sweep.child(TABLES_FOLDER, f"{table.name}.parquet")

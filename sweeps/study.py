@@ -52,6 +52,8 @@ class OpenTrial:
     study_trial: optuna.Trial | None = field(repr=False)
     """None where the study knows the end already and only the store does not."""
     search_seconds: float = 0.0
+    fresh: bool = False
+    """Whether the sweep has never had its configuration before, nor any record of it."""
     result: dict[str, Any] = field(default_factory=dict)
     """What its worker reported last."""
 
@@ -88,10 +90,13 @@ class SweepStudy:
         """Every trial, in the order of their numbers."""
         return self._memory.get_trials(deepcopy=False)
 
+    def waiting(self) -> bool:
+        """Whether the next trial to be drawn is one that was drawn, or queued, before."""
+        return bool(self._memory.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
     def ask(self) -> optuna.Trial:
         """Draw a trial: one that waits, else the grid's next point, else the search's."""
-        waiting = self._memory.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if not waiting:
+        if not self.waiting():
             point = next(self._queue, None)
             if point is not None:
                 self._memory.enqueue_trial(point)

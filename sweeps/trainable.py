@@ -87,7 +87,13 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     while trial is not None:
         started_at = time.time()
         outcome = train_trial(
-            spec, paths, trial["number"], trial["params"], execution, driver.epoch
+            spec,
+            paths,
+            trial["number"],
+            trial["params"],
+            execution,
+            driver.epoch,
+            fresh=trial["fresh"],
         )
         trial = driver.next_trial(
             {

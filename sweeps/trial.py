@@ -65,8 +65,11 @@ def train_trial(
     params: Params,
     execution: Execution,
     on_epoch: OnEpoch,
+    fresh: bool = False,
 ) -> TrialOutcome:
     """Train every seed of a trial and write its records.
+
+    Of a `fresh` trial's runs nothing is on record yet, so nothing is looked for.
 
     A run that does not complete leaves its trial without an objective, since a mean over fewer
     seeds is no rival of the others'. A search wastes no more time on such a trial; a confirmatory
@@ -75,7 +78,7 @@ def train_trial(
     ends: list[_RunEnd] = []
     for index, seed in enumerate(spec.seeds):
         config = configure(spec, params, seed, execution)
-        recorder = RunRecorder(paths, number, config)
+        recorder = RunRecorder(paths, number, config, fresh)
         ends.append(_run(config, recorder, spec.objective.metric, index, on_epoch))
         if not _goes_on(spec, ends[-1].status):
             break

@@ -14,9 +14,8 @@ import pandas as pd
 import pyarrow as pa
 from synthetic_store import SyntheticSweep, configuration
 
-from analysis.frames import detached, join
+from analysis.frames import frame_of
 from analysis.load import Results
-from analysis.parts import last_of_each_key
 from analysis.schema import TABLES
 
 KINDS = ("true", "false", "border", "undecidable")
@@ -38,7 +37,7 @@ class MemoryResults(Results):
     def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         table = TABLES[name]
         rows = pa.Table.from_pylist(self._rows[name], schema=table.schema)
-        frame = last_of_each_key(join([detached(rows)], table.schema, []), table.key)
+        frame = frame_of(rows, table)
         return frame if columns is None else frame[[*table.key, *columns]]
 
 

@@ -1,137 +1,168 @@
-"""How long a store of 10,000 runs x 500 epochs x 12 columns takes to read, and how much memory.
+"""How long a large store takes to compact and to read, how much memory, and Ray's own way.
 
     python tests/benchmarks/analysis_load.py [--runs 10000] [--epochs 500] [--folder DIR]
 
-Each reading runs in a process of its own after one to warm the disk cache. The values are
-incompressible random numbers, as errors and losses nearly are.
+Writes a part of `runs` and of `epochs` for each run as the engine leaves them, compacts them, and
+reads them before and after. Ray's way is its ExperimentAnalysis and ResultGrid over the result.json
+files of the first `--ray-runs` of the same runs: it is linear in runs, and holding all of 10,000
+takes more memory than most machines have. Each reading runs in processes of its own, one to warm
+the disk cache and the best of two; memory is the process's greatest, libraries included. Results
+go to results/analysis_load.json beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
+from large_store import SWEEP, run_ids, write_ray_results, write_store
 
-from analysis.schema import EPOCHS, RUNS, SWEEPS, Table
+import analysis
 
-ROWS_A_GROUP = 500_000
+RESULTS = Path(__file__).with_name("results") / "analysis_load.json"
+THREE = ["val_error_percent", "val_loss", "train_loss"]
 READINGS = {
-    "runs": "frame = results.runs",
-    "epochs, 3 columns": (
-        "frame = results.table('epochs', ['val_error_percent', 'val_loss', 'train_loss'])"
-    ),
-    "epochs, all": "frame = results.epochs",
-    "values(at='best')": "frame = analysis.values(results, at='best')",
-    "values(at='pre_drop')": "frame = analysis.values(results, at='pre_drop')",
+    "runs": lambda results: results.runs,
+    "epochs, 3 columns": lambda results: results.table("epochs", THREE),
+    "epochs, all columns": lambda results: results.epochs,
+    "values(at='best')": lambda results: analysis.values(results, at="best"),
+    "values(at='pre_drop')": lambda results: analysis.values(results, at="pre_drop"),
 }
-CHILD = """
-import resource, sys, time, analysis
-results = analysis.load(sys.argv[1])
-if "runs" != sys.argv[2]: results.runs
-started = time.perf_counter()
-{statement}
-seconds = time.perf_counter() - started
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, len(frame))
-"""
+TARGETS = {
+    "runs": 0.2,
+    "epochs, 3 columns": 0.5,
+    "epochs, all columns": 2.0,
+    "compaction": 90.0,
+}
 
 
-def write_table(root: Path, table: Table, batches: list[dict[str, object]]) -> None:
-    path = root / "big" / "tables" / f"{table.name}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {**(table.schema.metadata or {}), b"written_at": b"0"}
-    schema = table.schema.with_metadata(metadata)
-    text = [field.name for field in schema if pa.types.is_string(field.type)]
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=text) as writer:
-        for batch in batches:
-            writer.write_table(filled(batch, schema))
+def read_store(root: Path, name: str) -> tuple[float, int]:
+    results = analysis.load(root)
+    if name != "runs":
+        _ = results.runs  # whoever reads histories has read what they are of
+    started = time.perf_counter()
+    frame = READINGS[name](results)
+    return time.perf_counter() - started, len(frame)
 
 
-def filled(columns: dict[str, object], schema: pa.Schema) -> pa.Table:
-    """Return the columns in the schema's order, null where there is none."""
-    length = len(next(iter(columns.values())))  # type: ignore[arg-type]
-    arrays = [
-        pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(length, f.type)
-        for f in schema
-    ]
-    return pa.table(arrays, schema=schema)
+def read_with_ray(folder: Path, runs: int) -> tuple[float, int]:
+    """Read all histories with Ray Tune's own classes, as after `Tuner.restore`."""
+    from ray.train._internal.storage import StorageContext
+    from ray.tune import ResultGrid
+    from ray.tune.analysis.experiment_analysis import ExperimentAnalysis
+    from ray.tune.experiment import Trial
+
+    storage = StorageContext(str(folder), experiment_dir_name="ray", trial_dir_name="")
+    trials = []
+    for run_id in run_ids(runs):
+        trial = Trial("large", trial_id=run_id, storage=storage, stub=True)
+        trial.storage.trial_dir_name = run_id
+        trial.run_metadata.last_result = {"trial_id": run_id, "config": {}}
+        trials.append(trial)
+    (folder / "ray" / "experiment_state-2026-01-05_09-00-00.json").write_text("{}")
+    started = time.perf_counter()
+    grid = ResultGrid(ExperimentAnalysis(folder / "ray", trials=trials))
+    frame = pd.concat([result.metrics_dataframe for result in grid], ignore_index=True)
+    return time.perf_counter() - started, len(frame)
 
 
-def epoch_batch(ids: list[str], epochs: int, rng: np.random.Generator) -> dict[str, object]:
-    rows = len(ids) * epochs
-    columns: dict[str, object] = {
-        "sweep": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["big"]).cast("string"),
-        "run_id": pa.DictionaryArray.from_arrays(
-            np.repeat(np.arange(len(ids), dtype=np.int32), epochs), ids
-        ).cast("string"),
-        "epoch": np.tile(np.arange(1, epochs + 1, dtype=np.int32), len(ids)),
-    }
-    for field in EPOCHS.schema:
-        if field.type == pa.float64():
-            columns[field.name] = rng.random(rows)
-    columns["nonfinite_count"] = np.zeros(rows, np.int32)
-    rates = np.where(np.arange(epochs) < epochs // 2, 1e-3, 1e-4)
-    columns["learning_rate"] = np.tile(rates, len(ids))
-    return columns
+def compact_store(root: Path) -> tuple[float, int]:
+    from sweeps.store import SweepPaths, compact
+
+    started = time.perf_counter()
+    compact(SweepPaths(root, SWEEP))
+    return time.perf_counter() - started, len(list((root / SWEEP / "tables").iterdir()))
 
 
-def write_store(root: Path, runs: int, epochs: int) -> None:
-    rng = np.random.default_rng(0)
-    ids = sorted(f"{value:016x}-s0" for value in rng.integers(0, 2**63, runs))
-    write_table(root, SWEEPS, [{"sweep": ["big"], "purpose": ["confirmatory"]}])
-    columns = {
-        "sweep": ["big"] * runs,
-        "run_id": ids,
-        "trial": np.arange(runs),
-        "seed": np.zeros(runs, int),
-        "config_id": [name[:16] for name in ids],
-        "benchmark": ["resnet20/cifar10"] * runs,
-        "activation": ["polyneuron_r"] * runs,
-        "config_json": [json.dumps({"recipe": {"epochs": epochs, "id": name}}) for name in ids],
-        "status": ["completed"] * runs,
-        "epochs_planned": [epochs] * runs,
-        "epochs_done": [epochs] * runs,
-        "last_val_error_percent": rng.random(runs),
-    }
-    write_table(root, RUNS, [columns])
-    step = max(ROWS_A_GROUP // epochs, 1)
-    batches = (epoch_batch(ids[i : i + step], epochs, rng) for i in range(0, runs, step))
-    write_table(root, EPOCHS, batches)  # type: ignore[arg-type]
+def child(task: str, folder: Path, runs: int) -> None:
+    """Do one task in this process and print what it took."""
+    if task == "compaction":
+        seconds, rows = compact_store(folder)
+    elif task == "Ray":
+        seconds, rows = read_with_ray(folder, runs)
+    else:
+        seconds, rows = read_store(folder, task)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(
+        json.dumps({"seconds": round(seconds, 3), "peak_gigabytes": round(peak, 2), "rows": rows})
+    )
 
 
-def measure(root: Path, name: str, statement: str) -> tuple[float, float, int]:
-    command = [sys.executable, "-c", CHILD.format(statement=statement), str(root), name]
+def measure(task: str, folder: Path, runs: int, times: int = 3) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--child", task, "--runs", str(runs)]
+    command += ["--folder", str(folder)]
     found = [
-        subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        for _ in range(3)
+        json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for _ in range(times)
     ]
-    best = min(found[1:], key=lambda words: float(words[0]))
-    return float(best[0]), float(best[1]), int(best[2])
+    best = min(found[1:] or found, key=lambda one: one["seconds"])
+    print(
+        f"{task:24} {best['seconds']:8.2f} s {best['peak_gigabytes']:6.2f} GB {best['rows']:>10,}"
+    )
+    return best
+
+
+def surroundings() -> dict[str, Any]:
+    with Path("/proc/cpuinfo").open() as file:
+        model = next((line.split(":")[1].strip() for line in file if "model name" in line), "")
+    packages = ("numpy", "pandas", "pyarrow", "ray")
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": f"{model or platform.processor()}, {os.cpu_count()} cores",
+        "load_average": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def benchmark(folder: Path, runs: int, epochs: int, ray_runs: int) -> dict[str, Any]:
+    store = folder / "store"
+    found: dict[str, Any] = {"runs": runs, "epochs": epochs, "on": surroundings()}
+    found["parts"] = {"epochs, all columns": measure("epochs, all columns", store, runs, 2)}
+    found["compaction"] = measure("compaction", store, runs, 1)
+    size = sum(file.stat().st_size for file in (store / SWEEP / "tables").iterdir())
+    found["compacted_megabytes"] = round(size / 1e6)
+    found["compacted"] = {name: measure(name, store, runs) for name in READINGS}
+    ray = measure("Ray", folder, ray_runs, 2)
+    scaled = round(ray["seconds"] * runs / ray_runs, 1)
+    found["ray"] = {**ray, "runs": ray_runs, "seconds_scaled_to_all_runs": scaled}
+    found["targets_seconds"] = TARGETS
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=500)
-    parser.add_argument("--folder", type=Path, help="where to keep the store; else it is deleted")
+    parser.add_argument("--ray-runs", type=int, default=200)
+    parser.add_argument("--folder", type=Path, help="of the stores; else they are deleted")
+    parser.add_argument("--write-only", action="store_true", help="measure in another call")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.child:
+        child(arguments.child, arguments.folder, arguments.runs)
+        return
     with tempfile.TemporaryDirectory() as temporary:
-        root = arguments.folder or Path(temporary)
-        if not (root / "big").exists():
-            started = time.perf_counter()
-            write_store(root, arguments.runs, arguments.epochs)
-            print(f"store written in {time.perf_counter() - started:.0f} s")
-        print(f"{'reading':24} {'seconds':>8} {'peak GB':>8} {'rows':>12}")
-        for name, statement in READINGS.items():
-            seconds, gigabytes, rows = measure(root, name, statement)
-            print(f"{name:24} {seconds:8.2f} {gigabytes:8.2f} {rows:12,}")
+        folder = arguments.folder or Path(temporary)
+        if not (folder / "store").exists():
+            write_store(folder / "store", arguments.runs, arguments.epochs)
+            write_ray_results(folder / "ray", arguments.ray_runs, arguments.epochs)
+        if arguments.write_only:
+            return
+        found = benchmark(folder, arguments.runs, arguments.epochs, arguments.ray_runs)
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

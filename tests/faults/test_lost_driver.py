@@ -14,8 +14,9 @@ import pytest
 from optuna.trial import TrialState
 
 import analysis
+from analysis.folders import open_folder
 from analysis.schema import SWEEPS
-from sweeps.store import write_table
+from sweeps.part_files import write_rows
 
 GRID = """
 name: grid
@@ -149,7 +150,8 @@ def test_changed_code_is_refused_until_accepted(undisturbed: Path) -> None:
     older = pa.array(["0.0.1+older"])
     rows = pq.read_table(file)
     column = rows.schema.get_field_index("code_version")
-    write_table(file, SWEEPS, rows.set_column(column, rows.schema.field(column), older))
+    changed = rows.set_column(column, rows.schema.field(column), older)
+    write_rows(open_folder(file), SWEEPS, [changed])
     try:
         refused = call(undisturbed, "resume", "grid")
         assert refused.returncode == 2

@@ -1,11 +1,15 @@
+import hashlib
 import json
 import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import yaml
 
 import analysis
+from analysis.schema import RUNS
 from sweeps.cli import run_command
 
 
@@ -164,3 +168,57 @@ def test_a_plan_counts_before_anything_starts(sweeps) -> None:
     assert "6 (3 seeds a trial)" in out
     assert "MB" in out
     assert not Path("results").exists()
+
+
+def test_a_manifest_says_what_an_exported_file_is(one_run, tmp_path: Path) -> None:
+    arguments = ("results", "one", "--csv", "--out", "runs.csv", "--manifest", "codecheck.yml")
+    code, _, err = one_run(*arguments)
+    assert (code, err) == (0, "")
+    manifest = yaml.safe_load(Path("codecheck.yml").read_text("utf-8"))
+    (entry,) = manifest["manifest"]
+    assert entry["file"] == "runs.csv"
+    assert entry["comment"] == "One row a run of the sweep one: 1 completed"
+    assert entry["sha256"] == hashlib.sha256(Path("runs.csv").read_bytes()).hexdigest()
+    exported = pd.read_csv("runs.csv")
+    assert [column["column"] for column in manifest["columns"]] == list(exported.columns)
+    units = {column["column"]: column["unit"] for column in manifest["columns"]}
+    assert (units["last_val_error_percent"], units["train_seconds"]) == ("%", "s")
+    assert manifest["sweep"]["spec"]["activation"]["name"] == "swish"
+    assert manifest["sweep"]["data_sha256"] == [exported["data_sha256"].iloc[0]]
+    assert len(manifest["sweep"]["code_version"]) > 5
+
+
+def test_an_exported_parquet_file_keeps_types_and_units(one_run) -> None:
+    assert one_run("results", "one", "--parquet", "--out", "runs.parquet")[0] == 0
+    schema = pq.read_schema("runs.parquet")
+    assert schema.equals(RUNS.schema)
+    assert schema.field("train_seconds").metadata[b"unit"] == b"s"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--csv", "--json"], "choose one of --csv and --json"),
+        (["--manifest", "m.yml"], "--csv --out FILE"),
+        (["--csv", "--out", "no/such/runs.csv"], "cannot write no/such/runs.csv: No such file"),
+    ],
+)
+def test_an_export_that_cannot_be_is_one_line(arguments, message: str, one_run) -> None:
+    code, out, err = one_run("results", "one", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_compact_names_what_is_damaged_and_loses_nothing(one_run, tmp_path: Path) -> None:
+    part = tmp_path / "results" / "one" / "tables" / "runs" / "late-000000.parquet"
+    part.write_bytes(b"not parquet")
+    code, _, err = one_run("compact", "one")
+    assert code == 1
+    assert err.startswith("warning: left damaged ")
+    assert str(part) in err.replace("\n", "")
+    assert part.exists()
+    part.unlink()
+    assert one_run("compact", "one") == (0, "", "")
+    assert len(analysis.load("results").runs) == 1
+    assert one_run("compact", "on")[0] == 2

@@ -1,0 +1,57 @@
+"""Rows by their keys: in order, and of those with the same key the one written last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_BLOCK = 1 << 18  # rows compared at a time, so that what is made on the way stays in the cache
+
+
+def last_rows(keys: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return which rows to take, in the order of their keys, the last of each key.
+
+    Args:
+        keys: the columns of the key, each (rows,) integers that sort as its values do.
+
+    Returns:
+        Indices of rows, or None where all rows are to be taken as they lie.
+    """
+    if all(_ascending(keys, start) for start in range(0, len(keys[0]), _BLOCK)):
+        return None
+    codes = _codes(keys)
+    order = np.argsort(codes, kind="stable")
+    codes = codes[order]
+    return order[np.append(codes[1:] != codes[:-1], True)]
+
+
+def _ascending(keys: Sequence[np.ndarray], start: int) -> bool:
+    """Return whether each row of a block comes before the next one."""
+    tied = np.True_
+    for column in keys:
+        block = column[start : start + _BLOCK + 1]
+        before, after = block[:-1], block[1:]
+        if (tied & (before > after)).any():
+            return False
+        tied = tied & (before == after)
+    return not tied.any()
+
+
+def _codes(keys: Sequence[np.ndarray]) -> np.ndarray:
+    """Return one integer a row, (rows,), that orders rows as their keys do."""
+    codes = np.zeros(len(keys[0]), dtype=np.int64)
+    radix = 1
+    for column in keys:
+        low, high = int(column.min()), int(column.max())
+        size = high - low + 1
+        if radix * size > 2**62:
+            codes = np.unique(codes, return_inverse=True)[1]
+            radix = int(codes.max()) + 1
+        if radix * size > 2**62:
+            column = np.unique(column, return_inverse=True)[1]
+            low, size = 0, int(column.max()) + 1
+        codes *= size
+        codes += column - np.int64(low)
+        radix *= size
+    return codes
