@@ -12,6 +12,7 @@ import typer
 
 from analysis.errors import StoreError
 from sweeps.cli_views import app as views
+from sweeps.extras import NotInstalledError
 from sweeps.ray_environment import ClusterError
 from sweeps.spec_file import SpecError
 from sweeps.terminal import (
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 REPORTS = (".html", ".md", ".tex")
 """What `sweeps report` names; the figures and data beside them explain themselves."""
-USER_ERRORS = (ClusterError, DataUnavailableError, SpecError, StoreError)
+USER_ERRORS = (ClusterError, DataUnavailableError, NotInstalledError, SpecError, StoreError)
 
 
 def run_command() -> int:
@@ -63,15 +64,19 @@ def run(
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="Name of the sweep.")] = None,
     address: Address = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write each run's epochs as event files too.")
+    ] = False,
 ) -> None:
     """Run a sweep here, or on the cluster of --address."""
     from sweeps.driver import prepare, run_sweep
     from sweeps.spec_file import load_spec
 
-    prepared = prepare(load_spec(spec, settings or (), name), address)
+    with errors.status("reading the specification and looking for its data"):
+        prepared = prepare(load_spec(spec, settings or (), name), address)
     _print_notes(prepared.notes)
-    name = prepared.spec.name
-    _to_the_end(root, name, lambda: run_sweep(prepared, root, console, address))
+    sweep = prepared.spec.name
+    _to_the_end(root, sweep, lambda: run_sweep(prepared, root, console, address, tensorboard))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,6 +64,22 @@ def plan(
     with errors.status("training each kind of trial for a moment, two minutes at most"):
         shown = plan_sweep(prepared, root)
     console.print(shown)
+
+
+@app.command()
+def dashboard(
+    name: SweepName,
+    root: Root = ROOT,
+    port: Annotated[int | None, typer.Option(help="Port; default: 8080 if it is free.")] = None,
+) -> None:
+    """Show a sweep's study in Optuna's dashboard, on this machine alone."""
+    from sweeps.dashboard import serve
+
+    def announce(address: str) -> None:
+        say(console, f"{address}  (Ctrl-C ends it)")
+
+    with suppress(KeyboardInterrupt):
+        serve(root, name, port, announce)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from sweeps import ray_environment
 from sweeps.changes import note_code
 from sweeps.dispatch import search
 from sweeps.early_stopping import Judge
+from sweeps.extras import optional
 from sweeps.limits import Limits
 from sweeps.live_view import LiveView
 from sweeps.overview import rows
@@ -75,7 +76,13 @@ def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
     return Prepared(spec, root, tuple(notes))
 
 
-def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | None = None) -> bool:
+def run_sweep(
+    prepared: Prepared,
+    root: Path,
+    console: Console,
+    address: str | None = None,
+    tensorboard: bool = False,
+) -> bool:
     """Run a sweep to its end, or to an interrupt, and compact what it wrote.
 
     Args:
@@ -83,6 +90,7 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
         root: where results go; the sweep makes a folder of its name in it.
         console: for the live view.
         address: a Ray cluster to run on; None: this machine.
+        tensorboard: whether each run writes its epochs as event files too.
 
     Returns:
         Whether every trial ran to an end of its own; False after an interrupt.
@@ -90,7 +98,10 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
     Raises:
         StoreError: the name is taken.
         ClusterError: no cluster there, or it lacks what a trial needs.
+        NotInstalledError: event files need a package that is not there.
     """
+    if tensorboard:
+        optional("tensorboardX", "tensorboard", "--tensorboard")
     spec = prepared.spec
     paths = SweepPaths(root.resolve(), spec.name)
     paths.check_free()
@@ -98,6 +109,8 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
     def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
         write_atomically(paths.spec, spec.to_json().encode())
         note_code(paths)
+        if tensorboard:
+            paths.tensorboard.mkdir(exist_ok=True)
         writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
         return create_study(spec, paths), Work(trial_count(spec))
 

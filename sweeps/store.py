@@ -92,6 +92,11 @@ class SweepPaths:
         return self.folder / "progress.json"
 
     @property
+    def tensorboard(self) -> Path:
+        """Event files of every run, where the sweep was asked for them."""
+        return self.folder / "tensorboard"
+
+    @property
     def lock(self) -> Path:
         """Held by the one driver of the sweep while it lives."""
         return self.folder / "driver.lock"
