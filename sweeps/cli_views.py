@@ -13,7 +13,7 @@ import typer
 from rich.console import RenderableType
 from rich.live import Live
 
-from sweeps.terminal import ROOT, Root, Settings, SpecName, SweepName, console, errors, say
+from sweeps.terminal import ROOT, Address, Root, Settings, SpecName, SweepName, console, errors, say
 
 if TYPE_CHECKING:
     from sweeps.progress import SweepView
@@ -89,16 +89,16 @@ def schema() -> None:
 
 
 @app.command()
-def doctor(root: Root = ROOT) -> None:
-    """Check versions, devices, data and storage; each line says how to mend."""
+def doctor(root: Root = ROOT, address: Address = None) -> None:
+    """Check versions, devices, data, storage, study, cluster; each line says how to mend."""
     from sweeps.doctor import checks
 
     sound = True
-    for check in checks(root):
-        sound &= check.ok
-        mark = "ok  " if check.ok else "MEND"
-        style = "green" if check.ok else "red"
-        say(console, f"{mark} {check.subject}: {check.finding}", style)
+    styles = {"ok": "green", "note": "yellow", "mend": "red"}
+    for check in checks(root, address):
+        sound &= check.mark != "mend"
+        mark = "MEND" if check.mark == "mend" else check.mark
+        say(console, f"{mark:<4} {check.subject}: {check.finding}", styles[check.mark])
     raise typer.Exit(0 if sound else 1)
 
 

@@ -23,7 +23,7 @@ from analysis.errors import StoreError
 from sweeps.continuation import stored_spec
 from sweeps.extras import optional
 from sweeps.store import SweepPaths
-from sweeps.study import storage_url
+from sweeps.study import open_storage, storage_url
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8080
@@ -57,18 +57,19 @@ def serve(root: Path, name: str, port: int | None, announce: Callable[[str], Non
     """
     paths = SweepPaths(root.resolve(), name)
     stored_spec(paths)
-    with make_dashboard(paths, port) as server:
-        address = f"http://{HOST}:{server.server_port}/dashboard/studies/{_study_id(paths)}"
+    with open_storage(storage_url(paths)) as storage, make_dashboard(storage, port) as server:
+        study = _study_id(storage, name)
+        address = f"http://{HOST}:{server.server_port}/dashboard/studies/{study}"
         announce(address)
         if sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ:
             webbrowser.open(address)
         server.serve_forever()
 
 
-def make_dashboard(paths: SweepPaths, port: int | None) -> WSGIServer:
+def make_dashboard(storage: optuna.storages.RDBStorage, port: int | None) -> WSGIServer:
     """Make the server, listening but not yet answering."""
     dashboard = optional("optuna_dashboard", "dashboard", "sweeps dashboard")
-    application = for_looking(dashboard.wsgi(_storage(paths)))
+    application = for_looking(dashboard.wsgi(storage))
     try:
         chosen = _free_port() if port is None else port
         return make_server(HOST, chosen, application, _Server, _Quiet)
@@ -89,16 +90,11 @@ def for_looking(application: Application) -> Application:
     return guarded
 
 
-def _storage(paths: SweepPaths) -> optuna.storages.RDBStorage:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.RDBStorage(storage_url(paths))
-
-
-def _study_id(paths: SweepPaths) -> int:
+def _study_id(storage: optuna.storages.RDBStorage, name: str) -> int:
     try:
-        return _storage(paths).get_study_id_from_name(paths.sweep)
+        return storage.get_study_id_from_name(name)
     except KeyError:
-        raise StoreError(f"the sweep {paths.sweep!r} has no study yet") from None
+        raise StoreError(f"the sweep {name!r} has no study yet") from None
 
 
 def _free_port() -> int:
