@@ -31,7 +31,7 @@ from sweeps.searcher import StudySearcher
 from sweeps.spec import SweepSpec
 from sweeps.spec_file import SpecError
 from sweeps.store import PartWriter, SweepPaths, compact, driver_lock, write_atomically
-from sweeps.study import OpenTrial, SweepStudy, Work, create_study
+from sweeps.study import OpenTrial, SweepStudy, Work, check_free, create_study
 from trainers.config import DataConfig
 from trainers.sources import DataUnavailableError, available, data_root, provide
 
@@ -105,6 +105,7 @@ def run_sweep(
     spec = prepared.spec
     paths = SweepPaths(root.resolve(), spec.name)
     paths.check_free()
+    check_free(spec, paths)
 
     def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
         write_atomically(paths.spec, spec.to_json().encode())

@@ -58,6 +58,11 @@ class Judge:
         curve.errors[seed, epoch] = error
         return curve.value(seed, epoch)
 
+    def values(self, trial: int) -> dict[int, float]:
+        """List a trial's values so far by step, in percent."""
+        curve = self._curve(trial)
+        return {self.step(*place): curve.value(*place) for place in sorted(curve.errors)}
+
     def step(self, seed: int, epoch: int) -> int:
         """Count the epochs of a trial, over its seeds."""
         return seed * self._epochs + epoch

@@ -6,12 +6,10 @@ so where all four are the same, its records are.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from analysis.folders import Folder
 from analysis.parts import part_files
 from analysis.schema import (
     EPOCHS,
@@ -28,6 +26,8 @@ from trainers import RunConfig
 
 FINISHED = ("completed", "diverged")
 """Ends that depend on nothing but the run itself."""
+_COMPACTED: dict[str, tuple[int | None, frozenset[str]]] = {}
+"""Ids of the runs in a compacted file, and when it was last changed: a worker looks often."""
 
 
 def take_over(config: RunConfig, paths: SweepPaths, trial: int) -> dict[str, Any] | None:
@@ -59,19 +59,19 @@ def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, A
 
 
 def _may_have(other: SweepPaths, run_id: str) -> bool:
-    """Look for a run in file names and in what compacted files have had before, which is quick."""
+    """Look for a run among file names, and among the runs that a compacted file has."""
     store = other.store
     whole = store.child(TABLES_FOLDER, f"{RUNS.name}.parquet")
     info = store.filesystem.get_file_info(whole.path)
-    if info.is_file and run_id in _run_ids(whole, info.mtime_ns):
-        return True
+    if info.is_file:
+        changed_at, known = _COMPACTED.get(whole.path, (None, frozenset()))
+        if changed_at != info.mtime_ns:
+            table = pq.read_table(whole.path, filesystem=whole.filesystem, columns=["run_id"])
+            known = frozenset(table["run_id"].to_pylist())
+            _COMPACTED[whole.path] = (info.mtime_ns, known)
+        if run_id in known:
+            return True
     return bool(part_files(store, RUNS, run_id))
-
-
-@lru_cache(maxsize=1024)
-def _run_ids(whole: Folder, _changed_at: int) -> frozenset[str]:
-    table = pq.read_table(whole.path, filesystem=whole.filesystem, columns=["run_id"])
-    return frozenset(table["run_id"].to_pylist())
 
 
 def _same_origin(row: dict[str, Any], config: RunConfig) -> bool:

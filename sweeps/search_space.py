@@ -143,7 +143,24 @@ def check(spec: SweepSpec) -> list[str]:
         notes.update(_build("activation.options", name, spec.activation.scope, own))
     for key, domain in spec.space.items():
         notes.update(_check_parameter(spec, key, domain))
+    if spec.search.algorithm == "cmaes":
+        _check_cmaes(spec)
     return list(notes)
+
+
+def _check_cmaes(spec: SweepSpec) -> None:
+    """CMA-ES moves in the ranges that every trial has; Optuna draws all others at random."""
+    names = spec.activation_names()
+    ranges = [
+        key
+        for key, domain in spec.space.items()
+        if domain.kind in ("uniform", "log", "int") and all(applies(key, name) for name in names)
+    ]
+    if len(ranges) < 2:
+        raise SpecError(
+            "search: cmaes needs at least two ranges (uniform, log, int) that apply to every"
+            f" activation; the space has {len(ranges)}; search with tpe"
+        )
 
 
 def _check_parameter(spec: SweepSpec, key: str, domain: Domain) -> dict[str, None]:

@@ -93,6 +93,9 @@ class StudySearcher:
         drawn_before = self._study.waiting()
         trial = self._study.ask()
         self._to_ask -= 1
+        for step, value in self._judge.values(trial.number).items():
+            # Epochs that the store has, and a driver that died did not live to tell of.
+            self._study.report(trial, value, step)
         params = draw(self._spec, trial)
         config_id = configure(self._spec, params, seed=0).config_id
         trial.set_user_attr("config_id", config_id)
@@ -146,6 +149,9 @@ class StudySearcher:
         if status == "completed":
             self._judge.finish(trial.number)
         if trial.study_trial is not None:
+            error = trial.result.get("objective_standard_error")
+            if error is not None:
+                trial.study_trial.set_user_attr("objective_standard_error", error)
             self._study.tell(trial.study_trial, status, self._values(trial.result))
         trial.search_seconds += time.perf_counter() - started
         self._on_change(trial, status)

@@ -245,8 +245,9 @@ class PartWriter:
 
     def _write(self, table: Table, groups: Iterable[pa.Table]) -> None:
         folder = self._sweep.child(TABLES_FOLDER, table.name)
-        if table.name not in self._next:
+        if not self._next.get(table.name):
             folder.make()
+        if table.name not in self._next:
             files = part_files(self._sweep, table, self._name)
             self._next[table.name] = 1 + max((_number(file.path) for file in files), default=-1)
         number = self._next[table.name]

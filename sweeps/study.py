@@ -161,6 +161,22 @@ class SweepStudy:
         self._changed.clear()
 
 
+def check_free(spec: SweepSpec, paths: SweepPaths) -> None:
+    """Check that a database of SWEEPS_STUDY_URL answers and has no study of the sweep's name.
+
+    Raises:
+        StoreError: it does not, or has.
+    """
+    if URL_VARIABLE not in os.environ:
+        return
+    with _open_storage(storage_url(paths)) as storage:
+        try:
+            storage.get_study_id_from_name(spec.name)
+        except KeyError:
+            return
+        raise _taken(spec)
+
+
 def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
     """Create the sweep's study.
 
@@ -173,10 +189,7 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
                 study_name=spec.name, storage=storage, directions=_directions(spec)
             )
         except optuna.exceptions.DuplicatedStudyError:
-            raise StoreError(
-                f"the database of {URL_VARIABLE} holds a study {spec.name!r} already; run with"
-                " --name ANOTHER"
-            ) from None
+            raise _taken(spec) from None
         study.set_user_attr("spec_sha256", spec.sha256)
         study.set_user_attr("objective", _objective_text(spec))
         return _in_memory(spec, storage, study._study_id)
@@ -244,6 +257,13 @@ def open_storage(url: str) -> Iterator[RDBStorage]:
     except (DBAPIError, optuna.exceptions.StorageInternalError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
         raise StoreError(f"no study in {shown_url(url)}: {_first_line(cause)}") from None
+
+
+def _taken(spec: SweepSpec) -> StoreError:
+    return StoreError(
+        f"the database of {URL_VARIABLE} holds a study {spec.name!r} already; run with"
+        " --name ANOTHER"
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -35,9 +35,9 @@ class Told:
         self.url = f"sqlite:///{self.paths.study}"
         self.changes: list[tuple[int, str]] = []
         self.study = reopen_study(spec, self.paths, 0) if again else create_study(spec, self.paths)
-        judge = Judge(spec.early_stopping, len(spec.seeds), spec.recipe.epochs)
+        self.judge = Judge(spec.early_stopping, len(spec.seeds), spec.recipe.epochs)
         work = Work(trial_count(spec) - len(self.study.ended()))
-        self.searcher = StudySearcher(spec, self.study, judge, self.note, work)
+        self.searcher = StudySearcher(spec, self.study, self.judge, self.note, work)
 
     def note(self, trial: OpenTrial, status: str) -> None:
         self.changes.append((trial.number, status))
@@ -81,9 +81,11 @@ def test_the_study_is_told_the_truth(told: Told, result: dict, state: TrialState
 
 def test_the_objective_is_the_study_s_value(told: Told) -> None:
     told.searcher.next("w1")
-    told.searcher.end("w1", {"status": "completed", "objective": 2.5})
+    outcome = {"status": "completed", "objective": 2.5, "objective_standard_error": 0.25}
+    told.searcher.end("w1", outcome)
     (trial,) = told.trials()
     assert trial.value == 2.5
+    assert trial.user_attrs["objective_standard_error"] == 0.25
     assert trial.user_attrs["status"] == "completed"
     assert len(trial.user_attrs["config_id"]) == 16
 
@@ -98,6 +100,18 @@ def test_a_pruned_trial_keeps_its_values_by_step(told: Told) -> None:
     assert trial.state is TrialState.PRUNED
     # The second seed's first epoch is the trial's tenth; its value is the mean over both seeds.
     assert trial.intermediate_values == {1: 50.0, 2: 40.0, 10: 40.0}
+
+
+def test_epochs_that_only_the_store_knows_are_told_on_resume(tmp_path: Path) -> None:
+    spec = spec_of()
+    first = Told(spec, tmp_path)
+    first.searcher.next("w1")
+    first.study.save()  # and the driver dies, while the worker records two epochs
+    second = Told(spec, tmp_path, again=True)
+    second.judge.recall([(0, 0, 1, 50.0), (0, 0, 2, 40.0)], ())
+    second.searcher.next("w1")
+    second.searcher.end("w1", {"status": "pruned", "objective": None})
+    assert second.trials()[0].intermediate_values == {1: 50.0, 2: 40.0}
 
 
 def test_the_budget_is_the_end(told: Told) -> None:
