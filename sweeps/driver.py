@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,11 @@ from sweeps import ray_environment
 from sweeps.changes import note_code
 from sweeps.dispatch import search
 from sweeps.early_stopping import Judge
+from sweeps.extras import optional
 from sweeps.limits import Limits
+from sweeps.live_view import LiveView
 from sweeps.overview import rows
-from sweeps.progress import LiveView, SweepView
+from sweeps.progress import SweepView
 from sweeps.provenance import code_version, versions
 from sweeps.search_space import check, trial_count
 from sweeps.searcher import StudySearcher
@@ -74,7 +76,13 @@ def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
     return Prepared(spec, root, tuple(notes))
 
 
-def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | None = None) -> bool:
+def run_sweep(
+    prepared: Prepared,
+    root: Path,
+    console: Console,
+    address: str | None = None,
+    tensorboard: bool = False,
+) -> bool:
     """Run a sweep to its end, or to an interrupt, and compact what it wrote.
 
     Args:
@@ -82,6 +90,7 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
         root: where results go; the sweep makes a folder of its name in it.
         console: for the live view.
         address: a Ray cluster to run on; None: this machine.
+        tensorboard: whether each run writes its epochs as event files too.
 
     Returns:
         Whether every trial ran to an end of its own; False after an interrupt.
@@ -89,7 +98,10 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
     Raises:
         StoreError: the name is taken.
         ClusterError: no cluster there, or it lacks what a trial needs.
+        NotInstalledError: event files need a package that is not there.
     """
+    if tensorboard:
+        optional("tensorboardX", "tensorboard", "--tensorboard")
     spec = prepared.spec
     paths = SweepPaths(root.resolve(), spec.name)
     paths.check_free()
@@ -98,6 +110,8 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
     def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
         write_atomically(paths.spec, spec.to_json().encode())
         note_code(paths)
+        if tensorboard:
+            paths.tensorboard.mkdir(exist_ok=True)
         writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
         return create_study(spec, paths), Work(trial_count(spec))
 
@@ -116,9 +130,11 @@ def drive(
 ) -> bool:
     """Do a sweep's work on a cluster: what `start` says, once the sweep's folder is ours."""
     ray_environment.prepare()
-    from sweeps.tuning import cluster, worker_pool  # imports ray, which reads its environment
+    with ExitStack() as stack:
+        with console.status(f"starting Ray{f' at {address}' if address else ''}"):
+            from sweeps.tuning import cluster, worker_pool  # ray reads its environment now
 
-    with cluster(address, prepared.spec.resources) as slots:
+            slots = stack.enter_context(cluster(address, prepared.spec.resources))
         paths.create(again)
         with driver_lock(paths), gentle_termination() as interrupt:
             writer = PartWriter(paths, "driver")
@@ -126,7 +142,7 @@ def drive(
             rows = TrialRows(paths.sweep, writer)
             limits = Limits(prepared.spec, paths)
             reason = ""
-            with LiveView(view, console) as show:
+            with LiveView(view, console, _publisher(paths), lambda: interrupt.reason) as show:
 
                 def on_change(trial: OpenTrial, status: str) -> None:
                     rows.note(trial, status)
@@ -289,7 +305,20 @@ def close_runs(paths: SweepPaths, writer: PartWriter) -> None:
 
 
 def _view(spec: SweepSpec, trials: int, notes: tuple[str, ...]) -> SweepView:
-    return SweepView(spec.name, trials, len(spec.seeds), spec.recipe.epochs, notes=list(notes))
+    seeds, epochs = len(spec.seeds), spec.recipe.epochs
+    return SweepView(spec.name, trials, seeds, epochs, spec.subject, notes=list(notes))
+
+
+def _publisher(paths: SweepPaths) -> Callable[[str], None]:
+    """Keep the view in a file, replaced as a whole; a crash may lose it, for the store has all."""
+    temporary = paths.progress.with_suffix(".tmp")
+
+    def publish(text: str) -> None:
+        with suppress(OSError):  # a full disk is the store's to report
+            temporary.write_text(text, "utf-8")
+            temporary.replace(paths.progress)
+
+    return publish
 
 
 def _check_devices(spec: SweepSpec) -> None:

@@ -21,6 +21,7 @@ from sweeps.provenance import code_version
 from sweeps.reuse import take_over
 from sweeps.search_space import PENALISED, SPLINES
 from sweeps.store import PartWriter, Row, SweepPaths, run_row
+from sweeps.tensorboard import RunEvents
 from trainers import EpochRecord, Event, Record, RunConfig, RunRecord, Snapshot
 
 ENDED = ("completed", "diverged", "pruned")
@@ -51,6 +52,9 @@ class RunRecorder:
         self._epochs = config.recipe.epochs
         self._seconds: dict[int, float] = {}
         self._waiting: dict[str, list[Row]] = {}
+        self._events: RunEvents | None = None
+        if self.ended is None and paths.tensorboard.is_dir():
+            self._events = RunEvents(paths.tensorboard, trial, config.seed)
 
     def __call__(self, record: Record) -> None:
         """Write a record; when this returns, it survives a crash.
@@ -63,6 +67,8 @@ class RunRecorder:
             self._add(FUNCTIONS, self._function(record))
         elif isinstance(record, EpochRecord):
             self._seconds[record.epoch] = record.epoch_seconds
+            if self._events is not None:
+                self._events(record)
             self._add(EPOCHS, {**self._key, **vars(record)})
             if record.epoch < self._epochs:
                 self._write()
@@ -74,10 +80,12 @@ class RunRecorder:
                 self._add(RUNS, self._run)
                 self._write()
         else:
+            self._close_events()
             self._end(record)
 
     def fail(self, reason: str) -> None:
         """Record a run that ended with an exception; what it recorded before stays."""
+        self._close_events()
         now = datetime.now(UTC)
         event = {"at": now, "kind": "error", "epoch": 0, "detail": traceback.format_exc()}
         self._add(EVENTS, {**self._key, **event})
@@ -92,6 +100,10 @@ class RunRecorder:
         names = sorted(self._waiting, key=lambda name: name == RUNS.name)
         self._writer.write_all([(TABLES[name], self._waiting[name]) for name in names])
         self._waiting.clear()
+
+    def _close_events(self) -> None:
+        if self._events is not None:
+            self._events.close()
 
     def _recall_seconds(self) -> None:
         rows = self._writer.read(EPOCHS)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -34,6 +35,7 @@ SPLINE_PARAMETERS = ("s", "k")
 PENALTIES = ("lambda_sum", "lambda_prod")
 PENALISED = "polyneuron_r"
 SCOPES = ("layer", "channel", "neuron")
+MOST_POINTS = 100_000
 RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
@@ -132,6 +134,9 @@ def check(spec: SweepSpec) -> list[str]:
     for option in spec.activation.options:
         known = list(_options(spec.activation.name))
         _known(f"activation.options.{option}", option, known, "option")
+    points = math.prod(len(domain.values) for domain in spec.space.values())
+    if spec.search.algorithm == "grid" and points > MOST_POINTS:
+        raise SpecError(f"space: its grid has {points:,} points; at most {MOST_POINTS:,} are run")
     notes: dict[str, None] = {}
     for name in spec.activation_names():
         own = dict(spec.activation.options) if name == spec.activation.name else {}

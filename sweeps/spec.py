@@ -193,6 +193,15 @@ class SweepSpec(Section):
         return f"{self.network.name}/{self.data.name}"
 
     @property
+    def subject(self) -> str:
+        """What is searched and how, in a few words."""
+        names = self.activation_names()
+        activation = names[0] if len(names) == 1 else f"{len(names)} activations"
+        seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        runs = f"{seeds} x {self.recipe.epochs} epochs"
+        return f"{activation} on {self.benchmark}, {self.search.algorithm}, {runs} a trial"
+
+    @property
     def sha256(self) -> str:
         """Hash of the resolved specification, whatever the order of its keys."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)

@@ -22,6 +22,7 @@ KINDS = ("uniform", "log", "int", "choice", "grid")
 UNION_MEMBERS = ("bool", "int", "float", "str")
 SHORT = {"search": "algorithm", "early_stopping": "rule", "objective": "metric"}
 """What a word in a section's place stands for; elsewhere it is a name."""
+MOST_SEEDS = 10_000
 PLAIN_WORDS = {
     "a valid array": "a list",
     "a valid integer": "an integer",
@@ -33,6 +34,10 @@ PLAIN_WORDS = {
 
 class SpecError(ValueError):
     """A specification that cannot be run; the message names the field, the value and the mend."""
+
+
+UNREADABLE = (yaml.YAMLError, SpecError, TypeError, ValueError, RecursionError)
+"""What goes wrong with text that is no YAML, or YAML that is no data."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -70,7 +75,7 @@ def load_spec(source: str, overrides: Sequence[str] = (), name: str | None = Non
     Raises:
         SpecError: with one or two lines that say what to mend.
     """
-    raw = _parse_yaml(_read(source), source)
+    raw = parse_yaml(_read(source), source)
     raw = with_settings(raw, overrides)
     if name is not None:
         raw["name"] = name
@@ -79,10 +84,16 @@ def load_spec(source: str, overrides: Sequence[str] = (), name: str | None = Non
 
 
 def with_settings(raw: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Apply `key=value` settings to a specification that was read but not yet checked."""
+    """Apply `key=value` settings to a specification that was read but not yet checked.
+
+    Raises:
+        SpecError: a setting cannot be read, or would have no effect.
+    """
     changed = copy.deepcopy(dict(raw))
     for override in overrides:
         _override(changed, override)
+    for override in overrides:
+        _refuse_idle(changed, override.partition("=")[0].strip())
     return changed
 
 
@@ -114,9 +125,16 @@ def _read(source: str) -> str:
         raise SpecError(f"cannot read the specification {source!r}: {error}") from None
 
 
-def _parse_yaml(text: str, source: str) -> dict[str, Any]:
+def parse_yaml(text: str, source: str) -> dict[str, Any]:
+    """Read keys and values from YAML text; `source` is named in errors.
+
+    Raises:
+        SpecError: it is no YAML, or something else than keys and values.
+    """
     try:
         raw = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise SpecError(f"{source}: sections within sections without end") from None
     except yaml.YAMLError as error:
         where = " ".join(str(error).split())
         raise SpecError(f"{source} is not YAML: {where}") from None
@@ -130,14 +148,19 @@ def _parse_yaml(text: str, source: str) -> dict[str, Any]:
 def _override(raw: dict[str, Any], override: str) -> None:
     """Apply one `key=value` in place."""
     path, equals, text = override.partition("=")
+    path = path.strip()
     if not equals or not path:
         raise SpecError(f"--set takes key=value, as in --set recipe.epochs=5; got {override!r}")
     try:
         value = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, SpecError, TypeError, ValueError):
+    except UNREADABLE:
         raise SpecError(f"--set {path}: the value {text!r} is not YAML") from None
-    # Names inside `space` carry dots themselves, as apl.s does.
-    keys = path.split(".", 1) if path.startswith("space.") else path.split(".")
+    keys = path.split(".")
+    if keys[0] == "space" and len(keys) > 1:
+        # Names inside `space` carry dots themselves, as apl.s does.
+        name, dot, kind = path.removeprefix("space.").rpartition(".")
+        keys = ["space", name if dot and kind in KINDS else path.removeprefix("space.")]
+        value = {kind: value} if dot and kind in KINDS else value
     section = raw
     for key in keys[:-1]:
         inner = section.setdefault(key, {})
@@ -147,6 +170,19 @@ def _override(raw: dict[str, Any], override: str) -> None:
             raise SpecError(f"--set {path}: {key} is no section; it is {inner!r}")
         section = inner
     section[keys[-1]] = value
+
+
+def _refuse_idle(raw: Mapping[str, Any], path: str) -> None:
+    """Refuse a setting of something that the space gives to each trial."""
+    section, _, rest = path.partition(".")
+    name = rest.removeprefix("options.") if section in ("recipe", "activation") else ""
+    key = "activation" if path in ("activation", "activation.name") else name
+    space = raw.get("space")
+    if key and isinstance(space, Mapping) and key in space:
+        raise SpecError(
+            f"--set {path}: it would have no effect, for the space gives {key} to each trial;"
+            f" set space.{key} instead"
+        )
 
 
 def _spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +200,9 @@ def _spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
     if type(seeds) is int:
         if seeds < 1:
             raise SpecError(f"seeds: a trial needs at least one seed; got {seeds}")
-        seeds = list(range(min(seeds, 100_000)))
+        if seeds > MOST_SEEDS:
+            raise SpecError(f"seeds: at most {MOST_SEEDS:,} a trial; got {seeds:,}")
+        seeds = list(range(seeds))
     full["seeds"] = seeds
     full["recipe"] = _with_paper_recipe(full)
     if isinstance(full.get("space"), Mapping):

@@ -87,6 +87,16 @@ class SweepPaths:
         return self.folder / "log.txt"
 
     @property
+    def progress(self) -> Path:
+        """What the driver shows now, for other processes."""
+        return self.folder / "progress.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files of every run, where the sweep was asked for them."""
+        return self.folder / "tensorboard"
+
+    @property
     def lock(self) -> Path:
         """Held by the one driver of the sweep while it lives."""
         return self.folder / "driver.lock"

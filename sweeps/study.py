@@ -183,7 +183,7 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
     Raises:
         StoreError: no database there, or the name is taken in it.
     """
-    with _open_storage(storage_url(paths)) as storage:
+    with open_storage(storage_url(paths)) as storage:
         try:
             study = optuna.create_study(
                 study_name=spec.name, storage=storage, directions=_directions(spec)
@@ -208,13 +208,13 @@ def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> Sweep
     Raises:
         StoreError: no database there, or not the one that the sweep began with.
     """
-    with _open_storage(storage_url(paths)) as storage:
+    with open_storage(storage_url(paths)) as storage:
         try:
             study_id = storage.get_study_id_from_name(spec.name)
         except KeyError:
             if trials_known > 0:
                 raise StoreError(
-                    f"the study of {spec.name!r} is not in {_place(storage_url(paths))}: set"
+                    f"the study of {spec.name!r} is not in {shown_url(storage_url(paths))}: set"
                     f" {URL_VARIABLE} as it was when the sweep began"
                 ) from None
             return create_study(spec, paths)  # the driver died before it had made one
@@ -226,10 +226,7 @@ def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> Sweep
 def storage_url(paths: SweepPaths) -> str:
     """Name the database of a sweep's study; it may hold a password, so show it to nobody."""
     url = os.environ.get(URL_VARIABLE)
-    if url is None or paths.study.exists():
-        return f"sqlite:///{paths.study}"
-    # SQLAlchemy's own default is the older driver, psycopg2.
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return f"sqlite:///{paths.study}" if url is None or paths.study.exists() else url
 
 
 @contextmanager
@@ -244,7 +241,14 @@ def without_study_url() -> Iterator[None]:
 
 
 @contextmanager
-def _open_storage(url: str) -> Iterator[RDBStorage]:
+def open_storage(url: str) -> Iterator[RDBStorage]:
+    """Open a database of studies.
+
+    Raises:
+        StoreError: it is none, or does not answer.
+    """
+    # SQLAlchemy's own default is the older driver, psycopg2.
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         yield RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
@@ -252,7 +256,7 @@ def _open_storage(url: str) -> Iterator[RDBStorage]:
         raise StoreError(f"{URL_VARIABLE} names no database: {_first_line(error)}") from None
     except (DBAPIError, optuna.exceptions.StorageInternalError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
-        raise StoreError(f"no study in {_place(url)}: {_first_line(cause)}") from None
+        raise StoreError(f"no study in {shown_url(url)}: {_first_line(cause)}") from None
 
 
 def _taken(spec: SweepSpec) -> StoreError:
@@ -266,7 +270,8 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _place(url: str) -> str:
+def shown_url(url: str) -> str:
+    """Write a database's address without its password."""
     return make_url(url).render_as_string(hide_password=True)
 
 

@@ -13,6 +13,7 @@ import os
 import queue
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from ray.exceptions import AuthenticationError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeps.mailbox import PLACES, Letter, Mailbox
-from sweeps.ray_environment import ClusterError
+from sweeps.ray_environment import ClusterError, check_answers
 from sweeps.spec import ResourcesSection, SweepSpec
 from sweeps.store import SweepPaths
 from sweeps.study import without_study_url
@@ -33,6 +34,8 @@ from sweeps.trainable import WorkerSettings, trainable
 
 FAILED_STARTS = 5
 """Losses in a row, without a word from any worker, after which none can be expected to start."""
+JOIN_SECONDS = 30.0
+"""How long to wait for a cluster's machines: a head alone may have no CPU to offer."""
 END_SECONDS = 10.0
 """How long workers that have no more work may take to leave."""
 
@@ -44,6 +47,8 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
     Raises:
         ClusterError: with what to do.
     """
+    if address is not None:
+        check_answers(address)
     try:
         with without_study_url():
             ray.init(
@@ -56,9 +61,12 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
     except (ConnectionError, RuntimeError, ValueError, AuthenticationError) as error:
         place = f"at {address}" if address else "on this machine"
         reason = str(error).strip().splitlines()[0]
+        if address is not None and "connect" in reason.lower():
+            # It answered a moment ago, and Ray words a wrong token as a failed connection.
+            reason = "it answers and refuses us: is RAY_AUTH_TOKEN_PATH that of its own token?"
         raise ClusterError(f"no Ray cluster {place}: {reason}. Try `sweeps doctor`") from None
     try:
-        yield _slots(resources)
+        yield _slots(resources, 0 if address is None else JOIN_SECONDS)
     finally:
         ray.shutdown()
 
@@ -223,11 +231,17 @@ def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[-1] if lines else ''}".rstrip(": ")
 
 
-def _slots(resources: ResourcesSection) -> int:
-    offered = ray.cluster_resources()
-    slots = int(offered.get("CPU", 0) / resources.cpus)
-    if resources.gpus > 0:
-        slots = min(slots, int(offered.get("GPU", 0) / resources.gpus))
+def _slots(resources: ResourcesSection, patience: float) -> int:
+    """Count how many trials fit; machines of a young cluster join it within `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        offered = ray.cluster_resources()
+        slots = int(offered.get("CPU", 0) / resources.cpus)
+        if resources.gpus > 0:
+            slots = min(slots, int(offered.get("GPU", 0) / resources.gpus))
+        if slots >= 1 or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
     if slots < 1:
         raise ClusterError(
             f"a trial asks for {resources.cpus:g} CPUs and {resources.gpus:g} GPUs, and the cluster"

@@ -3,10 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from sweeps.spec import SweepSpec
 from sweeps.spec_file import SpecError, bundled_names, load_spec, parse_spec, with_settings
 
 SOUND = {
@@ -220,70 +217,6 @@ def test_a_setting_goes_into_a_section_given_by_its_name() -> None:
 def test_a_malformed_setting_is_refused(setting: str) -> None:
     with pytest.raises(SpecError):
         parse_spec(with_settings(SOUND, [setting]))
-
-
-LEAVES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 12),
-    st.floats(),
-    st.sampled_from(["", "grid", "tpe", "mnist", "relu", "lenet5", "s", "1e-4"]),
-    st.text(max_size=5),
-)
-ANYTHING = st.recursive(
-    LEAVES,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(["name", "int", "log", "grid", "choice", "s", "kind", "values", "x"]),
-            inner,
-            max_size=3,
-        ),
-    ),
-    max_leaves=6,
-)
-FIELDS = "recipe/epochs recipe/betas space/s space/x search/trials data/name data/train_images"
-MORE_FIELDS = "activation/options network/name x resources/cpus"
-PLACES = st.sampled_from([*SweepSpec.model_fields, *FIELDS.split(), *MORE_FIELDS.split()])
-
-
-def refusal(raw: dict) -> str | None:
-    try:
-        parse_spec(raw)
-    except SpecError as error:
-        return str(error)
-    return None
-
-
-@settings(max_examples=400, deadline=None, derandomize=True)
-@given(st.lists(st.tuples(PLACES, ANYTHING), min_size=1, max_size=3))
-def test_any_mutation_is_accepted_or_refused_in_two_lines(
-    mutations: list[tuple[str, object]],
-) -> None:
-    raw = copy.deepcopy(SOUND)
-    for path, value in mutations:
-        section, _, key = path.rpartition("/")
-        if section and isinstance(raw.get(section), dict):
-            raw[section][key] = value
-        else:
-            raw[section or key] = value
-    message = refusal(raw)
-    if message is not None:
-        assert 1 <= len(message.splitlines()) <= 2
-    else:
-        spec = parse_spec(raw)
-        assert parse_spec(spec.model_dump(mode="json")) == spec
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.text(max_size=60))
-def test_any_text_is_accepted_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
-    file = tmp_path_factory.mktemp("spec") / "any.yaml"
-    file.write_text(text, "utf-8")
-    with pytest.raises(SpecError):
-        load_spec(str(file))
 
 
 def test_a_specification_written_as_yaml_is_the_same(tmp_path: Path) -> None:
