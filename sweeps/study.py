@@ -169,7 +169,7 @@ def check_free(spec: SweepSpec, paths: SweepPaths) -> None:
     """
     if URL_VARIABLE not in os.environ:
         return
-    with _open_storage(storage_url(paths)) as storage:
+    with open_storage(storage_url(paths)) as storage:
         try:
             storage.get_study_id_from_name(spec.name)
         except KeyError:
