@@ -155,7 +155,7 @@ def time_text(view: SweepView, now: float) -> str:
 
 def silent_texts(view: SweepView, now: float) -> list[str]:
     """Name the running trials of which nothing was heard for far longer than an epoch takes."""
-    seconds = view.seconds_at_work(now)
+    seconds = view.seconds_at_work(view.last_epoch_at or now)
     usual = seconds * len(view.running) / view.epochs_heard if seconds else 0.0
     limit = max(SILENT_SECONDS, 5 * usual)
     return [

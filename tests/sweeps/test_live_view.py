@@ -30,7 +30,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 def half_done(clock: Callable[[float], None]) -> SweepView:
     """Two workers, from 30 s on an epoch each every 10 s; one of four trials has diverged."""
-    view = SweepView("mine", 4, seeds=2, epochs=5, subject="polyneuron_r on lenet5/mnist")
+    view = SweepView(
+        "mine", 4, seeds=2, epochs=5, subject="polyneuron_r on lenet5/mnist", started_at=0.0
+    )
     for number in (0, 1):
         view.update(open_trial(number), "running")
     for epoch in (1, 2, 3):
@@ -73,7 +75,7 @@ def test_parameters_have_columns_where_there_is_room(clock) -> None:
     wide = drawn(view, 50.0, 120)
     assert "λ_sum" in wide
     assert "λ_sum=1.5e-4 lr" not in wide.partition("best")[2].partition("\n")[2]
-    assert "█▄▁" in wide
+    assert "█▅▁" in wide
 
 
 def test_the_pace_leaves_out_the_start_of_ray(clock) -> None:
