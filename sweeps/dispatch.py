@@ -117,5 +117,5 @@ def search(
     finally:
         searcher.close_open("interrupted")
         record()
-        pool.exchange(answers, 0.0)
+    pool.exchange(answers, 0.0)
     return reason

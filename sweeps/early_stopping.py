@@ -46,11 +46,14 @@ class Judge:
         for trial, seed, epoch, error in epochs:
             self._curve(trial).errors[seed, epoch] = error
         for trial in finished:
-            self.finish(trial)
+            self.end(trial, completed=True)
 
-    def finish(self, trial: int) -> None:
-        """Note that a trial trained to its end."""
-        self._curve(trial).finished = True
+    def end(self, trial: int, completed: bool) -> None:
+        """Note that a trial came to an end; without a rule nobody is compared with it."""
+        if self._stopping.rule == "none":
+            self._curves.pop(trial, None)
+        elif completed:
+            self._curve(trial).finished = True
 
     def value(self, trial: int, seed: int, epoch: int, error: float) -> float:
         """Take in an epoch and return the trial's value there, in percent."""

@@ -109,9 +109,10 @@ class StudySearcher:
         trial = self._held[worker].trial
         trial.result = {"run": seed, "epoch": epoch, "val_error_percent": error}
         value = self._judge.value(trial.number, seed, epoch, error)
-        if trial.study_trial is not None:
-            self._study.report(trial.study_trial, value, self._judge.step(seed, epoch))
         self._on_change(trial, "running")
+        if trial.study_trial is None:
+            return ""  # its end is known, and more seeds do not change that
+        self._study.report(trial.study_trial, value, self._judge.step(seed, epoch))
         return self._judge.verdict(trial.number, seed, epoch)
 
     def end(self, worker: str, outcome: dict[str, Any]) -> None:
@@ -146,8 +147,7 @@ class StudySearcher:
 
     def _close(self, trial: OpenTrial, status: str) -> None:
         started = time.perf_counter()
-        if status == "completed":
-            self._judge.finish(trial.number)
+        self._judge.end(trial.number, status == "completed")
         if trial.study_trial is not None:
             error = trial.result.get("objective_standard_error")
             if error is not None:

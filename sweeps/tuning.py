@@ -22,7 +22,7 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.exceptions import AuthenticationError
+from ray.exceptions import AuthenticationError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeps.mailbox import PLACES, Letter, Mailbox
@@ -87,7 +87,14 @@ class WorkerPool:
         Raises:
             ClusterError: workers do not start, or Ray Tune failed.
         """
-        letters: list[Letter] = ray.get(self._mailbox.exchange.remote(answers, seconds))
+        letters: list[Letter]
+        try:
+            letters = ray.get(self._mailbox.exchange.remote(answers, seconds))
+        except RayError as error:
+            raise ClusterError(
+                f"the Ray cluster is gone: {_first_line(error)}. The results are safe; go on with"
+                " `sweeps resume`"
+            ) from None
         if letters:
             self._silent_losses = 0
         elif self.failure is not None:

@@ -174,35 +174,37 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        ours = [engine(arguments.trials, one, root) for one in arguments.searches]
-        plain = [
-            ray_tune(arguments.plain_trials if reuse else arguments.plain_trials // 4, reuse, root)
-            for reuse in (True, False)
-        ]
-    result = {
+    result: dict[str, object] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
         "load_before": os.getloadavg()[0],
+        "niceness": os.nice(0),
         "slots": SLOTS,
         "versions": versions(),
-        "engine": ours,
-        "ray_tune": plain,
+        "engine": [],
+        "ray_tune": [],
     }
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     print("milliseconds a trial and slot, warm")
-    for one in ours:
-        cost = one["control_plane_milliseconds"]
-        print(
-            f"  this engine, {one['search']}, {one['trials']} trials: median {cost['median']:.1f}"
-        )  # type: ignore[index]
-        print(f"    p10, p90: {cost['p10']:.1f}, {cost['p90']:.1f}")  # type: ignore[index]
-        print(f"    columns: {one['columns_median_milliseconds']}")
-        print(f"    driver, MB: {one['driver_megabytes']}")
-    for one in plain:
-        cost = one["milliseconds_a_trial_and_slot"]
-        print(f"  Ray Tune + OptunaSearch, reuse_actors={one['reuse_actors']}: {cost:.0f}")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for algorithm in arguments.searches:
+            ours = engine(arguments.trials, algorithm, root)
+            _keep(result, "engine", ours, arguments.out)
+            cost = ours["control_plane_milliseconds"]
+            print(f"  this engine, {algorithm}, {arguments.trials} trials: {cost}")
+            print(f"    columns, median: {ours['columns_median_milliseconds']}")
+            print(f"    driver, MB: {ours['driver_megabytes']}", flush=True)
+        for reuse in (True, False):
+            trials = arguments.plain_trials if reuse else arguments.plain_trials // 4
+            plain = ray_tune(trials, reuse, root)
+            _keep(result, "ray_tune", plain, arguments.out)
+            cost = plain["milliseconds_a_trial_and_slot"]
+            print(f"  Ray Tune + OptunaSearch, reuse_actors={reuse}: {cost:.0f}", flush=True)
+
+
+def _keep(result: dict[str, object], kind: str, figures: dict[str, object], out: Path) -> None:
+    result[kind] = [*result[kind], figures]  # type: ignore[misc]
+    out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

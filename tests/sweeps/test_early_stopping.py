@@ -64,7 +64,7 @@ def test_the_median_rule_waits_for_its_quorum_and_its_grace() -> None:
         assert run(judge, trial, [error] * 5) is None
     assert run(judge, 3, [99.0] * 5) is None  # nobody has finished yet
     for trial in range(3):
-        judge.finish(trial)
+        judge.end(trial, completed=True)
     assert run(judge, 4, [31.0] * 5) == 2
     assert run(judge, 5, [30.0] * 5) is None
     assert run(judge, 6, [29.0, 99.0, 99.0, 99.0, 99.0]) is None  # its best counts
@@ -102,7 +102,7 @@ def test_a_judge_that_recalls_the_store_judges_as_one_that_never_stopped(
             if judge.verdict(trial, 0, epoch):
                 ended[trial] = epoch
             elif epoch == 9:
-                judge.finish(trial)
+                judge.end(trial, completed=True)
                 finished.add(trial)
         return ended
 
@@ -113,6 +113,6 @@ def test_a_judge_that_recalls_the_store_judges_as_one_that_never_stopped(
 def test_a_verdict_says_what_was_compared(rule: str) -> None:
     judge = Judge(EarlyStoppingSection(rule=rule, startup_trials=1), seeds=1, epochs=9)
     run(judge, 0, [10.0] * 9)
-    judge.finish(0)
+    judge.end(0, completed=True)
     judge.value(1, 0, 1, 20.0)
     assert "20.00 %" in judge.verdict(1, 0, 1)
