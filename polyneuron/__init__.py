@@ -76,7 +76,9 @@ from polyneuron.activations.relu import ReLU
 from polyneuron.activations.swish import Swish
 from polyneuron.basis import basis, basis_derivative
 from polyneuron.initialization import PolyNeuronWarning
+from polyneuron.joint_solve import JointSolve
 from polyneuron.kernels import evaluate
+from polyneuron.normalised import normalised_activation
 from polyneuron.penalties import penalties
 from polyneuron.replacement import replace_activations
 from polyneuron.system import SingularSystemError, solve_coefficients, solve_isolated
@@ -84,6 +86,7 @@ from polyneuron.system import SingularSystemError, solve_coefficients, solve_iso
 __all__ = [
     "APL",
     "Activation",
+    "JointSolve",
     "PolyNeuron",
     "PolyNeuronOrdered",
     "PolyNeuronR",
@@ -100,6 +103,7 @@ __all__ = [
     "evaluate",
     "is_learned",
     "make_activation",
+    "normalised_activation",
     "penalties",
     "replace_activations",
     "solve_coefficients",

@@ -7,6 +7,30 @@ spline's pieces do not. Both are the same function: f'' is piecewise linear and 
 import torch
 from torch import Tensor
 
+MIN_RELATIVE_GAP = 1e-6
+"""Control points closer than this part of their span count as one: the system is singular."""
+
+
+def natural_spline(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The natural cubic splines through control points (A, s) in any order.
+
+    Returns:
+        knots (A, s), ascending; heights and slopes (A, s) at them; a mask (A,) of the functions
+        without a unique spline, whose slopes mean nothing.
+    """
+    knots, order = c_x.sort(dim=1)
+    heights = c_y.gather(1, order)
+    m = knot_slopes(knots, heights)
+    singular = coincident_neighbours(knots.detach()) | ~torch.isfinite(m.detach()).all(dim=1)
+    return knots, heights, m, singular
+
+
+def coincident_neighbours(c_x: Tensor) -> Tensor:
+    """Mask (A,) of the functions with two control points, ascending (A, s), that count as one."""
+    span = c_x[:, -1] - c_x[:, 0]
+    # Not `gap <= limit`: a NaN gap must count as bad too.
+    return ~(c_x.diff(dim=1).amin(dim=1) > MIN_RELATIVE_GAP * span)
+
 
 def knot_slopes(c_x: Tensor, c_y: Tensor) -> Tensor:
     """Slopes (A, s) at the knots of the natural cubic spline through ascending points (A, s).

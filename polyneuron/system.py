@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from polyneuron.basis import basis, basis_derivative, check_order
-from polyneuron.natural_spline import spline_coefficients
-
-MIN_RELATIVE_GAP = 1e-6
-"""Control points closer than this part of their span count as one point: the system is singular."""
+from polyneuron.natural_spline import (
+    MIN_RELATIVE_GAP,
+    coincident_neighbours,
+    spline_coefficients,
+)
 
 MIN_RCOND_IN_EPS = 16
 """Rounding the points, by eps of their dtype, moves an exact singular scale by a few eps."""
@@ -129,13 +130,6 @@ def _reason(c_x: Tensor, c_y: Tensor) -> str:
 def coincident(c_x: Tensor) -> Tensor:
     """Mask (A,) of the functions with two control points (A, s) that count as one."""
     return coincident_neighbours(c_x.sort(dim=1).values)
-
-
-def coincident_neighbours(c_x: Tensor) -> Tensor:
-    """As `coincident`, for control points in ascending order."""
-    span = c_x[:, -1] - c_x[:, 0]
-    # Not `gap <= limit`: a NaN gap must count as bad too.
-    return ~(c_x.diff(dim=1).amin(dim=1) > MIN_RELATIVE_GAP * span)
 
 
 def _interpolate(c_x: Tensor, c_y: Tensor, k: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from polyneuron import SingularSystemError
+from polyneuron import JointSolve, SingularSystemError
 from trainers.augment import Augmentation, Draws, Normaliser, draw_epoch
 from trainers.config import RunConfig
 from trainers.datasets import Images
@@ -34,6 +34,7 @@ class Training:
     net: nn.Module
     optimizer: torch.optim.Optimizer
     objective: Objective
+    joint_solve: JointSolve
     images: Images
     normalise: Normaliser
     augmentation: Augmentation
@@ -51,7 +52,7 @@ class EpochTotals:
     seconds: float
 
 
-class _Pass:
+class TrainingPass:
     """The state of one epoch: its draws, and what each step left on the device."""
 
     def __init__(self, training: Training, epoch: int) -> None:
@@ -68,6 +69,7 @@ class _Pass:
         self.correct = torch.zeros((), dtype=torch.int64, device=training.device)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return the augmented images (B, C, H, W) and labels (B,) of a step, counted from 0."""
         chosen = self.batches[step]
         images = self.training.augmentation.batch(chosen, self.draws)
         if self.training.config.execution.channels_last:
@@ -75,9 +77,11 @@ class _Pass:
         return images, self.training.images.train_labels[chosen]
 
     def step(self, step: int) -> None:
+        """Take a step and keep its loss, gradient norm and count on the device."""
         training = self.training
         images, labels = self.batch(step)
-        loss, cross_entropy, logits = training.objective(images, labels)
+        with training.joint_solve:
+            loss, cross_entropy, logits = training.objective(images, labels)
         training.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.losses[step] = cross_entropy.detach()
@@ -86,6 +90,7 @@ class _Pass:
         training.optimizer.step()
 
     def totals(self, seconds: float) -> EpochTotals:
+        """Add up what the steps left."""
         sizes = torch.tensor([len(batch) for batch in self.batches], dtype=torch.float64)
         losses, norms = self.losses.double().cpu(), self.norms.cpu()
         n = sizes.sum()
@@ -108,7 +113,7 @@ def train_epoch(training: Training, epoch: int) -> EpochTotals:
     """
     started = time.perf_counter()
     training.net.train()
-    now = _Pass(training, epoch)
+    now = TrainingPass(training, epoch)
     steps = len(now.batches)
     for start in range(0, steps, CHECK_EVERY):
         before = SavedState(training.net, training.optimizer)
@@ -124,19 +129,19 @@ def train_epoch(training: Training, epoch: int) -> EpochTotals:
     return now.totals(time.perf_counter() - started)
 
 
-def _broken(now: _Pass, start: int, stop: int) -> bool:
+def _broken(now: TrainingPass, start: int, stop: int) -> bool:
     if first_nonfinite(now.losses[start:stop]) is not None:
         return True
     return nonfinite_parameter(now.training.net) is not None
 
 
-def _retake(now: _Pass, before: SavedState, start: int, stop: int) -> None:
+def _retake(now: TrainingPass, before: SavedState, start: int, stop: int) -> None:
     before.restore(now.training.net, now.training.optimizer)
     for step in range(start, stop):
         now.step(step)
 
 
-def _located(now: _Pass, before: SavedState, start: int, last: int) -> Diverged:
+def _located(now: TrainingPass, before: SavedState, start: int, last: int) -> Diverged:
     """Take the steps since `start` again, up to the one that failed: `last` or an earlier one."""
     window = slice(start, last + 1)
     first = first_nonfinite(now.losses[window], now.norms[window])

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from polyneuron import activation_modules, penalties
+from polyneuron import JointSolve, activation_modules, penalties
 from trainers import datasets, devices
 from trainers.augment import Augmentation, Normaliser
 from trainers.checkpoint import RunFolder, pack_records, unpack_records
 from trainers.config import RunConfig
+from trainers.datasets import Images
 from trainers.divergence import Diverged, locate_singular_system
 from trainers.epoch import EpochTotals, Training, train_epoch
 from trainers.evaluate import Evaluation, evaluate
@@ -68,6 +69,36 @@ def _only_run_record(records: list[Record]) -> RunRecord:
     return record
 
 
+def load_images(config: RunConfig, device: torch.device) -> Images:
+    """Load a run's images onto its device."""
+    side = INPUT_SIDE[config.network.name]
+    whole = datasets.load(config.data.name, datasets.data_root(config.execution.data_root), side)
+    return datasets.split(whole, config.data).to(device)
+
+
+def set_up(config: RunConfig, device: torch.device, images: Images) -> Training:
+    """Build all that a run trains with, as it is before its first step."""
+    normalise = Normaliser(images.train_images, config.recipe.normalise)
+    augmentation = Augmentation(images.train_images, config.recipe, normalise)
+    channels, height, width = images.train_images.shape[1:]
+    shape = (channels, height, width)
+    net = build_network(config.network, config.activation, shape, datasets.CLASSES, config.seed)
+    net = net.to(device)
+    if config.execution.channels_last:
+        net = net.to(memory_format=torch.channels_last)
+    return Training(
+        config=config,
+        device=device,
+        net=net,
+        optimizer=make_optimizer(net, config.recipe),
+        objective=Objective.of(net, config.recipe),
+        joint_solve=JointSolve(net),
+        images=images,
+        normalise=normalise,
+        augmentation=augmentation,
+    )
+
+
 @dataclass
 class _Progress:
     """What a run has come to, beside its network and optimizer: stored with each checkpoint."""
@@ -108,7 +139,10 @@ class _Run:
     def train(self) -> RunRecord:
         epochs = self.config.recipe.epochs
         try:
-            self.training = training = self._set_up()
+            started = time.perf_counter()
+            images = load_images(self.config, self.device)
+            self.data_seconds = time.perf_counter() - started
+            self.training = training = set_up(self.config, self.device, images)
             self._start_or_restore(training)
             for epoch in range(self.progress.epochs_done + 1, epochs + 1):
                 self._epoch(training, epoch)
@@ -130,37 +164,6 @@ class _Run:
             if not devices.is_out_of_memory(error):
                 raise
             return self._run_out_of_memory(error)
-
-    def _set_up(self) -> Training:
-        config, started = self.config, time.perf_counter()
-        side = INPUT_SIDE[config.network.name]
-        root = datasets.data_root(config.execution.data_root)
-        whole = datasets.load(config.data.name, root, side)
-        images = datasets.split(whole, config.data).to(self.device)
-        normalise = Normaliser(images.train_images, config.recipe.normalise)
-        augmentation = Augmentation(images.train_images, config.recipe, normalise)
-        self.data_seconds = time.perf_counter() - started
-        channels, height, width = images.train_images.shape[1:]
-        net = build_network(
-            config.network,
-            config.activation,
-            (channels, height, width),
-            datasets.CLASSES,
-            config.seed,
-        ).to(self.device)
-        if config.execution.channels_last:
-            net = net.to(memory_format=torch.channels_last)
-        optimizer = make_optimizer(net, config.recipe)
-        return Training(
-            config=config,
-            device=self.device,
-            net=net,
-            optimizer=optimizer,
-            objective=Objective.of(net, config.recipe),
-            images=images,
-            normalise=normalise,
-            augmentation=augmentation,
-        )
 
     def _start_or_restore(self, training: Training) -> None:
         content, damaged = self.folder.latest() if self.folder is not None else (None, [])

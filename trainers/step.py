@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from polyneuron import penalties
+from polyneuron import PolyNeuronR
+from polyneuron.penalties import penalised_layers, penalties_of
 from trainers.config import Recipe
 
 
@@ -19,14 +20,14 @@ class Objective:
 
     net: nn.Module
     recipe: Recipe
-    penalised: bool
-    """Whether the network has anything to penalise: looking for it costs time in each step."""
+    penalised: tuple[PolyNeuronR, ...]
+    """The layers to penalise: looking for them costs time in each step."""
 
     @classmethod
     def of(cls, net: nn.Module, recipe: Recipe) -> Objective:
         """Make the objective of `net`."""
         wanted = recipe.lambda_sum > 0 or recipe.lambda_prod > 0
-        return cls(net, recipe, wanted and penalties(net)[0].requires_grad)
+        return cls(net, recipe, tuple(penalised_layers(net)) if wanted else ())
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss to descend, its cross-entropy alone, and the logits (B, classes)."""
@@ -35,8 +36,10 @@ class Objective:
         cross_entropy = F.cross_entropy(logits, labels)
         if not self.penalised:
             return cross_entropy, cross_entropy, logits
-        sums, products = penalties(self.net)
-        penalty = self.recipe.lambda_sum * sums + self.recipe.lambda_prod * products
+        sums, products = penalties_of(self.penalised)
+        penalty = self.recipe.lambda_sum * sums
+        if self.recipe.lambda_prod > 0:
+            penalty = penalty + self.recipe.lambda_prod * products
         return cross_entropy + penalty, cross_entropy, logits
 
 

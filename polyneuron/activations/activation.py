@@ -5,13 +5,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from polyneuron.kernels.functions import Function
+from polyneuron.kernels.operators import apply, wide_dtype
 from polyneuron.scope import Channels, check_input, functions_in
 
 
 class Activation(nn.Module):
     """A activation functions of one layer, each applied elementwise to its share of the input.
 
-    Parameters are (A, ...), one row a function. A child defines `_response`.
+    Parameters are (A, ...), one row a function. A child defines `kernel` or, where its function has
+    none, `_response`.
 
     Args:
         channels: None is one function (A = 1) for any input; an int C is one a channel of
@@ -40,9 +43,14 @@ class Activation(nn.Module):
             ValueError: x does not fit `channels`, or has no floating-point dtype.
         """
         check_input(x, self.channels)
-        wide = torch.promote_types(x.dtype, torch.float32)
+        if not torch.is_autocast_enabled(x.device.type):
+            return self._widened_response(x)
         with torch.autocast(x.device.type, enabled=False):
-            return self._response(x.to(wide)).to(x.dtype)
+            return self._widened_response(x)
+
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]] | None:
+        """The function of `polyneuron.kernels` that this is, and its parameters (A, ...)."""
+        return None
 
     @torch.no_grad()
     def curve(self, grid: Tensor) -> Tensor:
@@ -53,6 +61,14 @@ class Activation(nn.Module):
         """Show the options that shape the functions."""
         return ", ".join(f"{name}={getattr(self, name)}" for name in (*self.shown, "channels"))
 
+    def _widened_response(self, x: Tensor) -> Tensor:
+        kernel = self.kernel()
+        if kernel is not None:
+            return apply(kernel[0], x, kernel[1])
+        return self._response(x.to(wide_dtype(x))).to(x.dtype)
+
     def _response(self, x: Tensor) -> Tensor:
         """The functions' values at x, float32 or float64, shaped as for `forward`."""
-        raise NotImplementedError
+        kernel = self.kernel()
+        assert kernel is not None, f"{type(self).__name__} defines neither kernel nor _response"
+        return apply(kernel[0], x, kernel[1])

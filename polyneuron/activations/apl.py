@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
+from polyneuron.kernels.functions import APL as APL_FUNCTION
+from polyneuron.kernels.functions import Function
 from polyneuron.options import check_integer, check_number
-from polyneuron.scope import Channels, spread
+from polyneuron.scope import Channels
 
 
 class APL(Activation):
@@ -51,8 +53,6 @@ class APL(Activation):
         self.a = nn.Parameter(a_bound * (2 * torch.rand(shape, generator=generator) - 1))
         self.b = nn.Parameter(b_std * torch.randn(shape, generator=generator))
 
-    def _response(self, x: Tensor) -> Tensor:
-        y = torch.relu(x)
-        for a_i, b_i in zip(self.a.unbind(1), self.b.unbind(1), strict=True):
-            y = y + spread(a_i, x) * torch.relu(spread(b_i, x) - x)
-        return y
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """APL with its slopes and hinges."""
+        return APL_FUNCTION, (self.a, self.b)

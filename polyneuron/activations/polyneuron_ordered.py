@@ -13,15 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from polyneuron.activations.activation import Activation
-from polyneuron.activations.polyneuron import spline_through
+from polyneuron.activations.interpolating import Interpolating
 from polyneuron.initialization import start_points, warn_if_unsound
 from polyneuron.options import check_flag, check_number
 from polyneuron.scope import Channels
-from polyneuron.system import solve_coefficients
 
 
-class PolyNeuronOrdered(Activation):
+class PolyNeuronOrdered(Interpolating):
     """The polyharmonic spline through s control points in ascending order, `min_gap` apart.
 
     Args:
@@ -90,17 +88,9 @@ class PolyNeuronOrdered(Activation):
         rises = self.secants * self._gaps()
         return torch.cat([self.heights, self.heights + rises.cumsum(dim=1)], dim=1)
 
-    def coefficients(self) -> tuple[Tensor, Tensor]:
-        """Solve Eq. 2 for w (A, s) and v (A, 2), slope then offset.
-
-        Raises:
-            SingularSystemError: Eq. 2 is singular, which a minimum gap leaves possible for k = 4,
-                6, ...
-        """
-        return solve_coefficients(self.c_x, self.c_y, self.k)
-
     def _gaps(self) -> Tensor:
         return self.min_gap + F.softplus(self.raw_gaps)
 
-    def _response(self, x: Tensor) -> Tensor:
-        return spline_through(x, self.c_x, self.c_y, self.k)
+    def points(self) -> tuple[Tensor, Tensor]:
+        """The control points c_x and c_y (A, s)."""
+        return self.c_x, self.c_y

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from polyneuron.activations.activation import Activation
 from polyneuron.initialization import start_coefficients, warn_if_unsound
 from polyneuron.kernels import evaluate
+from polyneuron.kernels.functions import Function, radial
 from polyneuron.scope import Channels
 
 
@@ -58,8 +59,9 @@ class PolyNeuronR(Activation):
         """Heights (A, s) of the functions at their control points."""
         return evaluate(self.c_x.T, self.c_x, self.w, self.v, self.k).T
 
-    def _response(self, x: Tensor) -> Tensor:
-        return evaluate(x, self.c_x, self.w, self.v, self.k)
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """Eq. 1 with its coefficients."""
+        return radial(self.k), (self.c_x, self.w, self.v)
 
     def coefficients(self) -> tuple[Tensor, Tensor]:
         """Return w (A, s) and v (A, 2), as `PolyNeuron.coefficients`; here they are parameters."""

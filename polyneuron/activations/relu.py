@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from polyneuron.activations.activation import Activation
+from polyneuron.kernels.functions import RELU, Function
 
 
 class ReLU(Activation):
@@ -13,5 +13,6 @@ class ReLU(Activation):
 
     learned: ClassVar[bool] = False
 
-    def _response(self, x: Tensor) -> Tensor:
-        return torch.relu(x)
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """ReLU, which has no parameters."""
+        return RELU, ()

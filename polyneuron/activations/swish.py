@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
+from polyneuron.kernels.functions import SWISH, Function
 from polyneuron.options import check_flag, check_number
-from polyneuron.scope import Channels, spread
+from polyneuron.scope import Channels
 
 
 class Swish(Activation):
@@ -28,5 +29,6 @@ class Swish(Activation):
         check_flag("learn_beta", learn_beta)
         self.beta = nn.Parameter(torch.full((self.functions,), float(beta)), learn_beta)
 
-    def _response(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(spread(self.beta, x) * x)
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """Swish with its beta."""
+        return SWISH, (self.beta,)

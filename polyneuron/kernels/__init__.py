@@ -1,11 +1,10 @@
-"""Eq. 1 and its natural-spline form over whole tensors: checked, widened, and fast."""
+"""Eq. 1, its natural-spline form and their rivals over whole tensors: checked, and fast."""
 
-import torch
 from torch import Tensor
 
 from polyneuron.basis import check_order
-from polyneuron.kernels.hermite_spline import hermite_spline
-from polyneuron.kernels.radial_sum import radial_sum
+from polyneuron.kernels.functions import HERMITE, radial
+from polyneuron.kernels.operators import apply
 
 
 def evaluate(x: Tensor, c_x: Tensor, w: Tensor, v: Tensor, k: int) -> Tensor:
@@ -32,10 +31,7 @@ def evaluate(x: Tensor, c_x: Tensor, w: Tensor, v: Tensor, k: int) -> Tensor:
             "c_x and w must be (A, s) and v (A, 2), got"
             f" {tuple(c_x.shape)}, {tuple(w.shape)} and {tuple(v.shape)}"
         )
-    wide = _wide(x)
-    c_x, w, v = (tensor.to(wide.dtype) for tensor in (c_x, w, v))
-    y = radial_sum(wide, c_x, w, v, k)
-    return y.to(x.dtype)
+    return apply(radial(k), x, (c_x, w, v))
 
 
 def evaluate_hermite(x: Tensor, c_x: Tensor, c_y: Tensor, m: Tensor) -> Tensor:
@@ -50,14 +46,7 @@ def evaluate_hermite(x: Tensor, c_x: Tensor, c_y: Tensor, m: Tensor) -> Tensor:
     Returns:
         y in x's shape and dtype.
     """
-    wide = _wide(x)
-    c_x, c_y, m = (tensor.to(wide.dtype) for tensor in (c_x, c_y, m))
-    y = hermite_spline(wide, c_x, c_y, m)
-    return y.to(x.dtype)
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return apply(HERMITE, x, (c_x, c_y, m))
 
 
 __all__ = ["evaluate", "evaluate_hermite"]

@@ -1,4 +1,4 @@
-"""Eq. 1 as it is printed, differentiable by autograd: the truth that fast kernels are tested on."""
+"""Formulas as they are printed, differentiable by autograd: what fast kernels are tested on."""
 
 from collections.abc import Callable, Sequence
 
@@ -48,15 +48,25 @@ def evaluate_hermite(x: Tensor, c_x: Tensor, c_y: Tensor, m: Tensor) -> Tensor:
     return torch.where(t >= 0, spread(c_y[:, -1], x) + spread(m[:, -1], x) * t, y)
 
 
-def is_second_order() -> bool:
-    """Whether a backward pass is itself to be differentiated (create_graph=True)."""
-    return torch.is_grad_enabled() and not torch.compiler.is_compiling()
+def swish(x: Tensor, beta: Tensor) -> Tensor:
+    """X sigmoid(beta x), beta (A,)."""
+    return x * torch.sigmoid(spread(beta, x) * x)
+
+
+def apl(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """max(0, x) + sum_i a_i max(0, b_i - x), a and b (A, s)."""
+    y = torch.relu(x)
+    for a_i, b_i in zip(a.unbind(1), b.unbind(1), strict=True):
+        y = y + spread(a_i, x) * torch.relu(spread(b_i, x) - x)
+    return y
 
 
 def gradients(
-    plain: Callable[..., Tensor], inputs: Sequence[Tensor], g: Tensor
+    plain: Callable[..., Tensor], inputs: Sequence[Tensor | None], g: Tensor
 ) -> tuple[Tensor | None, ...]:
     """Differentiable gradients of `plain(*inputs)`, for fast kernels in second-order use."""
-    wanted = [tensor for tensor in inputs if tensor.requires_grad]
+    wanted = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
     found = iter(torch.autograd.grad(plain(*inputs), wanted, g, create_graph=True))
-    return tuple(next(found) if tensor.requires_grad else None for tensor in inputs)
+    return tuple(
+        next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs
+    )

@@ -1,23 +1,17 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
-from polyneuron import evaluate, solve_coefficients
-from polyneuron.activations.polyneuron import spline_through
-from polyneuron.kernels import evaluate_hermite, reference
+from polyneuron import SingularSystemError, evaluate, solve_coefficients
+from polyneuron.activations.interpolating import spline_through
+from polyneuron.kernels import cpu, evaluate_hermite, reference
+from polyneuron.kernels.functions import APL, HERMITE, NATURAL, SWISH, Function, radial
+from polyneuron.kernels.operators import apply
 from polyneuron.natural_spline import knot_slopes
 
 ORDERS = range(1, 8)
-SHAPES = {
-    "layer": (1, (3, 4, 5)),
-    "scalar": (1, ()),
-    "channel": (4, (3, 4, 5)),
-    "channel, rows": (4, (6, 4)),
-    "neuron": (20, (3, 4, 5)),
-    "empty batch": (4, (0, 4, 5)),
-}
 
 Points = Callable[[int, int], tuple[Tensor, Tensor]]
 
@@ -32,49 +26,165 @@ def gradients(
     return list(torch.autograd.grad((function(*inputs) * g).sum(), inputs))
 
 
-def assert_same(fast: list[Tensor], plain: list[Tensor]) -> None:
-    for one, other in zip(fast, plain, strict=True):
-        # Rounding of sums of a few dozen terms, relative to the largest of them.
-        size = 1 + (float(other.detach().abs().max()) if other.numel() else 0)
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-13 * size)
+def functions() -> list[tuple[Function, tuple[int, ...]]]:
+    """Every function that has a kernel, with the columns of its parameters."""
+    splines = [(kind, (s,) * n) for s in (2, 3, 5, 9) for kind, n in ((HERMITE, 3), (NATURAL, 2))]
+    sums = [(radial(k), (s, s, 2)) for k in ORDERS for s in (2, 3, 5, 9) if k < 7]
+    return [*sums, *splines, (SWISH, (0,)), (APL, (1, 1)), (APL, (5, 5))]
 
 
-@pytest.mark.parametrize("scope", SHAPES)
-@pytest.mark.parametrize("s", [1, 2, 3, 5])
-@pytest.mark.parametrize("k", ORDERS)
-def test_the_radial_sum_is_the_reference(k: int, s: int, scope: str) -> None:
-    A, shape = SHAPES[scope]
-    x, c_x, w, v = leaf(*shape), leaf(A, s), leaf(A, s), leaf(A, 2)
-    if x.numel():
-        with torch.no_grad():
-            x.view(-1)[0] = c_x[0, 0]  # exactly on a control point of the first function
-    g = torch.randn(shape, dtype=torch.float64)
-    assert_same(
-        [evaluate(x, c_x, w, v, k), *gradients(lambda *a: evaluate(*a, k), (x, c_x, w, v), g)],
-        [
-            reference.evaluate(x, c_x, w, v, k),
-            *gradients(lambda *a: reference.evaluate(*a, k), (x, c_x, w, v), g),
-        ],
+every_function = pytest.mark.parametrize(
+    ("function", "columns"),
+    functions(),
+    ids=lambda value: value.name if isinstance(value, Function) else f"s={value[0]}",
+)
+
+
+def draw_parameters(function: Function, A: int, columns: tuple[int, ...]) -> list[Tensor]:
+    if function in (HERMITE, NATURAL):
+        knots = (torch.rand(A, columns[0]) + 0.2).cumsum(1) - columns[0] / 3
+        return [knots, *(torch.randn(A, n) for n in columns[1:])]
+    return [torch.randn(A, n) if n else torch.randn(A) for n in columns]
+
+
+def layouts() -> dict[str, tuple[int, Tensor]]:
+    """A and x for every way in which functions and elements may lie in memory."""
+    image = 2 * torch.randn(3, 5, 7, 3)
+    wide = 2 * torch.randn(2, 16, 5, 5)
+    last = torch.channels_last
+    return {
+        "layer": (1, image),
+        "layer, channels last": (1, wide.to(memory_format=last)),
+        "layer, over a chunk": (1, 2 * torch.randn(40001)),
+        "one element": (1, torch.randn(())),
+        "empty": (5, torch.randn(0, 5, 3)),
+        "channel": (5, image),
+        "channel, channels last": (5, image.to(memory_format=last)),
+        "channel, whole vectors": (16, wide.to(memory_format=last)),
+        "channel, over a chunk": (3, 2 * torch.randn(2, 3, 90, 100)),
+        "rows": (5, 2 * torch.randn(9, 5)),
+        "neuron": (105, image),
+        "transposed": (5, 2 * torch.randn(3, 7, 5).transpose(1, 2)),
+        "every other": (5, 2 * torch.randn(6, 5, 8)[::2, :, ::2]),
+        "expanded": (1, torch.randn(7, 1).expand(7, 9)),
+        "far": (2, torch.tensor([[1e4, -1e4], [0.5, 1e4], [-1e4, 0.0]])),
+    }
+
+
+def computed(
+    function: Callable[..., Tensor], x: Tensor, parameters: list[Tensor], g: Tensor
+) -> list[Tensor]:
+    """y and all gradients."""
+    inputs = [tensor.detach().requires_grad_() for tensor in (x, *parameters)]
+    y = function(*inputs)
+    return [y.detach(), *torch.autograd.grad(y, inputs, g.to(y.dtype))]
+
+
+def assert_near(fast: list[Tensor], exact: list[Tensor], tolerance: float, case: str) -> None:
+    for n, (one, other) in enumerate(zip(fast, exact, strict=True)):
+        size = float(other.abs().max()) if other.numel() else 0.0
+        error = float((one.double() - other).abs().max()) if other.numel() else 0.0
+        assert one.shape == other.shape
+        assert error <= tolerance * (size + 1e-3), f"{case}, tensor {n}: {error} of {size}"
+
+
+@pytest.fixture
+def poisoned() -> Iterator[None]:
+    """Memory is not a number until it is written; torch does so in its deterministic mode."""
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("poisoned")
+@pytest.mark.parametrize(
+    # The rounding of a few thousand terms; bfloat16 has 8 bits, and rounds y, g and dL/dx.
+    ("storage", "tolerance"),
+    [(torch.float32, 2e-5), (torch.bfloat16, 1e-2)],
+    ids=["float32", "bfloat16"],
+)
+@every_function
+def test_a_kernel_is_its_formula(
+    function: Function, columns: tuple[int, ...], storage: torch.dtype, tolerance: float
+) -> None:
+    assert cpu.kernels(function, torch.zeros(1, dtype=storage), [torch.zeros(1, columns[0])])
+    for case, (A, x) in layouts().items():
+        x = x.to(storage)
+        parameters = draw_parameters(function, A, columns)
+        if columns[0] and 0 < x.numel() < 1000 and case != "far" and x.is_contiguous():
+            # Exactly on a control point of the first function, where r = 0.
+            x.view(-1)[0] = parameters[0][0, 0] = parameters[0][0, 0].bfloat16()
+        g = torch.randn(x.shape).to(storage)
+        exact = computed(function.plain, x.double(), [p.double() for p in parameters], g)
+        fast = computed(lambda x, *p: apply(function, x, p), x, parameters, g)
+        assert_near(fast, exact, tolerance, case)
+        assert fast[0].dtype == fast[1].dtype == storage
+        if x.ndim == 4:
+            assert fast[0].stride() == fast[1].stride() == x.stride()
+
+
+@every_function
+def test_a_kernel_gives_the_same_bits_with_any_threads(
+    function: Function, columns: tuple[int, ...]
+) -> None:
+    for A, x in [layouts()[case] for case in ("layer, over a chunk", "channel, over a chunk")]:
+        parameters, g = draw_parameters(function, A, columns), torch.randn_like(x)
+        results = []
+        for threads in (1, 2, 1):
+            torch.set_num_threads(threads)
+            results.append(computed(lambda x, *p: apply(function, x, p), x, parameters, g))
+        torch.set_num_threads(1)
+        for other in results[1:]:
+            assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@every_function
+def test_what_is_not_a_number_stays_so(function: Function, columns: tuple[int, ...]) -> None:
+    parameters = draw_parameters(function, 1, columns)
+    x = torch.randn(20)
+    x[[3, 17]] = float("nan")
+    y, g_x, *_ = computed(lambda x, *p: apply(function, x, p), x, parameters, torch.ones(20))
+    assert y.isnan().nonzero().flatten().tolist() == [3, 17]
+    # Of straight lines the slope is known even there.
+    assert function in (APL, radial(1)) or g_x.isnan().nonzero().flatten().tolist() == [3, 17]
+    parameters[-1][0] = float("nan")
+    if function is NATURAL:
+        with pytest.raises(SingularSystemError, match="c_y must be finite"):
+            apply(function, torch.randn(20), parameters)
+    else:
+        assert apply(function, torch.randn(20), parameters).isnan().any()
+
+
+@every_function
+def test_an_operator_is_sound_for_tracers(function: Function, columns: tuple[int, ...]) -> None:
+    x = torch.randn(4, 3, requires_grad=True)
+    parameters = [p.requires_grad_() for p in draw_parameters(function, 3, columns)]
+    torch.library.opcheck(
+        torch.ops.polyneuron.activate.default, (x, parameters, function.name), rtol=1e-5, atol=1e-5
     )
 
 
-@pytest.mark.parametrize("scope", SHAPES)
-@pytest.mark.parametrize("s", [2, 3, 4, 5, 9])
-def test_the_hermite_spline_is_the_reference(s: int, scope: str) -> None:
-    A, shape = SHAPES[scope]
-    c_x = (torch.rand(A, s, dtype=torch.float64) + 0.2).cumsum(1) - s / 3
-    c_x.requires_grad_()
-    x, c_y, m = leaf(*shape), leaf(A, s), leaf(A, s)
-    if x.numel():
-        with torch.no_grad():
-            x.view(-1)[0] = c_x[0, 0]
-            x.view(-1)[-1] = c_x[-1, -1]
-    g = torch.randn(shape, dtype=torch.float64)
-    inputs = (x, c_x, c_y, m)
-    assert_same(
-        [evaluate_hermite(*inputs), *gradients(evaluate_hermite, inputs, g)],
-        [reference.evaluate_hermite(*inputs), *gradients(reference.evaluate_hermite, inputs, g)],
-    )
+@pytest.mark.parametrize(
+    ("function", "columns"), [(radial(3), (3, 3, 2)), (NATURAL, (3, 3)), (SWISH, (0,))]
+)
+def test_torch_func_transforms_the_formula(function: Function, columns: tuple[int, ...]) -> None:
+    x, parameters = torch.randn(4, 6, 3), draw_parameters(function, 3, columns)
+
+    def total(x: Tensor, *parameters: Tensor) -> Tensor:
+        return apply(function, x, parameters).square().sum()
+
+    each = torch.func.vmap(torch.func.grad(total), in_dims=(0, *(None for _ in parameters)))
+    found = each(x, *parameters)
+    for row, expected in zip(found, x, strict=True):
+        (by_kernel,) = torch.autograd.grad(total(expected.requires_grad_(), *parameters), expected)
+        torch.testing.assert_close(row, by_kernel, rtol=1e-4, atol=1e-4)
+
+
+def test_meta_tensors_have_shapes_alone() -> None:
+    parameters = [p.to("meta") for p in draw_parameters(radial(3), 3, (3, 3, 2))]
+    y = apply(radial(3), torch.empty(6, 3, device="meta"), parameters)
+    assert (y.shape, y.device.type) == ((6, 3), "meta")
 
 
 @pytest.mark.parametrize("s", [2, 3, 4, 9])

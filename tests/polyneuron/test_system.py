@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline, RBFInterpolator
 from torch import Tensor
 
 from polyneuron import SingularSystemError, evaluate, solve_coefficients, solve_isolated
-from polyneuron.activations.polyneuron import spline_through
+from polyneuron.activations.interpolating import spline_through
 from polyneuron.system import assemble
 
 ORDERS = range(1, 8)

@@ -9,6 +9,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from polyneuron import normalised_activation
+
 Activation = Callable[[int], nn.Module]
 """Makes one activation module for so many channels."""
 
@@ -41,11 +43,11 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, channels, H, W), or half the side where they grow."""
-        y = self.act1(self.norm1(self.conv1(x)))
-        y = self.norm2(self.conv2(y))
+        y = normalised_activation(self.norm1, self.act1, self.conv1(x))
+        z = self.conv2(y)
         if self.residual == "act_then_add":
-            return self.act2(y) + self._shortcut(x)
-        return self.act2(y + self._shortcut(x))
+            return normalised_activation(self.norm2, self.act2, z) + self._shortcut(x)
+        return normalised_activation(self.norm2, self.act2, z, self._shortcut(x))
 
     def _shortcut(self, x: Tensor) -> Tensor:
         if not self.grows:
@@ -72,7 +74,7 @@ class ResNet20(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, in_channels, H, W) to logits (N, classes)."""
-        y = self.blocks(self.act(self.norm(self.conv(x))))
+        y = self.blocks(normalised_activation(self.norm, self.act, self.conv(x)))
         return self.fc(y.mean((2, 3)))
 
 

@@ -1,0 +1,304 @@
+// The activation functions that the traversals of pointwise.hpp and norm.hpp are built for.
+//
+// `prepare` makes one function's coefficients of its parameters, tensors (A, ...), and returns
+// whether there is such a function; `value` is y; `pull` returns dL/dx from g = dL/dy and adds to
+// SUMS sums over x; from these, `finish` makes the gradients of the parameters.
+#pragma once
+
+#include "lanes.hpp"
+#include "natural_spline.hpp"
+
+template <int n>
+constexpr Vector power(Vector d) {
+  if constexpr (n == 0)
+    return broadcast(1);
+  else if constexpr (n % 2)
+    return n == 1 ? d : power<n - 1>(d) * d;
+  else
+    return power<n / 2>(d * d);
+}
+
+// Eq. 1. Parameters: c_x (A, S), w (A, S), v (A, 2).
+//
+// With d = x - c_i, phi(d) = U_K(|d|) and phi' share a factor q(d):
+//   odd K:   phi = q d,    phi' = K q,           q = d^(K-2) |d|  (sign d for K = 1)
+//   even K:  phi = q d L,  phi' = q (K L + 1),   q = d^(K-1),     L = log |d|
+template <int S, int K>
+struct Radial {
+  static constexpr int COEFFICIENTS = 2 * S + 2, SUMS = 2 * S + 2;
+  static constexpr bool ODD = K % 2;
+
+  static bool prepare(const float* const* p, std::int64_t a, float* out) {
+    for (int i = 0; i < S; ++i) {
+      out[i] = p[0][a * S + i];
+      out[S + i] = p[1][a * S + i];
+    }
+    out[2 * S] = p[2][2 * a];
+    out[2 * S + 1] = p[2][2 * a + 1];
+    return true;
+  }
+
+  static Vector factor(Vector d) {
+    if constexpr (K == 1) {
+      const Vector sign = from_bits(bits(broadcast(1)) | (bits(d) & SIGN));
+      return d == 0 ? broadcast(0) : sign;
+    } else if constexpr (ODD) {
+      return power<K - 2>(d) * absolute(d);
+    } else {
+      return power<K - 1>(d);
+    }
+  }
+
+  // Finite at d = 0, where each use of it is multiplied by 0.
+  static Vector log_distance(Vector d) {
+    return logarithm(at_least(broadcast(SMALLEST_NORMAL), absolute(d)));
+  }
+
+  static Vector value(Vector x, const Vector* c) {
+    Vector y = x * c[2 * S] + c[2 * S + 1];
+#pragma GCC unroll 64
+    for (int i = 0; i < S; ++i) {
+      const Vector d = x - c[i];
+      Vector phi;
+      if constexpr (K == 1)
+        phi = absolute(d);
+      else if constexpr (ODD)
+        phi = power<K - 1>(d) * absolute(d);
+      else
+        phi = power<K>(d) * log_distance(d);
+      y += c[S + i] * phi;
+    }
+    return y;
+  }
+
+  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+    Vector slope = broadcast(0);
+#pragma GCC unroll 64
+    for (int i = 0; i < S; ++i) {
+      const Vector d = x - c[i], q = factor(d), gq = g * q;
+      if constexpr (ODD) {
+        slope += c[S + i] * q;
+        sum[i] += gq;
+        sum[S + i] += gq * d;
+      } else {
+        const Vector L = log_distance(d), rise = float(K) * L + 1;
+        slope += c[S + i] * q * rise;
+        sum[i] += gq * rise;
+        sum[S + i] += gq * d * L;
+      }
+    }
+    sum[2 * S] += g * x;
+    sum[2 * S + 1] += g;
+    return g * (ODD ? float(K) * slope + c[2 * S] : slope + c[2 * S]);
+  }
+
+  static void finish(const float* const* p, std::int64_t a, const double* sum, float* const* out) {
+    for (int i = 0; i < S; ++i) {
+      out[0][a * S + i] = float(-double(p[1][a * S + i]) * (ODD ? K : 1) * sum[i]);
+      out[1][a * S + i] = float(sum[S + i]);
+    }
+    out[2][2 * a] = float(sum[2 * S]);
+    out[2][2 * a + 1] = float(sum[2 * S + 1]);
+  }
+};
+
+// The cubic Hermite spline with straight tails. Parameters: c_x (A, S) ascending, c_y, m (A, S).
+//
+// Interval j adds its rise p(u), u = (x - c_j) / h clamped to [0, 1], so that an interval left of x
+// adds the whole of it, one right of x nothing, and no search is needed:
+//
+//   y = y_0 + m_0 min(x - c_0, 0) + sum_j p_j(u_j) + m_n max(x - c_n, 0)
+//   p(u) = u (rise + (u - 1) (bend + cube u)) = rise S + h m_j B - h m_{j+1} C
+//
+// with S = u^2 (3 - 2 u), B = u (1 - u)^2, C = u^2 (1 - u). Sums of g S, g B and g C give all
+// gradients. Beyond the interval S is 1 and B and C are 0, so that the many elements there add no
+// rounding to what is not theirs, as they would to sums of g u, g u^2, g u^3.
+template <int S>
+struct Hermite {
+  static constexpr int INTERVALS = S - 1;
+  static constexpr int COEFFICIENTS = 7 * INTERVALS + 4, SUMS = 3 * INTERVALS + 3;
+  enum { START, INVERSE, RISE, BEND, CUBE, SLOPE_1, SLOPE_2 };  // of an interval
+  enum { FIRST_HEIGHT = 7 * INTERVALS, FIRST_SLOPE, LAST_KNOT, LAST_SLOPE };
+  enum { SQUARES, AT_LEFT, AT_RIGHT };  // sums of an interval: of g u^2, g B, g C
+  enum { LEFT = 3 * INTERVALS, RIGHT, TOTAL };
+
+  struct Piece {
+    double h, rise, bend, cube;
+    double square() const { return bend - cube; }
+  };
+  static Piece piece(const float* const* p, std::int64_t a, int j) {
+    const float *c = p[0] + a * S + j, *y = p[1] + a * S + j, *m = p[2] + a * S + j;
+    const double h = double(c[1]) - c[0], rise = double(y[1]) - y[0];
+    return {h, rise, rise - h * m[0], h * (double(m[0]) + m[1]) - 2 * rise};
+  }
+
+  static bool prepare(const float* const* p, std::int64_t a, float* out) {
+    for (int j = 0; j < INTERVALS; ++j) {
+      const Piece f = piece(p, a, j);
+      float* at = out + 7 * j;
+      at[START] = p[0][a * S + j];
+      at[INVERSE] = float(1 / f.h);
+      at[RISE] = float(f.rise);
+      at[BEND] = float(f.bend);
+      at[CUBE] = float(f.cube);
+      at[SLOPE_1] = float(2 * f.square() / f.h);
+      at[SLOPE_2] = float(3 * f.cube / f.h);
+    }
+    out[FIRST_HEIGHT] = p[1][a * S];
+    out[FIRST_SLOPE] = p[2][a * S];
+    out[LAST_KNOT] = p[0][a * S + S - 1];
+    out[LAST_SLOPE] = p[2][a * S + S - 1];
+    return true;
+  }
+
+  static Vector place(Vector x, const Vector* at) {
+    return at_most(broadcast(1), at_least(broadcast(0), (x - at[START]) * at[INVERSE]));
+  }
+
+  static Vector value(Vector x, const Vector* c) {
+    const Vector zero = broadcast(0);
+    Vector y = c[FIRST_HEIGHT] + c[FIRST_SLOPE] * at_most(zero, x - c[START]);
+    y += c[LAST_SLOPE] * at_least(zero, x - c[LAST_KNOT]);
+#pragma GCC unroll 64
+    for (int j = 0; j < INTERVALS; ++j) {
+      const Vector *at = c + 7 * j, u = place(x, at);
+      y += u * (at[RISE] + (u - 1) * (at[BEND] + at[CUBE] * u));
+    }
+    return y;
+  }
+
+  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+    const Vector zero = broadcast(0);
+    Vector slope = c[FIRST_SLOPE];
+    sum[LEFT] += g * at_most(zero, x - c[START]);
+    sum[RIGHT] += g * at_least(zero, x - c[LAST_KNOT]);
+    sum[TOTAL] += g;
+#pragma GCC unroll 64
+    for (int j = 0; j < INTERVALS; ++j) {
+      const Vector *at = c + 7 * j, u = place(x, at), v = 1 - u;
+      slope += u * (at[SLOPE_1] + at[SLOPE_2] * u);
+      const Vector gu = g * u, guv = gu * v;
+      sum[3 * j + SQUARES] += gu * u;
+      sum[3 * j + AT_LEFT] += guv * v;
+      sum[3 * j + AT_RIGHT] += guv * u;
+    }
+    return g * slope;
+  }
+
+  // The gradients of knots, heights and slopes (S).
+  static void pull_row(const float* const* p, std::int64_t a, const double* sum, double* c,
+                       double* y, double* m) {
+    for (int i = 0; i < S; ++i) c[i] = y[i] = m[i] = 0;
+    for (int j = 0; j < INTERVALS; ++j) {
+      const Piece f = piece(p, a, j);
+      const double B = sum[3 * j + AT_LEFT], C = sum[3 * j + AT_RIGHT];
+      const double rise = sum[3 * j + SQUARES] + 2 * C;  // of g S
+      y[j] -= rise;
+      y[j + 1] += rise;
+      m[j] += f.h * B;
+      m[j + 1] -= f.h * C;
+      c[j] += p[2][a * S + j] * rise - 2 * f.square() / f.h * B;
+      c[j + 1] += (2 * f.square() + 6 * f.cube) / f.h * C - p[2][a * S + j + 1] * rise;
+    }
+    c[0] -= p[2][a * S] * sum[TOTAL];
+    y[0] += sum[TOTAL];
+    m[0] += sum[LEFT];
+    m[S - 1] += sum[RIGHT];
+  }
+
+  static void finish(const float* const* p, std::int64_t a, const double* sum, float* const* out) {
+    double rows[3][S];
+    pull_row(p, a, sum, rows[0], rows[1], rows[2]);
+    for (int n = 0; n < 3; ++n)
+      for (int i = 0; i < S; ++i) out[n][a * S + i] = float(rows[n][i]);
+  }
+};
+
+// The natural cubic spline through control points: eq. 2 solved for k = 3, then a Hermite spline.
+// Parameters: c_x (A, S) in any order, c_y (A, S).
+template <int S>
+struct Natural : Hermite<S> {
+  static bool prepare(const float* const* p, std::int64_t a, float* out) {
+    const NaturalSpline<S> spline(p[0] + a * S, p[1] + a * S);
+    const float* rows[] = {spline.knots.data(), spline.heights.data(), spline.slopes.data()};
+    Hermite<S>::prepare(rows, 0, out);
+    if (!spline.sound) out[Hermite<S>::FIRST_HEIGHT] = NAN;
+    return spline.sound;
+  }
+  static void finish(const float* const* p, std::int64_t a, const double* sum, float* const* out) {
+    const NaturalSpline<S> spline(p[0] + a * S, p[1] + a * S);
+    const float* rows[] = {spline.knots.data(), spline.heights.data(), spline.slopes.data()};
+    std::array<double, S> c, y, m;
+    Hermite<S>::pull_row(rows, 0, sum, c.data(), y.data(), m.data());
+    spline.pull(c, y, m, out[0] + a * S, out[1] + a * S);
+  }
+};
+
+// x sigmoid(beta x). Parameter: beta (A).
+struct Swish {
+  static constexpr int COEFFICIENTS = 1, SUMS = 1;
+  static bool prepare(const float* const* p, std::int64_t a, float* out) {
+    out[0] = p[0][a];
+    return true;
+  }
+  static Vector value(Vector x, const Vector* c) { return x / (1 + exponential(-c[0] * x)); }
+  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+    // sigmoid(z) and sigmoid(-z), which 1 - sigmoid(z) would lose for large z.
+    const Vector t = exponential(-c[0] * x), on = 1 / (1 + t), off = t * on;
+    const Vector bend = x * on * off;
+    sum[0] += g * x * bend;
+    return g * (on + c[0] * bend);
+  }
+  static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
+    out[0][a] = float(sum[0]);
+  }
+};
+
+// max(0, x) + sum_i a_i max(0, b_i - x). Parameters: a (A, S), b (A, S).
+template <int S>
+struct Apl {
+  static constexpr int COEFFICIENTS = 2 * S, SUMS = 2 * S;
+  static bool prepare(const float* const* p, std::int64_t a, float* out) {
+    for (int i = 0; i < S; ++i) {
+      out[i] = p[0][a * S + i];
+      out[S + i] = p[1][a * S + i];
+    }
+    return true;
+  }
+  static Vector value(Vector x, const Vector* c) {
+    const Vector zero = broadcast(0);
+    Vector y = at_least(zero, x);
+#pragma GCC unroll 64
+    for (int i = 0; i < S; ++i) y += c[i] * at_least(zero, c[S + i] - x);
+    return y;
+  }
+  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+    const Vector zero = broadcast(0);
+    Vector slope = x > 0 ? broadcast(1) : zero;
+#pragma GCC unroll 64
+    for (int i = 0; i < S; ++i) {
+      const Vector on = c[S + i] > x ? broadcast(1) : zero;
+      slope -= c[i] * on;
+      sum[i] += g * at_least(zero, c[S + i] - x);
+      sum[S + i] += g * on;
+    }
+    return g * slope;
+  }
+  static void finish(const float* const* p, std::int64_t a, const double* sum, float* const* out) {
+    for (int i = 0; i < S; ++i) {
+      out[0][a * S + i] = float(sum[i]);
+      out[1][a * S + i] = float(double(p[0][a * S + i]) * sum[S + i]);
+    }
+  }
+};
+
+// max(0, x), for the fused batch norm; alone, torch's is as good.
+struct Relu {
+  static constexpr int COEFFICIENTS = 0, SUMS = 0;
+  static bool prepare(const float* const*, std::int64_t, float*) { return true; }
+  static Vector value(Vector x, const Vector*) { return at_least(broadcast(0), x); }
+  static Vector pull(Vector x, Vector g, const Vector*, Vector*) {
+    return x > 0 ? g : broadcast(0);
+  }
+  static void finish(const float* const*, std::int64_t, const double*, float* const*) {}
+};

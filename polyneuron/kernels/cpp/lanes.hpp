@@ -1,0 +1,107 @@
+// Vectors as wide as the machine's registers, what is stored in memory, and two functions of them.
+//
+// Arithmetic is in float; STORAGE says how tensors lie in memory, as float or as bfloat16.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#if defined(__AVX512F__)
+constexpr int REGISTER_BYTES = 64;
+#elif defined(__AVX__)
+constexpr int REGISTER_BYTES = 32;
+#else
+constexpr int REGISTER_BYTES = 16;
+#endif
+
+constexpr int LANES = REGISTER_BYTES / sizeof(float);
+typedef float Vector __attribute__((vector_size(REGISTER_BYTES)));
+typedef std::int32_t Integers __attribute__((vector_size(REGISTER_BYTES)));
+typedef std::uint32_t Words __attribute__((vector_size(REGISTER_BYTES)));
+
+inline Vector broadcast(float value) { return Vector{} + value; }
+inline Words bits(Vector x) { return (Words)x; }
+inline Vector from_bits(Words x) { return (Vector)x; }
+
+// Both return x where it is not a number, as a comparison with it is false.
+inline Vector at_least(Vector bound, Vector x) { return bound > x ? bound : x; }
+inline Vector at_most(Vector bound, Vector x) { return bound < x ? bound : x; }
+
+constexpr std::uint32_t SIGN = 0x80000000;
+inline Vector absolute(Vector x) { return from_bits(bits(x) & ~SIGN); }
+
+struct Float32 {
+  using Stored = float;
+  static Vector load(const Stored* from) {
+    Vector x;
+    std::memcpy(&x, from, sizeof x);
+    return x;
+  }
+  static void store(Stored* to, Vector x) { std::memcpy(to, &x, sizeof x); }
+};
+
+struct Bfloat16 {
+  using Stored = std::uint16_t;
+  typedef Stored Halves __attribute__((vector_size(REGISTER_BYTES / 2)));
+  static Vector load(const Stored* from) {
+    Halves halves;
+    std::memcpy(&halves, from, sizeof halves);
+    return from_bits(__builtin_convertvector(halves, Words) << 16);
+  }
+  static void store(Stored* to, Vector x) {
+    const Words words = bits(x);
+    // To the nearest, ties to even. A NaN's bits, rounded so, could become a number's.
+    const Words rounded = (words + 0x7fff + ((words >> 16) & 1)) >> 16;
+    const Words nan = Words{} + 0x7fc0;
+    const Halves halves = __builtin_convertvector(x == x ? rounded : nan, Halves);
+    std::memcpy(to, &halves, sizeof halves);
+  }
+};
+
+using Memory = STORAGE;
+using Stored = Memory::Stored;
+
+inline Vector load(const Stored* from) { return Memory::load(from); }
+inline void store(Stored* to, Vector x) { Memory::store(to, x); }
+
+// The first n lanes alone; the others read as 0.
+inline Vector load(const Stored* from, int n) {
+  Stored padded[LANES] = {};
+  std::memcpy(padded, from, n * sizeof(Stored));
+  return load(padded);
+}
+inline void store(Stored* to, Vector x, int n) {
+  Stored padded[LANES];
+  store(padded, x);
+  std::memcpy(to, padded, n * sizeof(Stored));
+}
+
+constexpr int MANTISSA_BITS = 23;
+constexpr float SMALLEST_NORMAL = 0x1p-126f;
+
+// log x for x >= SMALLEST_NORMAL: with x = 2^e m, m in [sqrt(1/2), sqrt(2)), and
+// z = (m - 1) / (m + 1), log m is the series 2 z (1 + z^2 / 3 + z^4 / 5 + ...), |z| <= 0.172; the
+// terms left out are below 2e-9 of it.
+inline Vector logarithm(Vector x) {
+  const Integers low = (Integers)bits(broadcast(0.70710678f));
+  const Integers e = ((Integers)bits(x) - low) >> MANTISSA_BITS;
+  const Vector m = from_bits(bits(x) - (Words)(e << MANTISSA_BITS));
+  const Vector z = (m - 1) / (m + 1), square = z * z;
+  Vector series = broadcast(1.0f / 9);
+  for (int n = 7; n >= 1; n -= 2) series = series * square + 1.0f / n;
+  return __builtin_convertvector(e, Vector) * 0.69314718f + 2 * z * series;
+}
+
+// exp x for any x, as 2^n times a Taylor series on [-log(2) / 2, log(2) / 2], whose terms left out
+// are below 6e-9; beyond the range of normal numbers it stops at the smallest and largest of them.
+inline Vector exponential(Vector x) {
+  x = at_most(broadcast(87), at_least(broadcast(-87), x));
+  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  const Vector shift = broadcast(0x1.8p23f), shifted = x * 1.44269504f + shift, n = shifted - shift;
+  // log(2) in two parts, the first with so few bits that its product with n is exact.
+  const Vector f = x - n * 0.693145751953125f - n * 1.4286068203e-6f;
+  Vector series = broadcast(1);
+  for (int i = 7; i >= 1; --i) series = series * f * (1.0f / i) + 1;
+  return from_bits(bits(series) + ((bits(shifted) - bits(shift)) << MANTISSA_BITS));
+}

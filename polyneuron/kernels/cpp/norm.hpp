@@ -1,0 +1,221 @@
+// Batch norm, an optional residual and an activation function in one:
+//
+//   y = f(u),  u = (z - mean) scale + bias [+ residual],  scale = weight / sqrt(variance + eps)
+//
+// and its gradients, recomputed from z and residual. Channels are the functions of a Traversal; the
+// activation has one function a channel, or one for all.
+#pragma once
+
+#include <cmath>
+
+#include "functions.hpp"
+#include "traversal.hpp"
+
+struct Norm {
+  const float *weight, *bias;
+  float *mean, *variance;  // written by a forward pass in training, else read
+  double eps;
+  bool training;
+};
+
+// A channel's batch norm as coefficients, after those of its function.
+enum { MEAN, SCALE, BIAS, NORM_COEFFICIENTS };
+
+template <class F>
+bool prepare_channel(const float* const* parameters, std::int64_t functions, const Norm& norm,
+                     std::int64_t channel, float* out) {
+  const bool sound = F::prepare(parameters, functions == 1 ? 0 : channel, out);
+  out[F::COEFFICIENTS + MEAN] = norm.mean[channel];
+  out[F::COEFFICIENTS + SCALE] =
+      float(norm.weight[channel] / std::sqrt(norm.variance[channel] + norm.eps));
+  out[F::COEFFICIENTS + BIAS] = norm.bias[channel];
+  return sound;
+}
+
+inline Vector first_lanes(int n, Vector x) {
+  for (int lane = n; lane < LANES; ++lane) x[lane] = 0;
+  return x;
+}
+
+// Mean and variance (divided by n) of each channel. Each tile is read twice while it is in the
+// cache, for its mean and for the squares about that mean; what tiles found is merged after Chan,
+// Golub and LeVeque (1979), so that a mean far from 0 costs no digits.
+inline void statistics(const Stored* z, const Traversal& walk, Shape shape, const Norm& norm,
+                       int threads) {
+  enum { N, AVERAGE, SQUARES, COLUMNS };
+  Table<Vector> partial(walk.chunks * walk.slots, COLUMNS);
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
+    walk.chunk(chunk, [&](std::int64_t slot, Range range) {
+      Vector n = broadcast(float(range.count)), sum = broadcast(0), squares = broadcast(0);
+      if (range.rest > 0) n += first_lanes(range.rest, broadcast(1));
+      range.each([&](std::int64_t at, auto is_partial) {
+        if constexpr (is_partial)
+          sum += load(z + at, range.rest);
+        else
+          sum += load(z + at);
+      });
+      const Vector average = sum / at_least(broadcast(1), n);
+      range.each([&](std::int64_t at, auto is_partial) {
+        Vector d;
+        if constexpr (is_partial)
+          d = first_lanes(range.rest, load(z + at, range.rest) - average);
+        else
+          d = load(z + at) - average;
+        squares += d * d;
+      });
+      Vector* kept = partial.row(chunk * walk.slots + slot);
+      const Vector share = n / at_least(broadcast(1), kept[N] + n), d = average - kept[AVERAGE];
+      kept[SQUARES] += squares + d * d * kept[N] * share;
+      kept[AVERAGE] += d * share;
+      kept[N] += n;
+    });
+
+  std::vector<double> sum(shape.functions), squares(shape.functions);
+  const double n = double(shape.outer) * shape.inner;
+  const auto each_part = [&](auto visit) {
+    for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
+      for (std::int64_t slot = 0; slot < walk.slots; ++slot) {
+        const Vector* part = partial.row(chunk * walk.slots + slot);
+        const std::int64_t block = walk.block(chunk, slot);
+        for (int lane = 0; lane < LANES; ++lane)
+          visit(walk.function(block, lane), part[N][lane], part[AVERAGE][lane], part[SQUARES][lane]);
+      }
+  };
+  each_part([&](std::int64_t c, double count, double average, double) {
+    sum[c] += count * average;
+  });
+  each_part([&](std::int64_t c, double count, double average, double within) {
+    const double d = average - sum[c] / n;
+    squares[c] += within + count * d * d;
+  });
+  for (std::int64_t c = 0; c < shape.functions; ++c) {
+    norm.mean[c] = float(sum[c] / n);
+    norm.variance[c] = float(squares[c] / n);
+  }
+}
+
+// Returns whether there is every function; those that are not give NaN.
+template <class F>
+bool norm_forward(const Stored* z, const Stored* residual, Stored* y,
+                  const float* const* parameters, std::int64_t functions, Norm norm, Shape shape,
+                  int threads) {
+  const Traversal walk(shape);
+  if (norm.training) statistics(z, walk, shape, norm, threads);
+  constexpr int OWN = F::COEFFICIENTS;
+  Coefficients coefficients = lane_coefficients<OWN + NORM_COEFFICIENTS>(
+      walk, shape.functions, [&](std::int64_t channel, float* out) {
+        return prepare_channel<F>(parameters, functions, norm, channel, out);
+      });
+  const auto pass = [&](auto with_residual) {
+    walk_and_sum<0>(
+        walk, shape.functions, coefficients, threads,
+        [=](Range range, const Vector* c, Vector*) {
+          const auto value = [=](Vector in, auto read) {
+            Vector u = (in - c[OWN + MEAN]) * c[OWN + SCALE] + c[OWN + BIAS];
+            if constexpr (with_residual) u += read(residual);
+            return F::value(u, c);
+          };
+          range.each([&](std::int64_t at, auto is_partial) {
+            if constexpr (is_partial) {
+              const auto read = [=](const Stored* from) { return load(from + at, range.rest); };
+              store(y + at, value(read(z), read), range.rest);
+            } else {
+              const auto read = [=](const Stored* from) { return load(from + at); };
+              store(y + at, value(read(z), read));
+            }
+          });
+        },
+        [](std::int64_t, const double*) {});
+  };
+  if (residual)
+    pass(std::true_type{});
+  else
+    pass(std::false_type{});
+  return coefficients.sound;
+}
+
+// g_u receives dL/du, which is the residual's gradient; it may be g_z.
+template <class F>
+void norm_backward(const Stored* g, const Stored* z, const Stored* residual, Stored* g_u,
+                   Stored* g_z, const float* const* parameters, float* const* gradients,
+                   std::int64_t functions, Norm norm, float* g_weight, float* g_bias, Shape shape,
+                   int threads) {
+  const Traversal walk(shape);
+  constexpr int OWN = F::COEFFICIENTS;
+  enum { SUM = F::SUMS, PROJECTION, SUMS };
+  Coefficients coefficients = lane_coefficients<OWN + NORM_COEFFICIENTS>(
+      walk, shape.functions, [&](std::int64_t channel, float* out) {
+        return prepare_channel<F>(parameters, functions, norm, channel, out);
+      });
+  const double n = double(shape.outer) * shape.inner;
+  enum { G_SCALE, SLOPE, OFFSET, CENTRE, G_COEFFICIENTS };
+  std::vector<float> pulls(shape.functions * G_COEFFICIENTS);
+  std::vector<double> of_function(functions * at_least_one(F::SUMS));
+
+  const auto reduce = [&](auto with_residual) {
+    walk_and_sum<SUMS>(
+        walk, shape.functions, coefficients, threads,
+        [=](Range range, const Vector* c, Vector* sums) {
+          const auto pull = [=](Vector in, Vector up, auto read) {
+            const Vector d = in - c[OWN + MEAN];
+            Vector u = d * c[OWN + SCALE] + c[OWN + BIAS];
+            if constexpr (with_residual) u += read(residual);
+            const Vector down = F::pull(u, up, c, sums);
+            sums[SUM] += down;
+            sums[PROJECTION] += down * d;
+            return down;
+          };
+          range.each([&](std::int64_t at, auto is_partial) {
+            if constexpr (is_partial) {
+              const auto read = [=](const Stored* from) { return load(from + at, range.rest); };
+              store(g_u + at, pull(read(z), read(g), read), range.rest);
+            } else {
+              const auto read = [=](const Stored* from) { return load(from + at); };
+              store(g_u + at, pull(read(z), read(g), read));
+            }
+          });
+        },
+        [&](std::int64_t channel, const double* sums) {
+          const double inverse = 1 / std::sqrt(norm.variance[channel] + norm.eps);
+          const double scale = norm.weight[channel] * inverse;
+          g_bias[channel] = float(sums[SUM]);
+          g_weight[channel] = float(sums[PROJECTION] * inverse);
+          const double slope = -scale * inverse * inverse * sums[PROJECTION] / n;
+          float* out = &pulls[channel * G_COEFFICIENTS];
+          out[G_SCALE] = float(scale);
+          out[SLOPE] = norm.training ? float(slope) : 0;
+          out[OFFSET] = norm.training ? float(-scale * sums[SUM] / n) : 0;
+          out[CENTRE] = norm.mean[channel];
+          double* own = &of_function[(functions == 1 ? 0 : channel) * F::SUMS];
+          for (int i = 0; i < F::SUMS; ++i) own[i] += sums[i];
+        });
+  };
+  if (residual)
+    reduce(std::true_type{});
+  else
+    reduce(std::false_type{});
+  for (std::int64_t a = 0; a < functions; ++a)
+    F::finish(parameters, a, &of_function[a * F::SUMS], gradients);
+
+  Coefficients g_coefficients = lane_coefficients<G_COEFFICIENTS>(
+      walk, shape.functions, [&](std::int64_t channel, float* out) {
+        std::copy_n(&pulls[channel * G_COEFFICIENTS], int(G_COEFFICIENTS), out);
+        return true;
+      });
+  walk_and_sum<0>(
+      walk, shape.functions, g_coefficients, threads,
+      [=](Range range, const Vector* c, Vector*) {
+        const auto value = [=](Vector down, Vector in) {
+          return down * c[G_SCALE] + ((in - c[CENTRE]) * c[SLOPE] + c[OFFSET]);
+        };
+        range.each([&](std::int64_t at, auto is_partial) {
+          if constexpr (is_partial)
+            store(g_z + at, value(load(g_u + at, range.rest), load(z + at, range.rest)),
+                  range.rest);
+          else
+            store(g_z + at, value(load(g_u + at), load(z + at)));
+        });
+      },
+      [](std::int64_t, const double*) {});
+}

@@ -1,0 +1,170 @@
+// How a tensor is walked: which element belongs to which function, in vectors, chunks and threads.
+//
+// A tensor in memory is (outer, functions, inner). With inner = 1 (channels-last, rows, or one
+// function for all) the functions follow one another from lane to lane, and repeat after a period
+// of lcm(functions, LANES) elements, that is after `blocks` vectors: block b of every period has
+// the same functions in its lanes. With inner > 1 (contiguous channels) the `inner` elements of a
+// row have one function, and a block is a function.
+//
+// Work is cut into chunks by the shape alone, and what chunks add up is added in their order: the
+// same bits every time, whatever the number of threads.
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "lanes.hpp"
+
+struct Shape {
+  std::int64_t outer, functions, inner;
+  std::int64_t size() const { return outer * functions * inner; }
+};
+
+// The vectors of one block within a tile: `count` whole ones, `stride` elements apart, and perhaps
+// one more of which only the first `rest` lanes exist.
+struct Range {
+  std::int64_t start, stride, count;
+  int rest;
+
+  template <class Visit>
+  void each(Visit visit) const {
+    std::int64_t at = start;
+    for (std::int64_t n = 0; n < count; ++n, at += stride) visit(at, std::false_type{});
+    if (rest > 0) visit(at, std::true_type{});
+  }
+};
+
+// Two inputs and an output of a tile fit a 32 KB cache. A tile's sums start at 0, as float has no
+// digits to spare for long sums.
+constexpr std::int64_t TILE_ELEMENTS = 1024;
+constexpr std::int64_t CHUNK_ELEMENTS = 16384;  // what a thread takes at a time
+constexpr std::int64_t MOST_CHUNKS = 512;       // a bound on the sums that wait to be added up
+
+inline std::int64_t ceiling(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+class Traversal {
+ public:
+  // A chunk's sums lie in `slots` of its own, each for one block.
+  std::int64_t blocks, chunks, slots;
+
+  explicit Traversal(Shape shape) : shape_(shape), lanes_(shape.inner == 1) {
+    // A unit is what a chunk is a number of: a period, or a row.
+    unit_ = lanes_ ? std::lcm(shape.functions, std::int64_t(LANES)) : shape.inner;
+    blocks = lanes_ ? unit_ / LANES : shape.functions;
+    const std::int64_t units = ceiling(shape.size(), unit_);
+    step_ = std::max({std::int64_t(1), CHUNK_ELEMENTS / unit_, ceiling(units, MOST_CHUNKS)});
+    // So that the slot of a function is the same in every chunk, where chunks hold all functions.
+    if (!lanes_ && step_ > blocks) step_ = ceiling(step_, blocks) * blocks;
+    chunks = ceiling(units, step_);
+    slots = lanes_ ? blocks : std::min(step_, blocks);
+  }
+
+  std::int64_t block(std::int64_t chunk, std::int64_t slot) const {
+    return lanes_ ? slot : (chunk * step_ + slot) % blocks;
+  }
+
+  std::int64_t function(std::int64_t block, int lane) const {
+    return lanes_ ? (block * LANES + lane) % shape_.functions : block;
+  }
+
+  // Calls visit(slot, range) until all elements of a chunk have been visited.
+  template <class Visit>
+  void chunk(std::int64_t index, Visit visit) const {
+    const std::int64_t first = index * step_ * unit_;
+    const std::int64_t last = std::min(shape_.size(), first + step_ * unit_);
+    if (!lanes_) {
+      std::int64_t slot = 0;
+      for (std::int64_t start = first; start < last; start += unit_) {
+        for (std::int64_t from = start; from < start + unit_; from += TILE_ELEMENTS) {
+          const std::int64_t n = std::min(TILE_ELEMENTS, start + unit_ - from);
+          visit(slot, Range{from, LANES, n / LANES, int(n % LANES)});
+        }
+        if (++slot == slots) slot = 0;
+      }
+      return;
+    }
+    const std::int64_t tile = std::max(std::int64_t(1), TILE_ELEMENTS / unit_) * unit_;
+    for (std::int64_t from = first; from < last; from += tile) {
+      const std::int64_t to = std::min(last, from + tile);
+      for (std::int64_t slot = 0; slot < blocks && from + slot * LANES < to; ++slot) {
+        const std::int64_t start = from + slot * LANES, left = to - start;
+        const std::int64_t over = left % unit_;
+        const bool one_more = over >= LANES;
+        visit(slot, Range{start, unit_, left / unit_ + one_more, one_more ? 0 : int(over)});
+      }
+    }
+  }
+
+ private:
+  Shape shape_;
+  bool lanes_;
+  std::int64_t unit_, step_;
+};
+
+constexpr int at_least_one(int n) { return n > 0 ? n : 1; }
+
+// Rows of `columns` vectors, all 0 at first.
+template <class V>
+class Table {
+ public:
+  Table(std::int64_t rows, int columns) : columns_(columns), vectors_(rows * columns, V{}) {}
+  V* row(std::int64_t index) { return vectors_.data() + index * columns_; }
+
+ private:
+  int columns_;
+  std::vector<V> vectors_;
+};
+
+// The coefficients of each block's lanes.
+struct Coefficients {
+  Table<Vector> by_block;
+  bool sound;  // whether there is every function
+};
+
+// prepare(a, out) gives the coefficients of function a, and says whether there is such a function.
+template <int COEFFICIENTS, class Prepare>
+Coefficients lane_coefficients(const Traversal& walk, std::int64_t functions, Prepare prepare) {
+  Coefficients made{Table<Vector>(walk.blocks, at_least_one(COEFFICIENTS)), true};
+  std::vector<float> by_function(functions * at_least_one(COEFFICIENTS));
+  for (std::int64_t a = 0; a < functions; ++a)
+    made.sound &= prepare(a, &by_function[a * COEFFICIENTS]);
+  for (std::int64_t b = 0; b < walk.blocks; ++b)
+    for (int lane = 0; lane < LANES; ++lane) {
+      const float* from = &by_function[walk.function(b, lane) * COEFFICIENTS];
+      for (int i = 0; i < COEFFICIENTS; ++i) made.by_block.row(b)[i][lane] = from[i];
+    }
+  return made;
+}
+
+// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors, local ones
+// that can stay in registers. Then total(a, sums) receives the sums of each function a.
+template <int SUMS, class Body, class Total>
+void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& coefficients,
+                  int threads, Body body, Total total) {
+  Table<Vector> partial(walk.chunks * walk.slots, at_least_one(SUMS));
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
+    walk.chunk(chunk, [&](std::int64_t slot, Range range) {
+      Vector sums[at_least_one(SUMS)] = {};
+      body(range, coefficients.by_block.row(walk.block(chunk, slot)), sums);
+      Vector* kept = partial.row(chunk * walk.slots + slot);
+      for (int i = 0; i < SUMS; ++i) kept[i] += sums[i];
+    });
+  if constexpr (SUMS == 0) return;
+
+  typedef double Doubles __attribute__((vector_size(8 * LANES)));
+  Table<Doubles> by_block(walk.blocks, at_least_one(SUMS));
+  for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
+    for (std::int64_t slot = 0; slot < walk.slots; ++slot) {
+      const Vector* from = partial.row(chunk * walk.slots + slot);
+      Doubles* to = by_block.row(walk.block(chunk, slot));
+      for (int i = 0; i < SUMS; ++i) to[i] += __builtin_convertvector(from[i], Doubles);
+    }
+  std::vector<double> sums(functions * at_least_one(SUMS));
+  for (std::int64_t b = 0; b < walk.blocks; ++b)
+    for (int lane = 0; lane < LANES; ++lane)
+      for (int i = 0; i < SUMS; ++i)
+        sums[walk.function(b, lane) * SUMS + i] += by_block.row(b)[i][lane];
+  for (std::int64_t a = 0; a < functions; ++a) total(a, &sums[a * SUMS]);
+}
