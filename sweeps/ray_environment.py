@@ -13,8 +13,6 @@ SETTINGS = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Else its C++ side writes warnings of the network into the terminal.
-    "RAY_BACKEND_LOG_LEVEL": "error",
     # Ray's own 15 starves a sweep beside any other load of its machine.
     "RAY_worker_niceness": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
