@@ -264,4 +264,4 @@ def _print_notes(notes: Sequence[str]) -> None:
 def _print_trials(root: Path, name: str) -> None:
     from sweeps.overview import trials_summary
 
-    console.print(trials_summary(root, name))
+    console.print(trials_summary(root, name, console.width))

@@ -34,7 +34,8 @@ def status(
     from sweeps.overview import current_view
 
     if watch:
-        _watch(root, name)
+        with suppress(KeyboardInterrupt):
+            _watch(root, name)
     else:
         console.print(_drawn(current_view(root, name)))
 

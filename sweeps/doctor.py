@@ -9,6 +9,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +113,7 @@ def _storage(root: Path) -> str:
     """Write, sync and rename files where results would go."""
     folder = existing(root)
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with _scratch(folder) as scratch:
         first, second = Path(scratch) / "a", Path(scratch) / "b"
         second.write_text("old")
         with first.open("w") as file:
@@ -140,7 +141,7 @@ def _study(root: Path) -> str:
     from sweeps.study import URL_VARIABLE, open_storage, shown_url
 
     url = os.environ.get(URL_VARIABLE)
-    with tempfile.TemporaryDirectory(dir=existing(root)) as scratch:
+    with _scratch(existing(root)) as scratch:
         place = url or f"sqlite:///{scratch}/study.db"
         with open_storage(place) as storage:
             if url is None:
@@ -181,11 +182,23 @@ def _clock(root: Path) -> str:
     now = datetime.now(UTC)
     if now < OLDEST_CLOCK:
         raise OSError(f"{now:%Y-%m-%d} is long past: set the clock, as with chrony")
-    with tempfile.NamedTemporaryFile(dir=existing(root)) as file:
-        apart = abs(Path(file.name).stat().st_mtime - time.time())
+    with _scratch(existing(root)) as scratch:
+        (Path(scratch) / "now").touch()
+        apart = abs((Path(scratch) / "now").stat().st_mtime - time.time())
     if apart > CLOCK_SECONDS:
         raise OSError(f"this machine and its storage are {apart:.0f} s apart: set both by NTP")
     return f"{now:%Y-%m-%d %H:%M:%S} UTC, and the storage agrees"
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[str]:
+    try:
+        scratch = tempfile.TemporaryDirectory(dir=folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"cannot write in {folder} ({reason}): name another with --root") from None
+    with scratch as name:
+        yield name
 
 
 def _attempt(subject: str, look: Callable[[], str]) -> Check:

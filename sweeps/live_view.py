@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console, Group, RenderableType
@@ -30,6 +30,8 @@ STYLES = {
 }
 TAKEN, TAKEN_WIDE = 43, 55
 """Columns of a running trial's line that its parameters leave to the rest."""
+SIDES: Mapping[bool, Literal["left", "right"]] = {False: "left", True: "right"}
+"""Whether the parameters' columns are aligned to the right, as numbers are, or are one text."""
 BLOCKS = "▁▂▃▄▅▆▇█"
 USUAL_WIDTH, WIDE = 80, 110
 """Columns of a terminal; from WIDE on, the errors of a run are drawn as a curve."""
@@ -72,25 +74,33 @@ def running_table(view: SweepView, width: int, room: int | None) -> list[Rendera
     table.add_column("error %", justify="right", no_wrap=True)
     if width >= WIDE:
         table.add_column("by epoch", no_wrap=True, width=10)
-    keys = list(dict.fromkeys(key for one in shown for key in one.params))
     left = width - (TAKEN_WIDE if width >= WIDE else TAKEN)
-    in_columns = _columns_width(shown, keys) <= left
-    for title in map(symbol, keys) if in_columns else ["parameters"]:
-        side: Literal["left", "right"] = "right" if in_columns else "left"
-        table.add_column(title, justify=side, no_wrap=True, overflow="ellipsis")
-    for one in shown:
-        values = [value_text(one.params[key]) if key in one.params else "–" for key in keys]
-        cells = _running_cells(view, one, width)
-        text = Text(params_text(one.params))
-        text.truncate(left, overflow="ellipsis")
-        table.add_row(*cells, *(values if in_columns else [text]))
+    titles, values = parameter_columns([one.params for one in shown], left)
+    for title in titles:
+        table.add_column(title, justify=SIDES[len(titles) > 1], no_wrap=True)
+    for one, cells in zip(shown, values, strict=True):
+        table.add_row(*_running_cells(view, one, width), *cells)
     more = len(trials) - len(shown)
     return [Text(), table, *([Text(f"and {more} more running", style="dim")] if more else [])]
 
 
-def _columns_width(trials: list[RunningTrial], keys: list[str]) -> int:
-    values = {key: [value_text(one.params.get(key, "")) for one in trials] for key in keys}
-    return sum(2 + max(map(len, (symbol(key), *values[key]))) for key in keys)
+def parameter_columns(
+    trials: Sequence[Mapping[str, Any]], left: int
+) -> tuple[list[str], list[list[str]]]:
+    """Lay out parameters in a column each, or as one text where the columns left are too few.
+
+    Returns:
+        Titles, and the cells of each trial.
+    """
+    keys = list(dict.fromkeys(key for one in trials for key in one))
+    cells = [[value_text(one[key]) if key in one else "–" for key in keys] for one in trials]
+    widths = [max(map(len, column)) for column in zip(map(symbol, keys), *cells, strict=True)]
+    if sum(2 + width for width in widths) <= left:
+        return [symbol(key) for key in keys], cells
+    texts = [Text(params_text(one)) for one in trials]
+    for text in texts:
+        text.truncate(max(1, left), overflow="ellipsis")
+    return ["parameters"], [[text.plain] for text in texts]
 
 
 def _running_cells(view: SweepView, one: RunningTrial, width: int) -> list[RenderableType]:
@@ -155,7 +165,7 @@ def time_text(view: SweepView, now: float) -> str:
 
 def silent_texts(view: SweepView, now: float) -> list[str]:
     """Name the running trials of which nothing was heard for far longer than an epoch takes."""
-    seconds = view.seconds_at_work(now)
+    seconds = view.seconds_at_work(view.last_epoch_at or now)
     usual = seconds * len(view.running) / view.epochs_heard if seconds else 0.0
     limit = max(SILENT_SECONDS, 5 * usual)
     return [

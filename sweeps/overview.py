@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
-from sweeps.live_view import best_text, interval_text, symbol, value_text
+from sweeps.live_view import SIDES, best_text, interval_text, parameter_columns
 from sweeps.progress import KEPT_ERRORS, KEPT_TROUBLES, TROUBLE, Best, RunningTrial, SweepView
 from sweeps.spec_file import parse_spec
 from sweeps.store import SweepPaths, driver_alive
@@ -91,30 +91,24 @@ def sweeps_table(root: Path) -> RenderableType:
     return table
 
 
-def trials_summary(root: Path, name: str) -> RenderableType:
+def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     """Show the trials of a sweep, the best first, and what can be done next."""
     trials = analysis.load(root, [name]).trials
     ordered = trials.sort_values(["objective", "trial"], na_position="last")
-    params = [json.loads(text) for text in trials["params_json"]]
-    keys = list(dict.fromkeys(key for one in params for key in one))
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for title in ("trial", "status", "error %", "seeds", "train s"):
-        table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True)
+    shown = rows(ordered.head(SHOWN_TRIALS))
+    cells = [_ending(trial) for trial in shown]
+    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
+    titles = ("trial", "status", "error %", "seeds", "epochs", "train s")
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    for title in titles:
+        table.add_column(title, justify=SIDES[title != "status"], no_wrap=True)
+    left = width - sum(2 + one for one in widths)
+    drawn = [json.loads(trial["params_json"]) for trial in shown]
+    keys, values = parameter_columns(drawn, left)
     for key in keys:
-        table.add_column(symbol(key), justify="right", no_wrap=True)
-    for trial in rows(ordered.head(SHOWN_TRIALS)):
-        drawn = json.loads(trial["params_json"])
-        objective = _optional(trial["objective"])
-        error = _optional(trial["objective_standard_error"])
-        seconds = _optional(trial["train_seconds"])
-        table.add_row(
-            str(trial["trial"]),
-            str(trial["status"]),
-            "–" if objective is None else interval_text(objective, error).removesuffix(" %"),
-            "–" if pd.isna(trial["seeds_done"]) else str(trial["seeds_done"]),
-            "–" if seconds is None else f"{seconds:.1f}",
-            *(value_text(drawn[key]) if key in drawn else "–" for key in keys),
-        )
+        table.add_column(key, justify=SIDES[len(keys) > 1], no_wrap=True)
+    for ending, params in zip(cells, values, strict=True):
+        table.add_row(*ending, *params)
     parts: list[RenderableType] = [table]
     if len(ordered) > SHOWN_TRIALS:
         parts.append(Text(f"and {len(ordered) - SHOWN_TRIALS} more", style="dim"))
@@ -132,6 +126,21 @@ def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """List the rows of a frame by column name."""
     return [
         {str(column): value for column, value in row.items()} for row in frame.to_dict("records")
+    ]
+
+
+def _ending(trial: dict[str, Any]) -> list[str]:
+    """Say in a few cells how a trial ended."""
+    objective = _optional(trial["objective"])
+    error = _optional(trial["objective_standard_error"])
+    seconds = _optional(trial["train_seconds"])
+    counts = [trial["seeds_done"], trial["epochs_done"]]
+    return [
+        str(trial["trial"]),
+        str(trial["status"]),
+        "–" if objective is None else interval_text(objective, error).removesuffix(" %"),
+        *("–" if pd.isna(count) else str(count) for count in counts),
+        "–" if seconds is None else f"{seconds:.1f}",
     ]
 
 

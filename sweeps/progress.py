@@ -85,6 +85,7 @@ class SweepView:
     """Trials that ended under an earlier driver."""
     epochs_heard: int = 0
     """Epochs reported to this driver."""
+    last_epoch_at: float | None = None
     first_epoch: tuple[float, float, int] | None = None
     """When the first epoch was reported, the share done then, and the trials running then."""
 
@@ -121,6 +122,7 @@ class SweepView:
         shown.hear(trial.result)
         if shown.started:
             self.epochs_heard += 1
+            self.last_epoch_at = time.time()
             if self.first_epoch is None:
                 self.first_epoch = (time.time(), self.fraction(), len(self.running))
 
@@ -131,7 +133,8 @@ class SweepView:
         self.notes.clear()
         self.troubles.clear()
         self.started_at, self.stopped_at = time.time(), None
-        self.stopping, self.epochs_heard, self.first_epoch = "", 0, None
+        self.stopping, self.epochs_heard = "", 0
+        self.first_epoch = self.last_epoch_at = None
         self.done_before = self.done
 
     def fraction(self) -> float:

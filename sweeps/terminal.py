@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+LOG_WIDTH = 200
+"""Columns where there is no terminal to ask: a table in a log is not to be cut off."""
+
+
+def _console(stream: TextIO, stderr: bool = False) -> Console:
+    known = stream.isatty() or "COLUMNS" in os.environ
+    return Console(stderr=stderr, highlight=False, width=None if known else LOG_WIDTH)
+
+
+console = _console(sys.stdout)
+errors = _console(sys.stderr, stderr=True)
 
 Root = Annotated[
     Path,

@@ -213,6 +213,28 @@ def test_a_setting_goes_into_a_section_given_by_its_name() -> None:
     assert parse_spec(raw).network.pooling == "average"
 
 
+def test_a_domain_is_set_by_its_kind() -> None:
+    raw = with_settings(SOUND, ["space.s.grid=[3, 5]", "space.apl.s.int=[2, 6]", " seeds = 3"])
+    assert raw["space"]["s"] == {"grid": [3, 5]}
+    assert raw["space"]["apl.s"] == {"int": [2, 6]}
+    assert raw["seeds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ("recipe.learning_rate=1e-3", "learning_rate"),
+        ("activation.options.s=5", "s"),
+        ("activation=relu", "activation"),
+        ("activation.scope=channel", "scope"),
+    ],
+)
+def test_a_setting_of_what_the_space_varies_is_refused(setting: str, key: str) -> None:
+    space = {**SOUND["space"], "activation": "swish", "scope": {"choice": ["layer", "channel"]}}
+    with pytest.raises(SpecError, match=rf"no effect.*set space\.{key} instead"):
+        with_settings({**SOUND, "space": space}, [setting])
+
+
 @pytest.mark.parametrize("setting", ["recipe.epochs", "=3", "seeds.x=3", "name=[", "a.b.c=1"])
 def test_a_malformed_setting_is_refused(setting: str) -> None:
     with pytest.raises(SpecError):
