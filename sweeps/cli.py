@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import sys
-import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from analysis.errors import StoreError
+from sweeps.cli_views import app as views
+from sweeps.extras import NotInstalledError
 from sweeps.ray_environment import ClusterError
 from sweeps.spec_file import SpecError
+from sweeps.terminal import (
+    INTERRUPTED,
+    ROOT,
+    AcceptChanges,
+    Address,
+    Root,
+    Settings,
+    SpecName,
+    SweepName,
+    console,
+    errors,
+    say,
+)
 from trainers.sources import DataUnavailableError
 
 app = typer.Typer(
@@ -25,29 +38,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-Root = Annotated[
-    Path,
-    typer.Option("--root", envvar="SWEEPS_ROOT", help="Folder of all results."),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, as recipe.epochs=5."),
-]
-SpecName = Annotated[str, typer.Argument(help="A bundled specification, or a YAML file.")]
-SweepName = Annotated[str, typer.Argument(help="Name of a sweep under the root.")]
-Address = Annotated[str | None, typer.Option(help="Ray cluster to run on; default: here.")]
-AcceptChanges = Annotated[
-    bool, typer.Option("--accept-changes", help="Go on although code or data changed.")
-]
-ROOT = Path("results")
 REPORTS = (".html", ".md", ".tex")
 """What `sweeps report` names; the figures and data beside them explain themselves."""
-INTERRUPTED = 130
-"""Exit code of a command that Ctrl-C ended, as shells have it."""
-USER_ERRORS = (ClusterError, DataUnavailableError, SpecError, StoreError)
+USER_ERRORS = (ClusterError, DataUnavailableError, NotInstalledError, SpecError, StoreError)
 
 
 def run_command() -> int:
@@ -59,7 +52,7 @@ def run_command() -> int:
         except SystemExit as stop:
             return int(stop.code or 0)
         except USER_ERRORS as error:
-            errors.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
+            say(errors, f"error: {error}", "red")
             return 2
     return 0
 
@@ -71,26 +64,32 @@ def run(
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="Name of the sweep.")] = None,
     address: Address = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write each run's epochs as event files too.")
+    ] = False,
 ) -> None:
     """Run a sweep here, or on the cluster of --address."""
     from sweeps.driver import prepare, run_sweep
     from sweeps.spec_file import load_spec
 
-    prepared = prepare(load_spec(spec, settings or (), name), address)
+    with errors.status("reading the specification and looking for its data"):
+        prepared = prepare(load_spec(spec, settings or (), name), address)
     _print_notes(prepared.notes)
-    complete = run_sweep(prepared, root, console, address)
-    _print_end(root, prepared.spec.name, complete)
+    sweep = prepared.spec.name
+    _to_the_end(root, sweep, lambda: run_sweep(prepared, root, console, address, tensorboard))
 
 
 @app.command()
 def resume(
     name: SweepName,
     root: Root = ROOT,
+    spec: Annotated[str | None, typer.Option(help="Go on with this specification.")] = None,
+    settings: Settings = None,
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
     """Go on with a sweep that was stopped, or whose driver is gone."""
-    _continue(name, root, address, accept_changes)
+    _continue(name, root, address, accept_changes, spec_source=spec, settings=settings)
 
 
 @app.command()
@@ -115,6 +114,7 @@ def extend(
 def retry(
     name: SweepName,
     root: Root = ROOT,
+    failed: Annotated[bool, typer.Option("--failed", help="The default, spelled out.")] = True,
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
@@ -129,23 +129,6 @@ def stop(name: SweepName, root: Root = ROOT) -> None:
 
     stop_driver(root, name)
     console.print(f"asked {name} to stop; go on with `sweeps resume {name}`", soft_wrap=True)
-
-
-@app.command()
-def status(name: SweepName, root: Root = ROOT) -> None:
-    """Show what a sweep is doing."""
-    from sweeps.overview import sweep_view
-    from sweeps.progress import render
-
-    console.print(render(sweep_view(root, name), time.time()))
-
-
-@app.command(name="list")
-def list_sweeps(root: Root = ROOT) -> None:
-    """List the sweeps under the root."""
-    from sweeps.overview import sweeps_table
-
-    console.print(sweeps_table(root))
 
 
 @app.command()
@@ -213,33 +196,6 @@ def report(
 
 
 @app.command()
-def plan(spec: SpecName, settings: Settings = None) -> None:
-    """Say what a sweep will cost, before anything starts."""
-    from sweeps.budget import plan_table
-    from sweeps.driver import prepare
-    from sweeps.spec_file import load_spec
-
-    prepared = prepare(load_spec(spec, settings or ()))
-    with errors.status("training a few hundred images with each activation"):
-        table = plan_table(prepared)
-    console.print(table)
-
-
-@app.command()
-def doctor(root: Root = ROOT) -> None:
-    """Check versions, devices, data and storage; each line says how to mend."""
-    from sweeps.doctor import checks
-
-    sound = True
-    for check in checks(root):
-        sound &= check.ok
-        mark = "ok  " if check.ok else "MEND"
-        style = "green" if check.ok else "red"
-        console.print(f"{mark} {check.subject}: {check.finding}", style=style, soft_wrap=True)
-    raise typer.Exit(0 if sound else 1)
-
-
-@app.command()
 def train(
     activation: Annotated[str, typer.Option(help="Name of the activation.")] = "polyneuron_r",
     network: Annotated[str, typer.Option(help="lenet5 or resnet20.")] = "lenet5",
@@ -276,6 +232,10 @@ def _watch_report(root: Path, names: Sequence[str], folder: Path) -> None:
         raise typer.Exit(INTERRUPTED) from None
 
 
+# Listed after what they look at.
+app.add_typer(views)
+
+
 def _continue(
     name: str,
     root: Path,
@@ -284,30 +244,41 @@ def _continue(
     more_trials: int = 0,
     seeds: int | None = None,
     retry_errors: bool = False,
+    spec_source: str | None = None,
+    settings: Sequence[str] | None = None,
 ) -> None:
     from sweeps.continuation import Request, continue_sweep
 
-    request = Request(more_trials, seeds, retry_errors, accept_changes)
-    _print_end(root, name, continue_sweep(root, name, request, console, address))
+    request = Request(
+        more_trials, seeds, retry_errors, spec_source, tuple(settings or ()), accept_changes
+    )
+    _to_the_end(root, name, lambda: continue_sweep(root, name, request, console, address))
 
 
-def _print_end(root: Path, name: str, complete: bool) -> None:
-    _print_trials(root, name)
+def _to_the_end(root: Path, name: str, work: Callable[[], bool]) -> None:
+    """Do a sweep's work, and say what came of it or how to go on."""
+    try:
+        complete = work()
+        _print_trials(root, name)
+    except KeyboardInterrupt:
+        complete = False
     if not complete:
-        errors.print(f"interrupted; go on with `sweeps resume {name}`", style="yellow")
+        begun = (root / name).exists()
+        how = f"go on with `sweeps resume {name}`" if begun else "nothing was written"
+        say(errors, f"interrupted; {how}", "yellow")
         raise typer.Exit(INTERRUPTED)
 
 
 def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
-    errors.print(f"warning: {message}", style="yellow", soft_wrap=True, markup=False)
+    say(errors, f"warning: {message}", "yellow")
 
 
 def _print_notes(notes: Sequence[str]) -> None:
     for note in notes:
-        errors.print(f"note: {note}", style="yellow", soft_wrap=True, markup=False)
+        say(errors, f"note: {note}", "yellow")
 
 
 def _print_trials(root: Path, name: str) -> None:
     from sweeps.overview import trials_summary
 
-    console.print(trials_summary(root, name))
+    console.print(trials_summary(root, name, console.width))

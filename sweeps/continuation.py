@@ -11,20 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import optuna
 from rich.console import Console
 
 import analysis
 from analysis.errors import StoreError, unknown_name
 from analysis.schema import EVENTS, SWEEPS
-from sweeps.driver import Prepared, close_runs, drive, prepare
+from sweeps.changes import note_code, refuse_changes
+from sweeps.driver import close_runs, drive, prepare
 from sweeps.overview import rows, sweep_view
 from sweeps.provenance import code_version
 from sweeps.search_space import Params, restored
 from sweeps.spec import SweepSpec
-from sweeps.spec_file import SpecError, parse_spec
+from sweeps.spec_file import SpecError, load_spec, parse_spec, with_settings
 from sweeps.store import PartWriter, SweepPaths, driver_lock, driver_process, write_atomically
-from sweeps.study import Work, ended_trials, queue_again, reopen_study
+from sweeps.study import SweepStudy, Work, reopen_study
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Request:
     seeds: int | None = None
     """Seeds of a trial, in all."""
     retry_errors: bool = False
+    spec_source: str | None = None
+    """A specification to go on with, in place of the sweep's own."""
+    settings: tuple[str, ...] = ()
+    """`key=value` settings on top of it."""
     accept_changes: bool = False
 
 
@@ -51,23 +55,27 @@ def continue_sweep(
         SpecError: the sweep cannot be extended as asked.
     """
     paths = SweepPaths(root.resolve(), name)
-    spec = extended(stored_spec(paths), request)
+    wanted = _wanted_spec(paths, request)
     with driver_lock(paths):
         pass  # refuse at once, not after Ray has started, what another process runs
-    prepared = prepare(spec, address)
     if not request.accept_changes:
-        _refuse_changes(paths, prepared)
+        hashes = analysis.load(paths.folder).runs["data_sha256"].dropna()
+        trained_on = (str(one) for one in hashes if one)
+        refuse_changes(paths, _sweep_row(paths), trained_on, wanted)
+    spec = extended(wanted, request)
+    prepared = prepare(spec, address)
 
-    def start(writer: PartWriter) -> tuple[optuna.Study, Work]:
+    def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
         close_runs(paths, writer)
-        study = reopen_study(spec, paths)
-        queued = queue_again(spec, study) if request.retry_errors else 0
+        study = reopen_study(spec, paths, len(analysis.load(paths.folder).trials))
+        queued = study.queue_again() if request.retry_errors else 0
         planned = int(_sweep_row(paths)["trials_planned"]) + request.more_trials + queued
         write_atomically(paths.spec, spec.to_json().encode())
+        note_code(paths)
         writer.write(SWEEPS, [{**_sweep_row(paths), **_changed(spec, planned)}])
         if request.seeds is not None:
             writer.write(EVENTS, [_extension(name, len(spec.seeds))])
-        work = Work(planned - len(ended_trials(study)), _not_in_store(spec, paths, study))
+        work = Work(planned - len(study.ended()), _not_in_store(spec, paths, study))
         view.restart(planned, len(spec.seeds), _ended_counts(paths, work))
         return study, work
 
@@ -86,6 +94,16 @@ def stored_spec(paths: SweepPaths) -> SweepSpec:
     except FileNotFoundError:
         known = [folder.parent.name for folder in paths.root.glob("*/spec.json")]
         raise StoreError(f"{unknown_name('sweep', paths.sweep, known)} (in {paths.root})") from None
+
+
+def _wanted_spec(paths: SweepPaths, request: Request) -> SweepSpec:
+    stored = stored_spec(paths)
+    if request.spec_source is not None:
+        wanted = load_spec(request.spec_source, request.settings, paths.sweep)
+        # Where the data was not to be had, a sweep keeps what it fell back on.
+        fell_back = stored.data.name == stored.data_fallback == wanted.data_fallback
+        return wanted.model_copy(update={"data": stored.data}) if fell_back else wanted
+    return parse_spec(with_settings(stored.model_dump(mode="json"), request.settings))
 
 
 def extended(spec: SweepSpec, request: Request) -> SweepSpec:
@@ -136,23 +154,6 @@ def stop_driver(root: Path, name: str) -> None:
     os.kill(pid, signal.SIGTERM)
 
 
-def _refuse_changes(paths: SweepPaths, prepared: Prepared) -> None:
-    from trainers.datasets import load
-
-    before, now = _sweep_row(paths)["code_version"], code_version()
-    changes = [] if before == now else [f"training code: {before} -> {now}"]
-    hashes = analysis.load(paths.folder).runs["data_sha256"].dropna()
-    trained = sorted({str(one) for one in hashes if one})
-    if trained:
-        here = load(prepared.spec.data.name, prepared.data_root).sha256
-        changes += [f"data: {one[:12]} -> {here[:12]}" for one in trained if one != here]
-    if changes:
-        raise StoreError(
-            f"{'; '.join(changes)}. Old and new runs would not be comparable:"
-            " start another sweep, or go on with --accept-changes"
-        )
-
-
 def _ended_counts(paths: SweepPaths, work: Work) -> dict[str, int]:
     trials = analysis.load(paths.folder).trials
     ended = trials[~trials["status"].isin(["running", "interrupted"])]
@@ -185,12 +186,12 @@ def _changed(spec: SweepSpec, planned: int) -> dict[str, object]:
 
 
 def _not_in_store(
-    spec: SweepSpec, paths: SweepPaths, study: optuna.Study
+    spec: SweepSpec, paths: SweepPaths, study: SweepStudy
 ) -> tuple[tuple[int, Params], ...]:
     """List the trials whose end the study knows and the store lacks, wholly or some seeds of."""
     known = {row["trial"]: row for row in rows(analysis.load(paths.folder).trials)}
     again = []
-    for one in ended_trials(study):
+    for one in study.ended():
         row = known.get(one.number, {"status": "running"})
         cut_off = row["status"] in ("running", "interrupted")
         if cut_off or (row["status"] == "completed" and row["seeds_done"] < len(spec.seeds)):

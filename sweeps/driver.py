@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import optuna
 from rich.console import Console
 
 import analysis
 from analysis.schema import RUNS, SWEEPS, TRIALS
 from sweeps import ray_environment
+from sweeps.changes import note_code
+from sweeps.dispatch import search
+from sweeps.early_stopping import Judge
+from sweeps.extras import optional
+from sweeps.limits import Limits
+from sweeps.live_view import LiveView
 from sweeps.overview import rows
-from sweeps.progress import LiveView, SweepView
+from sweeps.progress import SweepView
 from sweeps.provenance import code_version, versions
 from sweeps.search_space import check, trial_count
+from sweeps.searcher import StudySearcher
 from sweeps.spec import SweepSpec
 from sweeps.spec_file import SpecError
 from sweeps.store import PartWriter, SweepPaths, compact, driver_lock, write_atomically
-from sweeps.study import OpenTrial, Work, create_study
+from sweeps.study import OpenTrial, SweepStudy, Work, check_free, create_study
 from trainers.config import DataConfig
 from trainers.sources import DataUnavailableError, available, data_root, provide
+
+ROWS_SECONDS = 0.5
+"""How often rows of trials are written."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,13 @@ def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
     return Prepared(spec, root, tuple(notes))
 
 
-def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | None = None) -> bool:
+def run_sweep(
+    prepared: Prepared,
+    root: Path,
+    console: Console,
+    address: str | None = None,
+    tensorboard: bool = False,
+) -> bool:
     """Run a sweep to its end, or to an interrupt, and compact what it wrote.
 
     Args:
@@ -73,6 +90,7 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
         root: where results go; the sweep makes a folder of its name in it.
         console: for the live view.
         address: a Ray cluster to run on; None: this machine.
+        tensorboard: whether each run writes its epochs as event files too.
 
     Returns:
         Whether every trial ran to an end of its own; False after an interrupt.
@@ -80,13 +98,20 @@ def run_sweep(prepared: Prepared, root: Path, console: Console, address: str | N
     Raises:
         StoreError: the name is taken.
         ClusterError: no cluster there, or it lacks what a trial needs.
+        NotInstalledError: event files need a package that is not there.
     """
+    if tensorboard:
+        optional("tensorboardX", "tensorboard", "--tensorboard")
     spec = prepared.spec
     paths = SweepPaths(root.resolve(), spec.name)
     paths.check_free()
+    check_free(spec, paths)
 
-    def start(writer: PartWriter) -> tuple[optuna.Study, Work]:
+    def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
         write_atomically(paths.spec, spec.to_json().encode())
+        note_code(paths)
+        if tensorboard:
+            paths.tensorboard.mkdir(exist_ok=True)
         writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
         return create_study(spec, paths), Work(trial_count(spec))
 
@@ -100,41 +125,132 @@ def drive(
     view: SweepView,
     console: Console,
     address: str | None,
-    start: Callable[[PartWriter], tuple[optuna.Study, Work]],
+    start: Callable[[PartWriter], tuple[SweepStudy, Work]],
     again: bool,
 ) -> bool:
     """Do a sweep's work on a cluster: what `start` says, once the sweep's folder is ours."""
     ray_environment.prepare()
-    from sweeps.tuning import cluster, tune_study  # imports ray, which reads its environment
+    with ExitStack() as stack:
+        with console.status(f"starting Ray{f' at {address}' if address else ''}"):
+            from sweeps.tuning import cluster, worker_pool  # ray reads its environment now
 
-    with cluster(address, prepared.spec.resources) as slots:
+            slots = stack.enter_context(cluster(address, prepared.spec.resources))
         paths.create(again)
-        with driver_lock(paths), gentle_termination():
+        with driver_lock(paths), gentle_termination() as interrupt:
             writer = PartWriter(paths, "driver")
             study, work = start(writer)
-
-            with LiveView(view, console) as show:
+            rows = TrialRows(paths.sweep, writer)
+            limits = Limits(prepared.spec, paths)
+            reason = ""
+            with LiveView(view, console, _publisher(paths), lambda: interrupt.reason) as show:
 
                 def on_change(trial: OpenTrial, status: str) -> None:
-                    writer.write(TRIALS, [trial_row(paths.sweep, trial, status)])
+                    rows.note(trial, status)
                     show(trial, status)
 
-                if work.trials > 0:
+                searcher = StudySearcher(
+                    prepared.spec, study, recalled_judge(prepared.spec, paths), on_change, work
+                )
+
+                def record() -> None:
+                    study.save()
+                    rows.write()
+
+                def stop_reason() -> str:
+                    return interrupt.reason or limits.reached(searcher.busy)
+
+                if work.trials > 0 and not (reason := limits.reached(0, now=True)):
                     data = prepared.data_root
-                    tune_study(prepared.spec, study, paths, data, slots, work, on_change)
+                    with worker_pool(prepared.spec, paths, data, slots, work.trials) as pool:
+                        reason = search(searcher, pool, record, stop_reason)
+                rows.write(now=True)
             close_runs(paths, writer)
             compact(paths)
+    if reason.startswith("budget"):
+        console.print(f"{reason}; a larger budget goes on: `sweeps resume {paths.sweep} --set ...`")
+        return True
     return view.complete
 
 
+class TrialRows:
+    """Rows of the table `trials`, of which only the last of each trial is worth a file.
+
+    A crash may lose those of the last moments: the study and the runs know of the trials, and a
+    resumed sweep writes them again.
+    """
+
+    def __init__(self, sweep: str, writer: PartWriter) -> None:
+        self._sweep = sweep
+        self._writer = writer
+        self._status: dict[int, str] = {}
+        self._rows: dict[int, dict[str, object]] = {}
+        self._written_at = 0.0
+
+    def note(self, trial: OpenTrial, status: str) -> None:
+        """Take a trial's row, if its status is another than before."""
+        if self._status.get(trial.number) == status:
+            return
+        self._rows[trial.number] = trial_row(self._sweep, trial, status)
+        if status == "running":
+            self._status[trial.number] = status
+        else:
+            self._status.pop(trial.number, None)
+
+    def write(self, now: bool = False) -> None:
+        """Write the rows that wait, at intervals or now."""
+        if self._rows and (now or time.monotonic() - self._written_at > ROWS_SECONDS):
+            self._writer.write(TRIALS, list(self._rows.values()))
+            self._rows.clear()
+            self._written_at = time.monotonic()
+
+
+@dataclass
+class Interrupt:
+    """Whether somebody asked the driver to stop."""
+
+    reason: str = ""
+
+    def hear(self, number: int, _frame: object) -> None:
+        """Take note of a signal; whoever sends a second one does not want to wait.
+
+        Raises:
+            KeyboardInterrupt: the second time.
+        """
+        if self.reason:
+            raise KeyboardInterrupt
+        self.reason = signal.Signals(number).name
+
+
 @contextmanager
-def gentle_termination() -> Iterator[None]:
-    """Treat a request to terminate as Ctrl-C, which Ray Tune answers by stopping its trials."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+def gentle_termination() -> Iterator[Interrupt]:
+    """Take Ctrl-C and requests to terminate as a wish to stop in good order."""
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt  # only the main thread hears signals
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt.hear) for number in numbers}
     try:
-        yield
+        yield interrupt
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def recalled_judge(spec: SweepSpec, paths: SweepPaths) -> Judge:
+    """Make a judge that knows every epoch in the store."""
+    judge = Judge(spec.early_stopping, len(spec.seeds), spec.recipe.epochs)
+    results = analysis.load(paths.folder)
+    runs = results.runs[["run_id", "trial", "seed"]].set_index("run_id")
+    index = {seed: place for place, seed in enumerate(spec.seeds)}
+    epochs = results.epochs[["run_id", "epoch", "val_error_percent"]].join(runs, on="run_id")
+    completed = results.trials.loc[results.trials["status"] == "completed", "trial"]
+    known = epochs.dropna()
+    places = [index[seed] for seed in known["seed"].astype(int)]
+    numbers, ages = known["trial"].astype(int), known["epoch"].astype(int)
+    errors = known["val_error_percent"].astype(float)
+    judge.recall(zip(numbers, places, ages, errors, strict=True), completed.astype(int))
+    return judge
 
 
 def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
@@ -144,8 +260,8 @@ def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
         "benchmark": spec.benchmark,
         "purpose": spec.purpose,
         "search": spec.search.algorithm,
-        "early_stopping": "none",
-        "metric": spec.objective,
+        "early_stopping": spec.early_stopping.rule,
+        "metric": spec.objective.metric,
         "validation": spec.data.validation,
         "epochs_planned": spec.recipe.epochs,
         "trials_planned": trials,
@@ -189,7 +305,20 @@ def close_runs(paths: SweepPaths, writer: PartWriter) -> None:
 
 
 def _view(spec: SweepSpec, trials: int, notes: tuple[str, ...]) -> SweepView:
-    return SweepView(spec.name, trials, len(spec.seeds), spec.recipe.epochs, notes=list(notes))
+    seeds, epochs = len(spec.seeds), spec.recipe.epochs
+    return SweepView(spec.name, trials, seeds, epochs, spec.subject, notes=list(notes))
+
+
+def _publisher(paths: SweepPaths) -> Callable[[str], None]:
+    """Keep the view in a file, replaced as a whole; a crash may lose it, for the store has all."""
+    temporary = paths.progress.with_suffix(".tmp")
+
+    def publish(text: str) -> None:
+        with suppress(OSError):  # a full disk is the store's to report
+            temporary.write_text(text, "utf-8")
+            temporary.replace(paths.progress)
+
+    return publish
 
 
 def _check_devices(spec: SweepSpec) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import platform
 from functools import lru_cache
 from pathlib import Path
@@ -26,10 +27,15 @@ def versions() -> dict[str, str]:
 @lru_cache
 def code_version() -> str:
     """Identify the training code: the package's version and a hash of its source files."""
-    digest = hashlib.sha256()
-    for package in TRAINING_PACKAGES:
-        folder = Path(__file__).parent.parent / package
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(f"{file.relative_to(folder.parent)}\0".encode())
-            digest.update(file.read_bytes())
+    digest = hashlib.sha256(json.dumps(code_files(), sort_keys=True).encode())
     return f"{versions()['polyneuron-sweeps']}+{digest.hexdigest()[:12]}"
+
+
+def code_files() -> dict[str, str]:
+    """Hash each source file of the training code."""
+    root = Path(__file__).parent.parent
+    files = (file for name in TRAINING_PACKAGES for file in sorted((root / name).rglob("*.py")))
+    return {
+        file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        for file in files
+    }

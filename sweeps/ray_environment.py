@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 SETTINGS = {
     # An open cluster runs anybody's code: workers and drivers prove themselves with a token.
@@ -12,14 +13,40 @@ SETTINGS = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray's own 15 starves a sweep beside any other load of its machine.
+    "RAY_worker_niceness": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
 
+ANSWER_SECONDS = 5.0
+
+
 class ClusterError(RuntimeError):
     """No Ray cluster could be reached or started, or it lacks what a trial needs."""
+
+
+def check_answers(address: str) -> None:
+    """Check that something listens at an address: Ray itself would try for ten minutes.
+
+    Raises:
+        ClusterError: nothing does.
+    """
+    place = address.removeprefix("ray://")
+    host, colon, port = place.rpartition(":")
+    if not colon:
+        return  # `auto`, or a cluster's name
+    if not port.isdecimal():
+        raise ClusterError(f"--address takes HOST:PORT, as 10.0.0.1:6379; got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"no Ray cluster at {address}: {error}. Is its head up, and the port that of"
+            " `ray start --head`?"
+        ) from None
 
 
 def prepare() -> None:

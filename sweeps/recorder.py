@@ -7,65 +7,107 @@ import statistics
 import traceback
 from datetime import UTC, datetime
 
-from analysis.schema import EPOCHS, EVENTS, FUNCTIONS, PREDICTIONS, RUNS, SNAPSHOTS
+from analysis.schema import (
+    EPOCHS,
+    EVENTS,
+    FUNCTIONS,
+    PREDICTIONS,
+    RUNS,
+    SNAPSHOTS,
+    TABLES,
+    Table,
+)
+from sweeps.provenance import code_version
+from sweeps.reuse import take_over
 from sweeps.search_space import PENALISED, SPLINES
 from sweeps.store import PartWriter, Row, SweepPaths, run_row
+from sweeps.tensorboard import RunEvents
 from trainers import EpochRecord, Event, Record, RunConfig, RunRecord, Snapshot
 
-ENDED = ("completed", "diverged")
+ENDED = ("completed", "diverged", "pruned")
 """Ends that another attempt would only repeat."""
+FEW_PARTS = 8
+"""Parts of a table that are not worth merging at a run's end."""
 
 
 class RunRecorder:
     """Writes the records of one run of a sweep; call it with each record as it comes."""
 
-    def __init__(self, paths: SweepPaths, trial: int, config: RunConfig) -> None:
-        self._writer = PartWriter(paths, config.run_id)
+    def __init__(
+        self, paths: SweepPaths, trial: int, config: RunConfig, fresh: bool = False
+    ) -> None:
+        """Take up a run; of a `fresh` one nothing is on record in this sweep yet."""
+        self._writer = PartWriter(paths, config.run_id, new=fresh)
         self._key = {"sweep": paths.sweep, "run_id": config.run_id}
-        earlier = run_row(paths, config.run_id) or {}
+        earlier = {} if fresh else run_row(paths, config.run_id) or {}
+        if earlier.get("status") not in ENDED:
+            earlier = take_over(config, paths, trial) or earlier
         self.ended = earlier if earlier.get("status") in ENDED else None
         """The run's row, if it came to an end before; it is not to be trained again then."""
+        self.epoch_seconds: float | None = None
+        """Median over epochs, once the run has ended."""
         started_at = earlier.get("started_at") or datetime.now(UTC)
         self._run: dict[str, object] = {**self._key, **run_columns(config), "trial": trial}
         self._run |= {"status": "running", "started_at": started_at, "epochs_done": 0}
-        self._snapshots: list[Snapshot] = []
-
-    @property
-    def seconds(self) -> float:
-        """Time spent on writing so far."""
-        return self._writer.seconds
+        self._epochs = config.recipe.epochs
+        self._seconds: dict[int, float] = {}
+        self._waiting: dict[str, list[Row]] = {}
+        self._events: RunEvents | None = None
+        if self.ended is None and paths.tensorboard.is_dir():
+            self._events = RunEvents(paths.tensorboard, trial, config.seed)
 
     def __call__(self, record: Record) -> None:
-        """Write a record; when this returns, it survives a crash (a snapshot: its epoch does)."""
+        """Write a record; when this returns, it survives a crash.
+
+        A snapshot waits for its epoch, and the last epoch for the run's end: their trainer gives
+        them again if a crash comes between.
+        """
         if isinstance(record, Snapshot):
-            self._snapshots.append(record)
-            return
-        self._write_snapshots()
-        if isinstance(record, EpochRecord):
-            self._writer.write(EPOCHS, [{**self._key, **vars(record)}])
+            self._add(SNAPSHOTS, *self._points(record))
+            self._add(FUNCTIONS, self._function(record))
+        elif isinstance(record, EpochRecord):
+            self._seconds[record.epoch] = record.epoch_seconds
+            if self._events is not None:
+                self._events(record)
+            self._add(EPOCHS, {**self._key, **vars(record)})
+            if record.epoch < self._epochs:
+                self._write()
         elif isinstance(record, Event):
-            self._writer.write(EVENTS, [{**self._key, "at": datetime.now(UTC), **vars(record)}])
+            self._add(EVENTS, {**self._key, "at": datetime.now(UTC), **vars(record)})
+            if record.kind == "restore":
+                self._recall_seconds()
             if record.kind in ("start", "restore"):
-                self._writer.write(RUNS, [self._run])
+                self._add(RUNS, self._run)
+                self._write()
         else:
+            self._close_events()
             self._end(record)
 
     def fail(self, reason: str) -> None:
         """Record a run that ended with an exception; what it recorded before stays."""
+        self._close_events()
         now = datetime.now(UTC)
         event = {"at": now, "kind": "error", "epoch": 0, "detail": traceback.format_exc()}
-        self._writer.write(EVENTS, [{**self._key, **event}])
-        ended = {"status": "error", "stop_reason": reason, "ended_at": now}
-        self._writer.write(RUNS, [{**self._run, **ended}])
+        self._add(EVENTS, {**self._key, **event})
+        self._add(RUNS, {**self._run, "status": "error", "stop_reason": reason, "ended_at": now})
+        self._write()
 
-    def _write_snapshots(self) -> None:
-        points, functions = [], []
-        for snapshot in self._snapshots:
-            points += self._points(snapshot)
-            functions.append(self._function(snapshot))
-        self._writer.write(SNAPSHOTS, points)
-        self._writer.write(FUNCTIONS, functions)
-        self._snapshots.clear()
+    def _add(self, table: Table, *rows: Row) -> None:
+        self._waiting.setdefault(table.name, []).extend(rows)
+
+    def _write(self) -> None:
+        """Write what waits; the run's row comes last, for a run that has it counts as begun."""
+        names = sorted(self._waiting, key=lambda name: name == RUNS.name)
+        self._writer.write_all([(TABLES[name], self._waiting[name]) for name in names])
+        self._waiting.clear()
+
+    def _close_events(self) -> None:
+        if self._events is not None:
+            self._events.close()
+
+    def _recall_seconds(self) -> None:
+        rows = self._writer.read(EPOCHS)
+        self._seconds = {row["epoch"]: row["epoch_seconds"] for row in rows}
 
     def _points(self, snapshot: Snapshot) -> list[Row]:
         key = self._function_key(snapshot)
@@ -88,14 +130,15 @@ class RunRecorder:
         columns = dict(vars(record))
         bits = columns.pop("correct_bits")
         shared = {name: value for name, value in columns.items() if name in RUNS.schema.names}
-        epochs = [row["epoch_seconds"] for row in self._writer.read(EPOCHS)]
-        seconds = statistics.median(epochs) if epochs else None
-        ended = {"epoch_seconds": seconds, "ended_at": datetime.now(UTC)}
+        if self._seconds:
+            self.epoch_seconds = statistics.median(self._seconds.values())
+        ended = {"epoch_seconds": self.epoch_seconds, "ended_at": datetime.now(UTC)}
         if record.status == "completed":
-            self._writer.write(PREDICTIONS, [{**self._key, "correct_bits": bits}])
-        # The run's row comes last: a run that has it is never trained again.
-        self._writer.write(RUNS, [{**self._run, **shared, **ended}])
-        self._writer.merge()
+            self._add(PREDICTIONS, {**self._key, "correct_bits": bits})
+        # In the end the run's row means that it is never trained again.
+        self._add(RUNS, {**self._run, **shared, **ended})
+        self._write()
+        self._writer.merge(FEW_PARTS)
 
 
 def run_columns(config: RunConfig) -> dict[str, object]:
@@ -116,6 +159,7 @@ def run_columns(config: RunConfig) -> dict[str, object]:
         "lambda_sum": recipe.lambda_sum if penalised else None,
         "lambda_prod": recipe.lambda_prod if penalised else None,
         "learning_rate": recipe.learning_rate,
+        "code_version": code_version(),
         "config_json": json.dumps(config.identity(), sort_keys=True),
         "validation": config.data.validation,
         "epochs_planned": recipe.epochs,

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -34,6 +35,7 @@ SPLINE_PARAMETERS = ("s", "k")
 PENALTIES = ("lambda_sum", "lambda_prod")
 PENALISED = "polyneuron_r"
 SCOPES = ("layer", "channel", "neuron")
+MOST_POINTS = 100_000
 RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
@@ -132,13 +134,33 @@ def check(spec: SweepSpec) -> list[str]:
     for option in spec.activation.options:
         known = list(_options(spec.activation.name))
         _known(f"activation.options.{option}", option, known, "option")
+    points = math.prod(len(domain.values) for domain in spec.space.values())
+    if spec.search.algorithm == "grid" and points > MOST_POINTS:
+        raise SpecError(f"space: its grid has {points:,} points; at most {MOST_POINTS:,} are run")
     notes: dict[str, None] = {}
     for name in spec.activation_names():
         own = dict(spec.activation.options) if name == spec.activation.name else {}
         notes.update(_build("activation.options", name, spec.activation.scope, own))
     for key, domain in spec.space.items():
         notes.update(_check_parameter(spec, key, domain))
+    if spec.search.algorithm == "cmaes":
+        _check_cmaes(spec)
     return list(notes)
+
+
+def _check_cmaes(spec: SweepSpec) -> None:
+    """CMA-ES moves in the ranges that every trial has; Optuna draws all others at random."""
+    names = spec.activation_names()
+    ranges = [
+        key
+        for key, domain in spec.space.items()
+        if domain.kind in ("uniform", "log", "int") and all(applies(key, name) for name in names)
+    ]
+    if len(ranges) < 2:
+        raise SpecError(
+            "search: cmaes needs at least two ranges (uniform, log, int) that apply to every"
+            f" activation; the space has {len(ranges)}; search with tpe"
+        )
 
 
 def _check_parameter(spec: SweepSpec, key: str, domain: Domain) -> dict[str, None]:

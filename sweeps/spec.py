@@ -59,7 +59,8 @@ class Domain(Section):
 class SearchSection(Section):
     """How the space is searched."""
 
-    algorithm: Literal["tpe", "gp", "qmc", "random", "grid"] = "tpe"
+    algorithm: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
+    """nsga2 looks for the best errors at every cost: error against seconds an epoch."""
     trials: Count | None = None
     """How many trials; a grid search runs its whole grid."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -73,11 +74,56 @@ class SearchSection(Section):
         return self
 
 
+class EarlyStoppingSection(Section):
+    """Which trials end before their last epoch.
+
+    Rungs and grace count the epochs that a trial trained in all, over its seeds, one after the
+    other. At each, what counts is the mean over the seeds begun of the error at that epoch.
+    """
+
+    rule: Literal["none", "asha", "median"] = "none"
+    """asha: at each rung the best 1/reduction of the trials that came so far go on. median: a
+    trial ends at the first epoch at which its best error so far is above the median of the
+    others' there."""
+    grace_epochs: Count = 1
+    """Epochs that no trial is denied."""
+    reduction: Annotated[int, Field(ge=2)] = 3
+    """asha: the rungs are at grace_epochs times the powers of it."""
+    startup_trials: Count = 5
+    """median: trials that have to be finished before it judges."""
+
+
+class ObjectiveSection(Section):
+    """What the search minimises."""
+
+    metric: Literal["last_val_error_percent", "best_val_error_percent"] = "last_val_error_percent"
+    """What is averaged over a trial's seeds."""
+    plus_standard_errors: NotNegative = 0
+    """Add so many standard errors of that mean: a cautious search."""
+
+
+class BudgetSection(Section):
+    """What a sweep may spend; the first limit reached ends it, gently and to be resumed."""
+
+    gpu_hours: Positive | None = None
+    wall_hours: Positive | None = None
+    """Hours in which at least one trial ran."""
+    megabytes: Positive | None = None
+    """Disk space of the sweep's folder, in 10^6 bytes."""
+
+
 class ResourcesSection(Section):
     """What one trial occupies."""
 
     cpus: Positive = 1
     gpus: NotNegative = 0
+    """A fraction, as 0.25, lets so many trials share a GPU."""
+
+    @model_validator(mode="after")
+    def _schedulable(self) -> Self:
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ValueError(f"gpus: a fraction of one, or whole GPUs; got {self.gpus:g}")
+        return self
 
 
 class SweepSpec(Section):
@@ -98,10 +144,9 @@ class SweepSpec(Section):
     space: dict[str, Domain] = {}
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     search: SearchSection
-    objective: Literal["last_val_error_percent", "best_val_error_percent"] = (
-        "last_val_error_percent"
-    )
-    """What a trial's objective is the mean over seeds of."""
+    early_stopping: EarlyStoppingSection = EarlyStoppingSection()
+    objective: ObjectiveSection = ObjectiveSection()
+    budget: BudgetSection = BudgetSection()
     resources: ResourcesSection = ResourcesSection()
     concurrency: Count | Literal["auto"] = "auto"
     """Trials at a time; auto: as many as the cluster's CPUs and GPUs hold."""
@@ -114,18 +159,47 @@ class SweepSpec(Section):
                 f"search: a grid search needs grid: [...] for every parameter, and {uncounted[0]}"
                 " has a range or a choice; give it a grid, or search with tpe"
             )
-        if self.purpose == "confirmatory" and self.search.algorithm != "grid":
+        if self.purpose == "confirmatory":
+            self._check_confirmatory()
+        if self.search.algorithm == "nsga2":
+            self._check_two_objectives()
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: a seed is listed twice in {list(self.seeds)}")
+        if self.objective.plus_standard_errors > 0 and len(self.seeds) < 2:
+            raise ValueError("objective: a standard error takes at least two seeds a trial")
+        return self
+
+    def _check_confirmatory(self) -> None:
+        if self.search.algorithm != "grid":
             raise ValueError(
                 "purpose: confirmatory needs search: grid, so that no result decides what runs"
             )
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds: a seed is listed twice in {list(self.seeds)}")
-        return self
+        if self.early_stopping.rule != "none":
+            raise ValueError(
+                "purpose: confirmatory trains every trial to its last epoch;"
+                " leave early_stopping out"
+            )
+
+    def _check_two_objectives(self) -> None:
+        if self.early_stopping.rule != "none":
+            raise ValueError(
+                "search: nsga2 weighs error against time, and early_stopping error alone;"
+                " leave one of them out"
+            )
 
     @property
     def benchmark(self) -> str:
         """Network and data, as `lenet5/mnist`."""
         return f"{self.network.name}/{self.data.name}"
+
+    @property
+    def subject(self) -> str:
+        """What is searched and how, in a few words."""
+        names = self.activation_names()
+        activation = names[0] if len(names) == 1 else f"{len(names)} activations"
+        seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        runs = f"{seeds} x {self.recipe.epochs} epochs"
+        return f"{activation} on {self.benchmark}, {self.search.algorithm}, {runs} a trial"
 
     @property
     def sha256(self) -> str:

@@ -20,6 +20,9 @@ from trainers.config import RECIPES
 
 KINDS = ("uniform", "log", "int", "choice", "grid")
 UNION_MEMBERS = ("bool", "int", "float", "str")
+SHORT = {"search": "algorithm", "early_stopping": "rule", "objective": "metric"}
+"""What a word in a section's place stands for; elsewhere it is a name."""
+MOST_SEEDS = 10_000
 PLAIN_WORDS = {
     "a valid array": "a list",
     "a valid integer": "an integer",
@@ -31,6 +34,10 @@ PLAIN_WORDS = {
 
 class SpecError(ValueError):
     """A specification that cannot be run; the message names the field, the value and the mend."""
+
+
+UNREADABLE = (yaml.YAMLError, SpecError, TypeError, ValueError, RecursionError)
+"""What goes wrong with text that is no YAML, or YAML that is no data."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -68,7 +75,7 @@ def load_spec(source: str, overrides: Sequence[str] = (), name: str | None = Non
     Raises:
         SpecError: with one or two lines that say what to mend.
     """
-    raw = _parse_yaml(_read(source), source)
+    raw = parse_yaml(_read(source), source)
     raw = with_settings(raw, overrides)
     if name is not None:
         raw["name"] = name
@@ -77,10 +84,16 @@ def load_spec(source: str, overrides: Sequence[str] = (), name: str | None = Non
 
 
 def with_settings(raw: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Apply `key=value` settings to a specification that was read but not yet checked."""
+    """Apply `key=value` settings to a specification that was read but not yet checked.
+
+    Raises:
+        SpecError: a setting cannot be read, or would have no effect.
+    """
     changed = copy.deepcopy(dict(raw))
     for override in overrides:
         _override(changed, override)
+    for override in overrides:
+        _refuse_idle(changed, override.partition("=")[0].strip())
     return changed
 
 
@@ -112,9 +125,16 @@ def _read(source: str) -> str:
         raise SpecError(f"cannot read the specification {source!r}: {error}") from None
 
 
-def _parse_yaml(text: str, source: str) -> dict[str, Any]:
+def parse_yaml(text: str, source: str) -> dict[str, Any]:
+    """Read keys and values from YAML text; `source` is named in errors.
+
+    Raises:
+        SpecError: it is no YAML, or something else than keys and values.
+    """
     try:
         raw = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise SpecError(f"{source}: sections within sections without end") from None
     except yaml.YAMLError as error:
         where = " ".join(str(error).split())
         raise SpecError(f"{source} is not YAML: {where}") from None
@@ -128,23 +148,41 @@ def _parse_yaml(text: str, source: str) -> dict[str, Any]:
 def _override(raw: dict[str, Any], override: str) -> None:
     """Apply one `key=value` in place."""
     path, equals, text = override.partition("=")
+    path = path.strip()
     if not equals or not path:
         raise SpecError(f"--set takes key=value, as in --set recipe.epochs=5; got {override!r}")
     try:
         value = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, SpecError, TypeError, ValueError):
+    except UNREADABLE:
         raise SpecError(f"--set {path}: the value {text!r} is not YAML") from None
-    # Names inside `space` carry dots themselves, as apl.s does.
-    keys = path.split(".", 1) if path.startswith("space.") else path.split(".")
+    keys = path.split(".")
+    if keys[0] == "space" and len(keys) > 1:
+        # Names inside `space` carry dots themselves, as apl.s does.
+        name, dot, kind = path.removeprefix("space.").rpartition(".")
+        keys = ["space", name if dot and kind in KINDS else path.removeprefix("space.")]
+        value = {kind: value} if dot and kind in KINDS else value
     section = raw
     for key in keys[:-1]:
         inner = section.setdefault(key, {})
         if isinstance(inner, str):
-            inner = section[key] = {"algorithm" if key == "search" else "name": inner}
+            inner = section[key] = {SHORT.get(key, "name"): inner}
         if not isinstance(inner, dict):
             raise SpecError(f"--set {path}: {key} is no section; it is {inner!r}")
         section = inner
     section[keys[-1]] = value
+
+
+def _refuse_idle(raw: Mapping[str, Any], path: str) -> None:
+    """Refuse a setting of something that the space gives to each trial."""
+    section, _, rest = path.partition(".")
+    name = rest.removeprefix("options.") if section in ("recipe", "activation") else ""
+    key = "activation" if path in ("activation", "activation.name") else name
+    space = raw.get("space")
+    if key and isinstance(space, Mapping) and key in space:
+        raise SpecError(
+            f"--set {path}: it would have no effect, for the space gives {key} to each trial;"
+            f" set space.{key} instead"
+        )
 
 
 def _spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,18 +191,49 @@ def _spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
     for section, field in (("network", "name"), ("data", "name"), ("activation", "name")):
         if isinstance(full.get(section), str):
             full[section] = {field: full[section]}
-    search = full.get("search", {})
-    full["search"] = {"algorithm": search} if isinstance(search, str) else search
+    _spell_out_activations(full)
+    for section, field in SHORT.items():
+        if isinstance(full.get(section, {}), str):
+            full[section] = {field: full[section]}
+    _spell_out_trials(full)
     seeds = full.get("seeds", 5)
     if type(seeds) is int:
         if seeds < 1:
             raise SpecError(f"seeds: a trial needs at least one seed; got {seeds}")
-        seeds = list(range(min(seeds, 100_000)))
+        if seeds > MOST_SEEDS:
+            raise SpecError(f"seeds: at most {MOST_SEEDS:,} a trial; got {seeds:,}")
+        seeds = list(range(seeds))
     full["seeds"] = seeds
     full["recipe"] = _with_paper_recipe(full)
     if isinstance(full.get("space"), Mapping):
         full["space"] = {key: _domain(str(key), value) for key, value in full["space"].items()}
     return full
+
+
+def _spell_out_activations(full: dict[str, Any]) -> None:
+    """Take a list of activations as a parameter of the space."""
+    names = full.get("activation")
+    if not isinstance(names, list):
+        return
+    space = full.get("space", {})
+    if not isinstance(space, Mapping):
+        return
+    if "activation" in space:
+        raise SpecError("activation: a list here and one in the space; keep one of them")
+    kind = "grid" if full.get("search") in ("grid", {"algorithm": "grid"}) else "choice"
+    del full["activation"]
+    full["space"] = {"activation": {kind: names}, **space}
+
+
+def _spell_out_trials(full: dict[str, Any]) -> None:
+    """Take the number of trials from the budget, where it is given there."""
+    search, budget = full.setdefault("search", {}), full.get("budget")
+    if not (isinstance(budget, Mapping) and "trials" in budget and isinstance(search, Mapping)):
+        return
+    if search.get("trials") is not None:
+        raise SpecError("budget.trials: search.trials says it already; keep one of them")
+    full["search"] = {**search, "trials": budget["trials"]}
+    full["budget"] = {key: value for key, value in budget.items() if key != "trials"}
 
 
 def _with_paper_recipe(full: Mapping[str, Any]) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from sweeps.part_files import latest, whole_file, write_rows
 
 Row = Mapping[str, Any]
 
+FEW_ROWS = 100
 TABLES_ADDRESS = "SWEEPS_TABLES"
 """Environment variable: under which address new sweeps put their tables, as s3://bucket/results;
 default: in their own folders."""
@@ -72,9 +73,29 @@ class SweepPaths:
         return self.folder / "ray"
 
     @property
+    def code(self) -> Path:
+        """Hashes of the training code's files."""
+        return self.folder / "code.json"
+
+    @property
+    def spent(self) -> Path:
+        """What the sweep has cost so far, where it has a budget."""
+        return self.folder / "spent.json"
+
+    @property
     def log(self) -> Path:
         """What Ray and the driver have to say."""
         return self.folder / "log.txt"
+
+    @property
+    def progress(self) -> Path:
+        """What the driver shows now, for other processes."""
+        return self.folder / "progress.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files of every run, where the sweep was asked for them."""
+        return self.folder / "tensorboard"
 
     @property
     def lock(self) -> Path:
@@ -182,48 +203,58 @@ class PartWriter:
     with the same key replaces an earlier one.
     """
 
-    def __init__(self, paths: SweepPaths, name: str) -> None:
+    def __init__(self, paths: SweepPaths, name: str, new: bool = False) -> None:
+        """Take a name; of a `new` one, which no writer had before, no parts are looked for."""
         self._sweep = paths.store
         self._name = name
-        self._next: dict[str, int] = {}
-        self.seconds = 0.0
+        self._new = new
+        self._next: dict[str, int] = dict.fromkeys(TABLES, 0) if new else {}
 
     def write(self, table: Table, rows: Sequence[Row]) -> None:
         """Write rows, durably: when this returns they survive a crash."""
-        if not rows:
-            return
-        started = time.perf_counter()
-        self._write(table, [pa.Table.from_pylist([dict(row) for row in rows], table.schema)])
-        self.seconds += time.perf_counter() - started
+        if rows:
+            part = pa.Table.from_pylist([dict(row) for row in rows], table.schema)
+            # Of a few rows a compressor saves nothing, and it takes half the time.
+            self._write(table, [part], "none" if len(rows) < FEW_ROWS else "zstd")
+
+    def write_all(self, tables: Sequence[tuple[Table, Sequence[Row]]]) -> None:
+        """Write rows of several tables, of which the last is there only if the others are."""
+        *others, last = tables
+        if others:
+            # Together: a disk that is asked for several files at once commits them at once.
+            with ThreadPoolExecutor(len(others)) as pool:
+                list(pool.map(self.write, *zip(*others, strict=True)))
+        self.write(*last)
 
     def read(self, table: Table) -> list[dict[str, Any]]:
         """Read back what this writer, or an earlier one of its name, wrote and is not compacted."""
         parts, _ = read_parts(self._sweep, table, self._name)
         return [row for rows in latest(table, parts) for row in rows.to_pylist()]
 
-    def merge(self) -> None:
-        """Replace the writer's many parts of each table by one, so that readers open few files.
+    def merge(self, beyond: int = 1) -> None:
+        """Replace more than `beyond` parts of a table by one, so that readers open few files.
 
         The one counts as new: only a writer that has the last word on all its keys may merge.
         """
-        started = time.perf_counter()
         for table in TABLES.values():
+            if self._new and self._next[table.name] <= beyond:
+                continue
             parts, damaged = read_parts(self._sweep, table, self._name)
-            if len(parts) > 1 and not damaged:
+            if len(parts) > beyond and not damaged:
                 paths = [path for path, _ in parts]
                 self._write(table, latest(table, parts))
                 for path in paths:
                     self._sweep.filesystem.delete_file(path)
-        self.seconds += time.perf_counter() - started
 
-    def _write(self, table: Table, groups: Iterable[pa.Table]) -> None:
+    def _write(self, table: Table, groups: Iterable[pa.Table], compression: str = "zstd") -> None:
         folder = self._sweep.child(TABLES_FOLDER, table.name)
-        if table.name not in self._next:
+        if not self._next.get(table.name):
             folder.make()
+        if table.name not in self._next:
             files = part_files(self._sweep, table, self._name)
             self._next[table.name] = 1 + max((_number(file.path) for file in files), default=-1)
         number = self._next[table.name]
-        write_rows(folder.child(f"{self._name}-{number:06d}.parquet"), table, groups)
+        write_rows(folder.child(f"{self._name}-{number:06d}.parquet"), table, groups, compression)
         self._next[table.name] = number + 1
 
 
@@ -231,13 +262,21 @@ def _number(path: str) -> int:
     return int(Path(path).stem.rpartition("-")[2])
 
 
+def run_rows(paths: SweepPaths, table: Table, run_id: str) -> list[dict[str, Any]]:
+    """Read one run's rows of a table, wherever they lie; none where the sweep has not met it."""
+    rows = PartWriter(paths, run_id).read(table)
+    whole = _compacted(paths.store, table)
+    if not whole.exists():
+        return rows
+    only = [("run_id", "=", run_id)]
+    earlier = pq.read_table(whole.path, filesystem=whole.filesystem, filters=only).to_pylist()
+    last = {tuple(row[name] for name in table.key): row for row in (*earlier, *rows)}
+    return list(last.values())
+
+
 def run_row(paths: SweepPaths, run_id: str) -> dict[str, Any] | None:
     """Read the last row of one run, wherever it lies; None where the sweep has not met it."""
-    rows = PartWriter(paths, run_id).read(RUNS)
-    whole = _compacted(paths.store, RUNS)
-    if not rows and whole.exists():
-        only = [("run_id", "=", run_id)]
-        rows = pq.read_table(whole.path, filesystem=whole.filesystem, filters=only).to_pylist()
+    rows = run_rows(paths, RUNS, run_id)
     return rows[-1] if rows else None
 
 

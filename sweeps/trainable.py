@@ -1,18 +1,21 @@
-"""The Ray worker: one trial after another in one process, which imports torch once."""
+"""The Ray worker: one process that takes trial after trial; it imports torch and data once."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
 from sweeps.spec_file import parse_spec
 from sweeps.store import SweepPaths
 from trainers.config import Execution
+from trainers.records import EpochRecord, RunStopped
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,52 @@ class WorkerSettings:
     data_root: str
     device: str
     threads: int
+    mailbox: str
+    """Name of the actor through which the driver hands out trials."""
+
+
+class _Driver:
+    """The driver, as a worker talks to it."""
+
+    def __init__(self, mailbox: str, judges: bool) -> None:
+        self._mailbox: Any = ray.get_actor(mailbox)
+        self._worker = tune.get_context().get_trial_id()
+        self._judges = judges
+
+    def next_trial(self, outcome: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
+        """Say how the last trial ended, if there was one, and wait for the next; None: no more."""
+        kind = "join" if outcome is None else "end"
+        return self._ask(kind, outcome or {})
+
+    def epoch(self, index: int, record: EpochRecord) -> None:
+        """Report an epoch of one of a trial's runs.
+
+        Raises:
+            RunStopped: the trial is pruned, or the sweep is to stop.
+        """
+        error = record.val_error_percent
+        content = {"run": index, "epoch": record.epoch, "val_error_percent": error}
+        if not self._judges:
+            if ray.get(self._mailbox.tell.remote(self._worker, "epoch", content)):
+                raise RunStopped("interrupted")
+            return
+        answer = self._ask("epoch", content)
+        if answer["stop"]:
+            raise RunStopped("interrupted")
+        if answer["verdict"]:
+            raise RunStopped("pruned", answer["verdict"])
+
+    def _ask(self, kind: str, content: Mapping[str, Any]) -> Any:
+        return ray.get(self._mailbox.ask.remote(self._worker, kind, content))
 
 
 def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
-    """Train one trial of the sweep, reporting each epoch and at last the outcome."""
+    """Train trials of the sweep until there are no more."""
     begun = time.time()
     from sweeps.trial import train_trial  # torch: once a process, and counted as start time
 
     spec = parse_spec(settings.spec)
+    driver = _Driver(settings.mailbox, spec.early_stopping.rule != "none")
     paths = SweepPaths(Path(settings.root), spec.name)
     execution = Execution(
         device=settings.device,
@@ -39,26 +80,27 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
         data_root=Path(settings.data_root),
         checkpoint_folder=paths.checkpoints,
     )
+    # Ray Tune prints a line for a trial that ends without ever having reported.
+    tune.report({"ready": True})
     start_seconds = time.time() - begun
-    outcome = train_trial(
-        spec,
-        paths,
-        config["number"],
-        config["params"],
-        execution,
-        lambda index, epoch: tune.report(
+    trial = driver.next_trial()
+    while trial is not None:
+        started_at = time.time()
+        outcome = train_trial(
+            spec,
+            paths,
+            trial["number"],
+            trial["params"],
+            execution,
+            driver.epoch,
+            fresh=trial["fresh"],
+        )
+        trial = driver.next_trial(
             {
-                "run": index,
-                "epoch": epoch.epoch,
-                "val_error_percent": epoch.val_error_percent,
+                **dataclasses.asdict(outcome),
+                "started_at": started_at,
+                "queue_seconds": started_at - trial["asked_at"],
+                "start_seconds": start_seconds,
             }
-        ),
-    )
-    tune.report(
-        {
-            **dataclasses.asdict(outcome),
-            "started_at": begun,
-            "queue_seconds": begun - config["asked_at"],
-            "start_seconds": start_seconds,
-        }
-    )
+        )
+        start_seconds = 0.0

@@ -12,7 +12,7 @@ from typing import Any
 
 from sweeps.recorder import RunRecorder
 from sweeps.search_space import Params, configure
-from sweeps.spec import SweepSpec
+from sweeps.spec import ObjectiveSection, SweepSpec
 from sweeps.store import SweepPaths
 from trainers import EpochRecord, Execution, Record, RunConfig, RunRecord, train
 
@@ -27,10 +27,14 @@ class TrialOutcome:
     status: str
     """completed if every seed did; else what befell the one that did not."""
     objective: float | None
-    """Mean over seeds; None unless every run completed."""
+    """Mean over seeds, and what the specification adds; None unless every run completed."""
     objective_standard_error: float | None
-    """None with a single seed."""
+    """Of the mean; None with a single seed."""
     seeds_done: int
+    epochs_done: int
+    """Over all seeds."""
+    epoch_seconds: float | None
+    """Mean over seeds of their median epoch; None as the objective."""
     error: str
     hostname: str
     device: str
@@ -46,6 +50,8 @@ class _RunEnd:
     status: str
     reason: str
     value: float | None
+    epochs_done: int
+    epoch_seconds: float | None
     device: str
     data_seconds: float
     wall_seconds: float
@@ -59,8 +65,11 @@ def train_trial(
     params: Params,
     execution: Execution,
     on_epoch: OnEpoch,
+    fresh: bool = False,
 ) -> TrialOutcome:
     """Train every seed of a trial and write its records.
+
+    Of a `fresh` trial's runs nothing is on record yet, so nothing is looked for.
 
     A run that does not complete leaves its trial without an objective, since a mean over fewer
     seeds is no rival of the others'. A search wastes no more time on such a trial; a confirmatory
@@ -69,21 +78,26 @@ def train_trial(
     ends: list[_RunEnd] = []
     for index, seed in enumerate(spec.seeds):
         config = configure(spec, params, seed, execution)
-        recorder = RunRecorder(paths, number, config)
-        ends.append(_run(config, recorder, spec.objective, index, on_epoch))
+        recorder = RunRecorder(paths, number, config, fresh)
+        ends.append(_run(config, recorder, spec.objective.metric, index, on_epoch))
         if not _goes_on(spec, ends[-1].status):
             break
-    values = [end.value for end in ends if end.status == "completed" and end.value is not None]
-    mean, standard_error = mean_over_seeds(values if len(values) == len(spec.seeds) else [])
+    completed = [end for end in ends if end.status == "completed"]
+    values = [end.value for end in completed if end.value is not None]
+    whole = values if len(values) == len(spec.seeds) else []
+    mean, standard_error = mean_over_seeds(whole)
+    times = [end.epoch_seconds for end in completed if end.epoch_seconds is not None]
     data_seconds = sum(end.data_seconds for end in ends)
     report_seconds = sum(end.report_seconds for end in ends)
     wall_seconds = sum(end.wall_seconds for end in ends)
     first = next((end for end in ends if end.status != "completed"), ends[-1])
     return TrialOutcome(
         status=first.status,
-        objective=mean,
+        objective=objective_value(spec.objective, mean, standard_error),
         objective_standard_error=standard_error,
         seeds_done=len(values),
+        epochs_done=sum(end.epochs_done for end in ends),
+        epoch_seconds=statistics.fmean(times) if whole and times else None,
         error=first.reason,
         hostname=socket.gethostname(),
         device=ends[-1].device,
@@ -106,13 +120,29 @@ def mean_over_seeds(values: list[float]) -> tuple[float | None, float | None]:
     return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
 
 
+def objective_value(
+    objective: ObjectiveSection, mean: float | None, standard_error: float | None
+) -> float | None:
+    """Return what the search minimises: the mean, and so many standard errors."""
+    if mean is None:
+        return None
+    return mean + objective.plus_standard_errors * (standard_error or 0.0)
+
+
 def _run(
     config: RunConfig, recorder: RunRecorder, objective: str, index: int, on_epoch: OnEpoch
 ) -> _RunEnd:
+    reporting = 0.0
+
     def report(record: Record) -> None:
-        recorder(record)
-        if isinstance(record, EpochRecord):
-            on_epoch(index, record)
+        nonlocal reporting
+        begun = time.perf_counter()
+        try:
+            recorder(record)
+            if isinstance(record, EpochRecord):
+                on_epoch(index, record)
+        finally:
+            reporting += time.perf_counter() - begun
 
     if recorder.ended is not None:
         return _recorded(recorder.ended, objective)
@@ -128,10 +158,12 @@ def _run(
         status=run.status if run else "error",
         reason=reason,
         value=getattr(run, objective) if run else None,
+        epochs_done=run.epochs_done if run else 0,
+        epoch_seconds=recorder.epoch_seconds,
         device=run.device if run else config.execution.device,
         data_seconds=run.data_seconds if run else 0.0,
         wall_seconds=time.perf_counter() - started,
-        report_seconds=recorder.seconds,
+        report_seconds=reporting,
     )
 
 
@@ -141,8 +173,11 @@ def _recorded(row: Mapping[str, Any], objective: str) -> _RunEnd:
         status=row["status"],
         reason=row["stop_reason"] or "",
         value=row[objective],
+        epochs_done=row["epochs_done"] or 0,
+        epoch_seconds=row["epoch_seconds"],
         device=row["device"] or "",
         data_seconds=0.0,
-        wall_seconds=row["train_seconds"] or 0.0,
+        # Of a run that another sweep trained, this trial spent none of the time.
+        wall_seconds=0.0 if row["reused_from"] else row["train_seconds"] or 0.0,
         report_seconds=0.0,
     )

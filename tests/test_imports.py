@@ -18,7 +18,7 @@ FORBIDDEN = {
     "analysis": {"torch", "ray", "optuna", "pydantic"},
     "polyneuron": {"torchvision", "ray", "optuna", "pydantic", "pandas", "scipy", "matplotlib"},
     "trainers": {"ray", "optuna", "pydantic", "pandas", "matplotlib"},
-    "sweeps": {"torch", "ray", "optuna", "pandas"},
+    "sweeps": {"torch", "ray", "optuna", "pandas", "pydantic", "rich"},
 }
 
 

@@ -1,5 +1,6 @@
 """Drivers that are killed, stopped and resumed: no trial lost, none twice, none left running."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -93,16 +94,17 @@ def test_a_grid_killed_twice_ends_like_one_that_was_not(undisturbed: Path, tmp_p
     assert states(tmp_path, "grid") == states(undisturbed, "grid")
 
 
-def test_a_search_killed_and_resumed_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    (tmp_path / "tpe.yaml").write_text(TPE)
-    start_and_signal(tmp_path, ["run", "tpe.yaml"], 5, signal.SIGKILL)
-    assert call(tmp_path, "resume", "tpe").returncode == 0
-    results = analysis.load(tmp_path / "results")
-    assert list(results.trials["trial"]) == list(range(8))
-    assert set(results.trials["status"]) == {"completed"}
-    assert not results.trials["config_id"].duplicated().any()
-    assert len(results.runs) == 16
-    assert states(tmp_path, "tpe") == [TrialState.COMPLETE] * 8
+def test_a_search_that_prunes_killed_and_resumed_loses_and_repeats_nothing() -> None:
+    script = Path(__file__).with_name("killed_sweeps.py")
+    options = ["search", "--trials", "10", "--kills", "1"]
+    done = subprocess.run(
+        [sys.executable, script, *options], capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["faults"] == []
+    assert report["trials"]["pruned"] > 0
+    assert sum(report["trials"].values()) == 10
 
 
 def test_a_stopped_sweep_is_interrupted_and_goes_on(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_what_applies_to_what(key: str, activation: str, expected: bool) -> None
     assert applies(key, activation) is expected
 
 
-@pytest.mark.parametrize("algorithm", ["tpe", "gp", "qmc", "random"])
+@pytest.mark.parametrize("algorithm", ["tpe", "gp", "cmaes", "qmc", "random"])
 def test_every_search_draws_inside_the_space(algorithm: str) -> None:
     spec = parse_spec(
         {
@@ -152,6 +152,18 @@ def test_fixed_options_belong_to_the_fixed_activation() -> None:
 def test_unsound_values_are_named(space: dict, activation: object, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         check(spec_of(space, activation))
+
+
+def test_cmaes_needs_two_ranges_that_every_trial_has() -> None:
+    space = {
+        "activation": {"choice": ["relu", "polyneuron_r"]},
+        "learning_rate": {"log": [1e-4, 1e-2]},
+        "lambda_sum": {"log": [1e-4, 1e-1]},
+    }
+    search = {"algorithm": "cmaes", "trials": 5}
+    with pytest.raises(SpecError, match=r"cmaes needs at least two ranges.*the space has 1"):
+        check(spec_of(space, search=search))
+    check(spec_of({**space, "batch_size": {"int": [32, 64]}}, search=search))
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from sweeps.spec import SweepSpec
 from sweeps.spec_file import SpecError, bundled_names, load_spec, parse_spec, with_settings
 
 SOUND = {
@@ -67,6 +64,53 @@ def test_shorthands_stand_for_what_they_say() -> None:
     assert spec.space["k"].values == (3,)
 
 
+def test_a_list_of_activations_is_a_parameter_of_the_space() -> None:
+    names = ["relu", "polyneuron_r"]
+    spec = parse_spec({**SOUND, "activation": names})
+    assert (spec.space["activation"].kind, spec.activation_names()) == ("choice", tuple(names))
+    grid = parse_spec({"name": "g", "activation": names, "search": "grid"})
+    assert grid.space["activation"].kind == "grid"
+    with pytest.raises(SpecError, match="activation: a list here and one in the space"):
+        parse_spec({**SOUND, "activation": names, "space": {"activation": "relu"}})
+
+
+def test_words_stand_for_sections() -> None:
+    raw = {**SOUND, "early_stopping": "asha", "objective": "best_val_error_percent"}
+    spec = parse_spec(raw)
+    assert spec.early_stopping.rule == "asha"
+    assert spec.objective.metric == "best_val_error_percent"
+    assert parse_spec(with_settings(raw, ["early_stopping.reduction=4"])).early_stopping == (
+        spec.early_stopping.model_copy(update={"reduction": 4})
+    )
+
+
+def test_a_budget_may_name_the_trials() -> None:
+    spec = parse_spec({**SOUND, "search": "random", "budget": {"trials": 7, "wall_hours": 2}})
+    assert spec.search.trials == 7
+    assert spec.budget.wall_hours == 2
+
+
+def test_a_confirmatory_sweep_stops_nothing_early() -> None:
+    raw = {"name": "c", "purpose": "confirmatory", "search": "grid"}
+    assert parse_spec(raw).early_stopping.rule == "none"
+    with pytest.raises(SpecError, match="confirmatory trains every trial to its last epoch"):
+        parse_spec({**raw, "early_stopping": "asha"})
+
+
+def test_a_standard_error_takes_two_seeds() -> None:
+    raw = {**SOUND, "objective": {"plus_standard_errors": 1}}
+    assert parse_spec(raw).objective.plus_standard_errors == 1
+    with pytest.raises(SpecError, match="a standard error takes at least two seeds"):
+        parse_spec({**raw, "seeds": 1})
+
+
+def test_nsga2_leaves_early_stopping_out() -> None:
+    raw = {**SOUND, "search": {"algorithm": "nsga2", "trials": 4}}
+    assert parse_spec(raw).search.algorithm == "nsga2"
+    with pytest.raises(SpecError, match="nsga2 weighs error against time"):
+        parse_spec({**raw, "early_stopping": "median"})
+
+
 def test_five_seeds_are_the_default() -> None:
     raw = {key: value for key, value in SOUND.items() if key != "seeds"}
     assert parse_spec(raw).seeds == (0, 1, 2, 3, 4)
@@ -106,6 +150,13 @@ REFUSED = {
     "bad name": ("name", "a/b", "name: expected up to 64 letters"),
     "negative epochs": ("recipe/epochs", -1, "recipe: epochs: expected at least 1; got -1"),
     "infinite rate": ("recipe/learning_rate", float("inf"), "learning_rate: expected a finite"),
+    "two answers to trials": ("budget", {"trials": 3}, "budget.trials: search.trials says it"),
+    "no budget at all": ("budget/gpu_hours", 0, "budget.gpu_hours: expected greater than 0"),
+    "unknown budget": ("budget/hours", 3, "budget.hours: unknown key; did you mean gpu_hours"),
+    "reduction of one": ("early_stopping", {"reduction": 1}, "reduction: expected greater than o"),
+    "unknown rule": ("early_stopping", "hope", "early_stopping.rule: expected 'none', 'asha'"),
+    "unknown metric": ("objective", "accuracy", "objective.metric: expected 'last_val_error"),
+    "one GPU and a half": ("resources/gpus", 1.5, "gpus: a fraction of one, or whole GPUs"),
     "no cpus": ("resources/cpus", 0, "resources.cpus: expected greater than 0"),
 }
 
@@ -162,74 +213,32 @@ def test_a_setting_goes_into_a_section_given_by_its_name() -> None:
     assert parse_spec(raw).network.pooling == "average"
 
 
+def test_a_domain_is_set_by_its_kind() -> None:
+    raw = with_settings(SOUND, ["space.s.grid=[3, 5]", "space.apl.s.int=[2, 6]", " seeds = 3"])
+    assert raw["space"]["s"] == {"grid": [3, 5]}
+    assert raw["space"]["apl.s"] == {"int": [2, 6]}
+    assert raw["seeds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ("recipe.learning_rate=1e-3", "learning_rate"),
+        ("activation.options.s=5", "s"),
+        ("activation=relu", "activation"),
+        ("activation.scope=channel", "scope"),
+    ],
+)
+def test_a_setting_of_what_the_space_varies_is_refused(setting: str, key: str) -> None:
+    space = {**SOUND["space"], "activation": "swish", "scope": {"choice": ["layer", "channel"]}}
+    with pytest.raises(SpecError, match=rf"no effect.*set space\.{key} instead"):
+        with_settings({**SOUND, "space": space}, [setting])
+
+
 @pytest.mark.parametrize("setting", ["recipe.epochs", "=3", "seeds.x=3", "name=[", "a.b.c=1"])
 def test_a_malformed_setting_is_refused(setting: str) -> None:
     with pytest.raises(SpecError):
         parse_spec(with_settings(SOUND, [setting]))
-
-
-LEAVES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 12),
-    st.floats(),
-    st.sampled_from(["", "grid", "tpe", "mnist", "relu", "lenet5", "s", "1e-4"]),
-    st.text(max_size=5),
-)
-ANYTHING = st.recursive(
-    LEAVES,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(["name", "int", "log", "grid", "choice", "s", "kind", "values", "x"]),
-            inner,
-            max_size=3,
-        ),
-    ),
-    max_leaves=6,
-)
-FIELDS = "recipe/epochs recipe/betas space/s space/x search/trials data/name data/train_images"
-MORE_FIELDS = "activation/options network/name x resources/cpus"
-PLACES = st.sampled_from([*SweepSpec.model_fields, *FIELDS.split(), *MORE_FIELDS.split()])
-
-
-def refusal(raw: dict) -> str | None:
-    try:
-        parse_spec(raw)
-    except SpecError as error:
-        return str(error)
-    return None
-
-
-@settings(max_examples=400, deadline=None, derandomize=True)
-@given(st.lists(st.tuples(PLACES, ANYTHING), min_size=1, max_size=3))
-def test_any_mutation_is_accepted_or_refused_in_two_lines(
-    mutations: list[tuple[str, object]],
-) -> None:
-    raw = copy.deepcopy(SOUND)
-    for path, value in mutations:
-        section, _, key = path.rpartition("/")
-        if section and isinstance(raw.get(section), dict):
-            raw[section][key] = value
-        else:
-            raw[section or key] = value
-    message = refusal(raw)
-    if message is not None:
-        assert 1 <= len(message.splitlines()) <= 2
-    else:
-        spec = parse_spec(raw)
-        assert parse_spec(spec.model_dump(mode="json")) == spec
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.text(max_size=60))
-def test_any_text_is_accepted_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
-    file = tmp_path_factory.mktemp("spec") / "any.yaml"
-    file.write_text(text, "utf-8")
-    with pytest.raises(SpecError):
-        load_spec(str(file))
 
 
 def test_a_specification_written_as_yaml_is_the_same(tmp_path: Path) -> None:

@@ -44,6 +44,20 @@ def test_the_last_row_of_a_key_wins_also_over_a_restarted_writer(tmp_path: Path)
     assert len(list((paths.tables / "epochs").iterdir())) == 2
 
 
+def test_a_new_writer_writes_as_any_other(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    writer = PartWriter(paths, "r1", new=True)
+    writer.write_all([(EPOCHS, [epoch("r1", 1, 5.0)]), (RUNS, [{"sweep": "a", "run_id": "r1"}])])
+    for number in range(2, 5):
+        writer.write(EPOCHS, [epoch("r1", number, 4.0)])
+    writer.merge(beyond=4)
+    assert len(list((paths.tables / "epochs").iterdir())) == 4
+    writer.merge(beyond=3)
+    assert len(list((paths.tables / "epochs").iterdir())) == 1
+    assert len(list((paths.tables / "runs").iterdir())) == 1
+    assert errors(paths) == {("r1", 1): 5.0} | {("r1", number): 4.0 for number in (2, 3, 4)}
+
+
 def test_merging_and_compacting_change_no_row(tmp_path: Path) -> None:
     paths = sweep_at(tmp_path)
     for run in ("r1", "r2"):

@@ -1,0 +1,97 @@
+"""Sweeps from Python, as in a notebook: what the command line does, with results returned."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+import analysis
+from analysis import Results
+from sweeps.spec import SweepSpec
+from sweeps.spec_file import load_spec, parse_spec, with_settings
+
+
+def run(
+    spec: str | Path | Mapping[str, Any] | SweepSpec,
+    *,
+    settings: Sequence[str] = (),
+    name: str | None = None,
+    root: str | Path | None = None,
+    address: str | None = None,
+    tensorboard: bool = False,
+    show: bool = True,
+) -> Results:
+    """Run a sweep to its end and return its results.
+
+    An interrupt ends it gently: what is there is returned, and `resume` goes on.
+
+    Args:
+        spec: the name of a bundled specification, a YAML file, or what such a file holds.
+        settings: `key=value` overrides, as `--set` takes them.
+        name: the sweep's name, where it is not the specification's own.
+        root: folder of all results; None: SWEEPS_ROOT, else ./results.
+        address: a Ray cluster to run on; None: this machine.
+        tensorboard: whether each run writes its epochs as event files too.
+        show: whether to print the view of the running sweep.
+
+    Raises:
+        SpecError: the specification cannot be run.
+        StoreError: the name is taken, or nothing can be written.
+        DataUnavailableError: the data is not there and cannot be fetched.
+        ClusterError: no cluster there, or it lacks what a trial needs.
+    """
+    from sweeps.driver import prepare, run_sweep
+
+    prepared = prepare(_read(spec, settings, name), address)
+    console = Console(quiet=not show)
+    for note in prepared.notes:
+        console.print(f"note: {note}", style="yellow", markup=False)
+    folder = _root(root)
+    run_sweep(prepared, folder, console, address, tensorboard)
+    return load(prepared.spec.name, root=folder)
+
+
+def resume(
+    name: str,
+    *,
+    root: str | Path | None = None,
+    address: str | None = None,
+    show: bool = True,
+) -> Results:
+    """Go on with a sweep that was stopped, or whose driver is gone, and return its results.
+
+    Raises:
+        StoreError: no such sweep, another driver runs it, or code or data changed.
+        ClusterError: no cluster there, or it lacks what a trial needs.
+    """
+    from sweeps.continuation import Request, continue_sweep
+
+    continue_sweep(_root(root), name, Request(), Console(quiet=not show), address)
+    return load(name, root=root)
+
+
+def load(name: str, *, root: str | Path | None = None) -> Results:
+    """Return the results of a sweep, also while it runs.
+
+    Raises:
+        StoreError: no such sweep.
+    """
+    return analysis.load(_root(root), [name])
+
+
+def _read(
+    spec: str | Path | Mapping[str, Any] | SweepSpec, settings: Sequence[str], name: str | None
+) -> SweepSpec:
+    if isinstance(spec, str | Path):
+        return load_spec(str(spec), settings, name)
+    raw = spec.model_dump(mode="json") if isinstance(spec, SweepSpec) else spec
+    changed = with_settings(raw, settings)
+    return parse_spec(changed if name is None else {**changed, "name": name})
+
+
+def _root(root: str | Path | None) -> Path:
+    return Path(os.environ.get("SWEEPS_ROOT", "results") if root is None else root)

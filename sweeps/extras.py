@@ -1,0 +1,27 @@
+"""Optional packages, and how to get one that is missing."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class NotInstalledError(RuntimeError):
+    """What was asked for needs a package that is not installed; the message says how to get it."""
+
+
+def optional(module: str, extra: str, purpose: str) -> ModuleType:
+    """Import an optional module.
+
+    Raises:
+        NotInstalledError: it is not there.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise NotInstalledError(
+            f"{purpose} needs {module.replace('_', '-')}, which is not installed:"
+            f" pip install 'polyneuron-sweeps[{extra}]'"
+        ) from None

@@ -1,0 +1,29 @@
+"""The epochs of a run as TensorBoard event files, beside the tables and never instead of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from sweeps.extras import optional
+from trainers import EpochRecord
+
+SKIPPED = ("epoch", "nonfinite_count", "memory_megabytes")
+
+
+class RunEvents:
+    """Writes a run's epochs into a folder of its own."""
+
+    def __init__(self, folder: Path, trial: int, seed: int) -> None:
+        package = optional("tensorboardX", "tensorboard", "--tensorboard")
+        self._writer = package.SummaryWriter(str(folder / f"trial-{trial:04d}-seed-{seed}"))
+
+    def __call__(self, epoch: EpochRecord) -> None:
+        """Write every number of an epoch as a scalar of its own."""
+        for name, value in dataclasses.asdict(epoch).items():
+            if name not in SKIPPED:
+                self._writer.add_scalar(name, value, epoch.epoch)
+
+    def close(self) -> None:
+        """Write what waits, and close the file."""
+        self._writer.close()
