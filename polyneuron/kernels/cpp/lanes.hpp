@@ -7,6 +7,9 @@
 #include <cstring>
 #include <type_traits>
 
+// Inner loops are lambdas that call lambdas; a call left in one would cost its registers.
+#define INLINED __attribute__((always_inline))
+
 #if defined(__AVX512F__)
 constexpr int REGISTER_BYTES = 64;
 #elif defined(__AVX__)

@@ -47,23 +47,22 @@ inline void statistics(const Stored* z, const Traversal& walk, Shape shape, cons
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
     walk.chunk(chunk, [&](std::int64_t slot, Range range) {
-      Vector n = broadcast(float(range.count)), sum = broadcast(0), squares = broadcast(0);
-      if (range.rest > 0) n += first_lanes(range.rest, broadcast(1));
-      range.each([&](std::int64_t at, auto is_partial) {
-        if constexpr (is_partial)
-          sum += load(z + at, range.rest);
-        else
-          sum += load(z + at);
-      });
+      const std::int64_t end = range.start + range.count * range.stride;
+      Vector n = broadcast(float(range.count));
+      Vector sum = range.sum([=](std::int64_t at) INLINED { return load(z + at); });
+      if (range.rest > 0) {
+        n += first_lanes(range.rest, broadcast(1));
+        sum += load(z + end, range.rest);
+      }
       const Vector average = sum / at_least(broadcast(1), n);
-      range.each([&](std::int64_t at, auto is_partial) {
-        Vector d;
-        if constexpr (is_partial)
-          d = first_lanes(range.rest, load(z + at, range.rest) - average);
-        else
-          d = load(z + at) - average;
-        squares += d * d;
+      Vector squares = range.sum([=](std::int64_t at) INLINED {
+        const Vector d = load(z + at) - average;
+        return d * d;
       });
+      if (range.rest > 0) {
+        const Vector d = first_lanes(range.rest, load(z + end, range.rest) - average);
+        squares += d * d;
+      }
       Vector* kept = partial.row(chunk * walk.slots + slot);
       const Vector share = n / at_least(broadcast(1), kept[N] + n), d = average - kept[AVERAGE];
       kept[SQUARES] += squares + d * d * kept[N] * share;
@@ -71,28 +70,32 @@ inline void statistics(const Stored* z, const Traversal& walk, Shape shape, cons
       kept[N] += n;
     });
 
-  std::vector<double> sum(shape.functions), squares(shape.functions);
+  // By block in vectors, as channels lie in lanes; then the blocks' lanes by channel.
   const double n = double(shape.outer) * shape.inner;
   const auto each_part = [&](auto visit) {
     for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
       for (std::int64_t slot = 0; slot < walk.slots; ++slot) {
         const Vector* part = partial.row(chunk * walk.slots + slot);
-        const std::int64_t block = walk.block(chunk, slot);
-        for (int lane = 0; lane < LANES; ++lane)
-          visit(walk.function(block, lane), part[N][lane], part[AVERAGE][lane], part[SQUARES][lane]);
+        visit(walk.block(chunk, slot), __builtin_convertvector(part[N], Doubles),
+              __builtin_convertvector(part[AVERAGE], Doubles),
+              __builtin_convertvector(part[SQUARES], Doubles));
       }
   };
-  each_part([&](std::int64_t c, double count, double average, double) {
-    sum[c] += count * average;
+  Table<Doubles> found(walk.blocks, 2);
+  each_part([&](std::int64_t block, Doubles count, Doubles average, Doubles) {
+    found.row(block)[0] += count * average;
   });
-  each_part([&](std::int64_t c, double count, double average, double within) {
-    const double d = average - sum[c] / n;
-    squares[c] += within + count * d * d;
+  const std::vector<double> sum = lanes_by_function<1>(walk, shape.functions, found, 0);
+  for (std::int64_t c = 0; c < shape.functions; ++c) norm.mean[c] = float(sum[c] / n);
+  for (std::int64_t b = 0; b < walk.blocks; ++b)
+    for (int lane = 0; lane < LANES; ++lane)
+      found.row(b)[0][lane] = sum[walk.function(b, lane)] / n;
+  each_part([&](std::int64_t block, Doubles count, Doubles average, Doubles within) {
+    const Doubles d = average - found.row(block)[0];
+    found.row(block)[1] += within + count * d * d;
   });
-  for (std::int64_t c = 0; c < shape.functions; ++c) {
-    norm.mean[c] = float(sum[c] / n);
-    norm.variance[c] = float(squares[c] / n);
-  }
+  const std::vector<double> squares = lanes_by_function<1>(walk, shape.functions, found, 1);
+  for (std::int64_t c = 0; c < shape.functions; ++c) norm.variance[c] = float(squares[c] / n);
 }
 
 // Returns whether there is every function; those that are not give NaN.
@@ -108,20 +111,20 @@ bool norm_forward(const Stored* z, const Stored* residual, Stored* y,
         return prepare_channel<F>(parameters, functions, norm, channel, out);
       });
   const auto pass = [&](auto with_residual) {
-    walk_and_sum<0>(
+    walk_and_sum<OWN + NORM_COEFFICIENTS, 0>(
         walk, shape.functions, coefficients, threads,
-        [=](Range range, const Vector* c, Vector*) {
-          const auto value = [=](Vector in, auto read) {
+        [=](Range range, const Vector* c, Vector*) INLINED {
+          const auto value = [=](Vector in, auto read) INLINED {
             Vector u = (in - c[OWN + MEAN]) * c[OWN + SCALE] + c[OWN + BIAS];
             if constexpr (with_residual) u += read(residual);
             return F::value(u, c);
           };
-          range.each([&](std::int64_t at, auto is_partial) {
+          range.each([&](std::int64_t at, auto is_partial) INLINED {
             if constexpr (is_partial) {
-              const auto read = [=](const Stored* from) { return load(from + at, range.rest); };
+              const auto read = [=](const Stored* from) INLINED { return load(from + at, range.rest); };
               store(y + at, value(read(z), read), range.rest);
             } else {
-              const auto read = [=](const Stored* from) { return load(from + at); };
+              const auto read = [=](const Stored* from) INLINED { return load(from + at); };
               store(y + at, value(read(z), read));
             }
           });
@@ -154,10 +157,10 @@ void norm_backward(const Stored* g, const Stored* z, const Stored* residual, Sto
   std::vector<double> of_function(functions * at_least_one(F::SUMS));
 
   const auto reduce = [&](auto with_residual) {
-    walk_and_sum<SUMS>(
+    walk_and_sum<OWN + NORM_COEFFICIENTS, SUMS>(
         walk, shape.functions, coefficients, threads,
-        [=](Range range, const Vector* c, Vector* sums) {
-          const auto pull = [=](Vector in, Vector up, auto read) {
+        [=](Range range, const Vector* c, Vector* sums) INLINED {
+          const auto pull = [=](Vector in, Vector up, auto read) INLINED {
             const Vector d = in - c[OWN + MEAN];
             Vector u = d * c[OWN + SCALE] + c[OWN + BIAS];
             if constexpr (with_residual) u += read(residual);
@@ -166,12 +169,12 @@ void norm_backward(const Stored* g, const Stored* z, const Stored* residual, Sto
             sums[PROJECTION] += down * d;
             return down;
           };
-          range.each([&](std::int64_t at, auto is_partial) {
+          range.each([&](std::int64_t at, auto is_partial) INLINED {
             if constexpr (is_partial) {
-              const auto read = [=](const Stored* from) { return load(from + at, range.rest); };
+              const auto read = [=](const Stored* from) INLINED { return load(from + at, range.rest); };
               store(g_u + at, pull(read(z), read(g), read), range.rest);
             } else {
-              const auto read = [=](const Stored* from) { return load(from + at); };
+              const auto read = [=](const Stored* from) INLINED { return load(from + at); };
               store(g_u + at, pull(read(z), read(g), read));
             }
           });
@@ -203,13 +206,13 @@ void norm_backward(const Stored* g, const Stored* z, const Stored* residual, Sto
         std::copy_n(&pulls[channel * G_COEFFICIENTS], int(G_COEFFICIENTS), out);
         return true;
       });
-  walk_and_sum<0>(
+  walk_and_sum<G_COEFFICIENTS, 0>(
       walk, shape.functions, g_coefficients, threads,
-      [=](Range range, const Vector* c, Vector*) {
-        const auto value = [=](Vector down, Vector in) {
+      [=](Range range, const Vector* c, Vector*) INLINED {
+        const auto value = [=](Vector down, Vector in) INLINED {
           return down * c[G_SCALE] + ((in - c[CENTRE]) * c[SLOPE] + c[OFFSET]);
         };
-        range.each([&](std::int64_t at, auto is_partial) {
+        range.each([&](std::int64_t at, auto is_partial) INLINED {
           if constexpr (is_partial)
             store(g_z + at, value(load(g_u + at, range.rest), load(z + at, range.rest)),
                   range.rest);

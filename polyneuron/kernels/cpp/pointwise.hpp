@@ -11,16 +11,14 @@ bool forward(const Stored* x, Stored* y, const float* const* parameters, Shape s
   Coefficients coefficients = lane_coefficients<F::COEFFICIENTS>(
       walk, shape.functions,
       [&](std::int64_t a, float* out) { return F::prepare(parameters, a, out); });
-  walk_and_sum<0>(
+  walk_and_sum<F::COEFFICIENTS, 0>(
       walk, shape.functions, coefficients, threads,
-      [=](Range range, const Vector* c, Vector*) {
-        Vector own[at_least_one(F::COEFFICIENTS)];
-        for (int i = 0; i < F::COEFFICIENTS; ++i) own[i] = c[i];
-        range.each([&](std::int64_t at, auto partial) {
+      [=](Range range, const Vector* c, Vector*) INLINED {
+        range.each([&](std::int64_t at, auto partial) INLINED {
           if constexpr (partial)
-            store(y + at, F::value(load(x + at, range.rest), own), range.rest);
+            store(y + at, F::value(load(x + at, range.rest), c), range.rest);
           else
-            store(y + at, F::value(load(x + at), own));
+            store(y + at, F::value(load(x + at), c));
         });
       },
       [](std::int64_t, const double*) {});
@@ -34,10 +32,10 @@ void backward(const Stored* g, const Stored* x, Stored* g_x, const float* const*
   Coefficients coefficients = lane_coefficients<F::COEFFICIENTS>(
       walk, shape.functions,
       [&](std::int64_t a, float* out) { return F::prepare(parameters, a, out); });
-  walk_and_sum<F::SUMS>(
+  walk_and_sum<F::COEFFICIENTS, F::SUMS>(
       walk, shape.functions, coefficients, threads,
-      [=](Range range, const Vector* c, Vector* sums) {
-        range.each([&](std::int64_t at, auto partial) {
+      [=](Range range, const Vector* c, Vector* sums) INLINED {
+        range.each([&](std::int64_t at, auto partial) INLINED {
           if constexpr (partial)
             store(g_x + at, F::pull(load(x + at, range.rest), load(g + at, range.rest), c, sums),
                   range.rest);

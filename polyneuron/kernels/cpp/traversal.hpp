@@ -33,11 +33,23 @@ struct Range {
     for (std::int64_t n = 0; n < count; ++n, at += stride) visit(at, std::false_type{});
     if (rest > 0) visit(at, std::true_type{});
   }
+
+  // The sum of term(at) over the whole vectors, in four parts: one would wait for each addition.
+  template <class Term>
+  Vector sum(Term term) const {
+    Vector parts[4] = {};
+    std::int64_t n = 0;
+    for (; n + 4 <= count; n += 4)
+      for (int i = 0; i < 4; ++i) parts[i] += term(start + (n + i) * stride);
+    for (; n < count; ++n) parts[0] += term(start + n * stride);
+    return (parts[0] + parts[1]) + (parts[2] + parts[3]);
+  }
 };
 
 // Two inputs and an output of a tile fit a 32 KB cache. A tile's sums start at 0, as float has no
 // digits to spare for long sums.
 constexpr std::int64_t TILE_ELEMENTS = 1024;
+constexpr std::int64_t TILE_VECTORS = 32;  // of a block at least, to be worth its start and end
 constexpr std::int64_t CHUNK_ELEMENTS = 16384;  // what a thread takes at a time
 constexpr std::int64_t MOST_CHUNKS = 512;       // a bound on the sums that wait to be added up
 
@@ -84,7 +96,7 @@ class Traversal {
       }
       return;
     }
-    const std::int64_t tile = std::max(std::int64_t(1), TILE_ELEMENTS / unit_) * unit_;
+    const std::int64_t tile = std::max(TILE_VECTORS, TILE_ELEMENTS / unit_) * unit_;
     for (std::int64_t from = first; from < last; from += tile) {
       const std::int64_t to = std::min(last, from + tile);
       for (std::int64_t slot = 0; slot < blocks && from + slot * LANES < to; ++slot) {
@@ -137,23 +149,39 @@ Coefficients lane_coefficients(const Traversal& walk, std::int64_t functions, Pr
   return made;
 }
 
-// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors, local ones
-// that can stay in registers. Then total(a, sums) receives the sums of each function a.
-template <int SUMS, class Body, class Total>
+typedef double Doubles __attribute__((vector_size(8 * LANES)));
+
+// Adds up the lanes of each function: SUMS columns of a table by block, from `first` on.
+template <int SUMS>
+std::vector<double> lanes_by_function(const Traversal& walk, std::int64_t functions,
+                                      Table<Doubles>& by_block, int first) {
+  std::vector<double> sums(functions * at_least_one(SUMS));
+  for (std::int64_t b = 0; b < walk.blocks; ++b)
+    for (int lane = 0; lane < LANES; ++lane) {
+      double* to = &sums[walk.function(b, lane) * SUMS];
+      for (int i = 0; i < SUMS; ++i) to[i] += by_block.row(b)[first + i][lane];
+    }
+  return sums;
+}
+
+// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors, both of
+// them local and so in registers. Then total(a, sums) receives the sums of each function a.
+template <int COEFFICIENTS, int SUMS, class Body, class Total>
 void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& coefficients,
                   int threads, Body body, Total total) {
   Table<Vector> partial(walk.chunks * walk.slots, at_least_one(SUMS));
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
     walk.chunk(chunk, [&](std::int64_t slot, Range range) {
-      Vector sums[at_least_one(SUMS)] = {};
-      body(range, coefficients.by_block.row(walk.block(chunk, slot)), sums);
+      const Vector* shared = coefficients.by_block.row(walk.block(chunk, slot));
+      Vector own[at_least_one(COEFFICIENTS)], sums[at_least_one(SUMS)] = {};
+      for (int i = 0; i < COEFFICIENTS; ++i) own[i] = shared[i];
+      body(range, own, sums);
       Vector* kept = partial.row(chunk * walk.slots + slot);
       for (int i = 0; i < SUMS; ++i) kept[i] += sums[i];
     });
   if constexpr (SUMS == 0) return;
 
-  typedef double Doubles __attribute__((vector_size(8 * LANES)));
   Table<Doubles> by_block(walk.blocks, at_least_one(SUMS));
   for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
     for (std::int64_t slot = 0; slot < walk.slots; ++slot) {
@@ -161,10 +189,6 @@ void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& c
       Doubles* to = by_block.row(walk.block(chunk, slot));
       for (int i = 0; i < SUMS; ++i) to[i] += __builtin_convertvector(from[i], Doubles);
     }
-  std::vector<double> sums(functions * at_least_one(SUMS));
-  for (std::int64_t b = 0; b < walk.blocks; ++b)
-    for (int lane = 0; lane < LANES; ++lane)
-      for (int i = 0; i < SUMS; ++i)
-        sums[walk.function(b, lane) * SUMS + i] += by_block.row(b)[i][lane];
+  const std::vector<double> sums = lanes_by_function<SUMS>(walk, functions, by_block, 0);
   for (std::int64_t a = 0; a < functions; ++a) total(a, &sums[a * SUMS]);
 }
