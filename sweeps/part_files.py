@@ -45,7 +45,9 @@ def latest(table: Table, parts: list[tuple[str, pa.Table]]) -> Iterator[pa.Table
         yield some.cast(table.schema)
 
 
-def write_rows(file: Folder, table: Table, groups: Iterable[pa.Table]) -> None:
+def write_rows(
+    file: Folder, table: Table, groups: Iterable[pa.Table], compression: str = "zstd"
+) -> None:
     """Write one Parquet file whole, with the schema's version and the time of writing."""
     metadata = {**(table.schema.metadata or {}), b"written_at": str(time.time_ns()).encode()}
     floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
@@ -55,7 +57,7 @@ def write_rows(file: Folder, table: Table, groups: Iterable[pa.Table]) -> None:
         pq.ParquetWriter(
             sink,
             table.schema.with_metadata(metadata),
-            compression="zstd",
+            compression=compression,
             # measured values seldom repeat: with their bytes apart they read thrice as fast
             use_dictionary=words,
             use_byte_stream_split=floats,

@@ -24,6 +24,7 @@ from sweeps.part_files import latest, whole_file, write_rows
 
 Row = Mapping[str, Any]
 
+FEW_ROWS = 100
 TABLES_ADDRESS = "SWEEPS_TABLES"
 """Environment variable: under which address new sweeps put their tables, as s3://bucket/results;
 default: in their own folders."""
@@ -212,7 +213,9 @@ class PartWriter:
     def write(self, table: Table, rows: Sequence[Row]) -> None:
         """Write rows, durably: when this returns they survive a crash."""
         if rows:
-            self._write(table, [pa.Table.from_pylist([dict(row) for row in rows], table.schema)])
+            part = pa.Table.from_pylist([dict(row) for row in rows], table.schema)
+            # Of a few rows a compressor saves nothing, and it takes half the time.
+            self._write(table, [part], "none" if len(rows) < FEW_ROWS else "zstd")
 
     def write_all(self, tables: Sequence[tuple[Table, Sequence[Row]]]) -> None:
         """Write rows of several tables, of which the last is there only if the others are."""
@@ -243,7 +246,7 @@ class PartWriter:
                 for path in paths:
                     self._sweep.filesystem.delete_file(path)
 
-    def _write(self, table: Table, groups: Iterable[pa.Table]) -> None:
+    def _write(self, table: Table, groups: Iterable[pa.Table], compression: str = "zstd") -> None:
         folder = self._sweep.child(TABLES_FOLDER, table.name)
         if not self._next.get(table.name):
             folder.make()
@@ -251,7 +254,7 @@ class PartWriter:
             files = part_files(self._sweep, table, self._name)
             self._next[table.name] = 1 + max((_number(file.path) for file in files), default=-1)
         number = self._next[table.name]
-        write_rows(folder.child(f"{self._name}-{number:06d}.parquet"), table, groups)
+        write_rows(folder.child(f"{self._name}-{number:06d}.parquet"), table, groups, compression)
         self._next[table.name] = number + 1
 
 

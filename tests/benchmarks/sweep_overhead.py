@@ -170,7 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--searches", nargs="+", default=["random", "tpe"])
-    parser.add_argument("--plain-trials", type=int, default=40)
+    parser.add_argument("--plain-trials", type=int, default=40, help="0: leave Ray Tune out")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -194,7 +194,7 @@ def main() -> None:
             print(f"  this engine, {algorithm}, {arguments.trials} trials: {cost}")
             print(f"    columns, median: {ours['columns_median_milliseconds']}")
             print(f"    driver, MB: {ours['driver_megabytes']}", flush=True)
-        for reuse in (True, False):
+        for reuse in (True, False) if arguments.plain_trials else ():
             trials = arguments.plain_trials if reuse else arguments.plain_trials // 4
             plain = ray_tune(trials, reuse, root)
             _keep(result, "ray_tune", plain, arguments.out)
