@@ -92,7 +92,9 @@ def parameter_columns(
     Returns:
         Titles, and the cells of each trial.
     """
-    keys = list(dict.fromkeys(key for one in trials for key in one))
+    # Who has most of them has them in the order of the specification.
+    fullest_first = sorted(trials, key=len, reverse=True)
+    keys = list(dict.fromkeys(key for one in fullest_first for key in one))
     cells = [[value_text(one[key]) if key in one else "–" for key in keys] for one in trials]
     widths = [max(map(len, column)) for column in zip(map(symbol, keys), *cells, strict=True)]
     if sum(2 + width for width in widths) <= left:
