@@ -1,11 +1,12 @@
 # make sweep   a first sweep on real digits     make check   format, lint, types
-# make test    the tests                        make clean   remove the virtual environment
+# make test    the tests                        make bench   speed against rivals, with MNIST, CIFAR-10
+# make clean   remove the virtual environment
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC ?= quickstart
 
-.PHONY: sweep test check clean
+.PHONY: sweep test check bench clean
 
 sweep: $(VENV)/installed
 	@$(BIN)/sweeps run $(SPEC)
@@ -17,6 +18,10 @@ check: $(VENV)/installed
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+bench: $(VENV)/installed
+	@$(BIN)/python tests/benchmarks/speed.py
+	@$(BIN)/python tests/benchmarks/speed_table.py
 
 clean:
 	rm -rf $(VENV)

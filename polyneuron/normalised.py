@@ -45,30 +45,15 @@ def _has_hooks(module: nn.Module) -> bool:
 def _in_one(
     norm: nn.BatchNorm2d, activation: Activation, z: Tensor, residual: Tensor | None
 ) -> Tensor | None:
-    mean, variance = norm.running_mean, norm.running_var
     if type(norm) is not nn.BatchNorm2d or not norm.affine or norm.momentum is None:
         return None
-    if mean is None or variance is None or norm.weight.dtype != torch.float32:
+    mean, variance, weight = norm.running_mean, norm.running_var, norm.weight
+    if mean is None or variance is None or weight.dtype != torch.float32:
         return None
     kernel = activation.kernel()
     if kernel is None or not supported(kernel[0], z, kernel[1]):
         return None
-    state = BatchNorm(norm.weight, norm.bias, mean, variance, norm.eps, norm.training)
-    y, mean, variance = normalise_and_apply(kernel[0], z, residual, state, kernel[1])
-    if norm.training:
-        _track(norm, mean, variance, z.numel() // z.shape[1])
-    return y
-
-
-@torch.no_grad()
-def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, n: int) -> None:
-    """Take a batch of n values a channel into the running statistics, as torch does."""
-    momentum = norm.momentum
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    assert momentum is not None
-    norm.running_mean.lerp_(mean, momentum)
-    # The running variance is the unbiased one, the one that normalises is not.
-    norm.running_var.lerp_(variance * (n / (n - 1)), momentum)
-    if norm.num_batches_tracked is not None:
+    if norm.training and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
+    state = BatchNorm(weight, norm.bias, mean, variance, norm.momentum, norm.eps, norm.training)
+    return normalise_and_apply(kernel[0], z, residual, state, kernel[1])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pandas", "pyarrow")
 TRAINING_PACKAGES = ("polyneuron", "trainers")
+SOURCES = (".py", ".cpp", ".hpp")
 
 
 def versions() -> dict[str, str]:
@@ -34,8 +35,9 @@ def code_version() -> str:
 def code_files() -> dict[str, str]:
     """Hash each source file of the training code."""
     root = Path(__file__).parent.parent
-    files = (file for name in TRAINING_PACKAGES for file in sorted((root / name).rglob("*.py")))
+    files = (file for name in TRAINING_PACKAGES for file in sorted((root / name).rglob("*")))
     return {
         file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()[:12]
         for file in files
+        if file.suffix in SOURCES
     }

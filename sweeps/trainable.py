@@ -85,7 +85,7 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     start_seconds = time.time() - begun
     trial = driver.next_trial()
     while trial is not None:
-        started_at = time.time()
+        received_at = time.time()
         outcome = train_trial(
             spec,
             paths,
@@ -98,8 +98,9 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
         trial = driver.next_trial(
             {
                 **dataclasses.asdict(outcome),
-                "started_at": started_at,
-                "queue_seconds": started_at - trial["asked_at"],
+                # The worker's own start is part of its first trial, and of no other.
+                "started_at": received_at - start_seconds,
+                "queue_seconds": received_at - trial["asked_at"],
                 "start_seconds": start_seconds,
             }
         )

@@ -1,5 +1,6 @@
 """What the README shows is run as it stands there."""
 
+import json
 import re
 import subprocess
 import sys
@@ -60,3 +61,10 @@ def test_commands_and_links_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_the_table_of_speed_is_what_was_measured() -> None:
+    sys.path.insert(0, str(ROOT / "tests" / "benchmarks"))
+    from speed_table import RESULTS, speed_table, with_table
+
+    assert with_table(README, speed_table(json.loads(RESULTS.read_text("utf-8")))) == README

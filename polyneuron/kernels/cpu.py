@@ -20,27 +20,27 @@ FEWEST_A_THREAD = 16384
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """A batch norm at one step: (C,) tensors, float32 and without gaps."""
+    """A batch norm as torch's module has it: (C,) tensors, float32 and without gaps."""
 
     weight: Tensor
     bias: Tensor
-    mean: Tensor
-    variance: Tensor
+    running_mean: Tensor
+    running_variance: Tensor
+    momentum: float
     eps: float
     training: bool
-    """Whether mean and variance are the batch's own, to be found, or given."""
 
 
-_POINTER, _SIZE, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
+_POINTER, _SIZE, _INT, _REAL = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_double
 _SHAPE = (_SIZE, _SIZE, _SIZE, _INT)
-_NORM = (_SIZE, *4 * (_POINTER,), ctypes.c_double, _INT)
+_NORM = (_SIZE, *3 * (_POINTER,))
 _POINTWISE = {
     "forward": (*3 * (_POINTER,), *_SHAPE),
     "backward": (*5 * (_POINTER,), *_SHAPE),
 }
 _NORMALISED = {
-    "norm_forward": (*4 * (_POINTER,), *_NORM, *_SHAPE),
-    "norm_backward": (*7 * (_POINTER,), *_NORM, _POINTER, _POINTER, *_SHAPE),
+    "norm_forward": (*4 * (_POINTER,), *_NORM, _POINTER, _POINTER, _REAL, _REAL, _INT, *_SHAPE),
+    "norm_backward": (*7 * (_POINTER,), *_NORM, _REAL, _INT, _POINTER, _POINTER, *_SHAPE),
 }
 
 
@@ -109,22 +109,34 @@ def norm_forward(
     z: Tensor,
     residual: Tensor | None,
     norm: BatchNorm,
+    statistics: Tensor,
     parameters: Sequence[Tensor],
 ) -> tuple[Tensor, bool]:
-    """Y of `kernels.norm`, and whether there is every function.
+    """Values of `kernels.norm`, and whether there is every function.
 
-    In training, norm's mean and variance receive the batch's. `residual` lies in memory as z does.
+    In training, `statistics` (2, C) receive the mean and the variance, divided by n, of the batch,
+    and the running ones take them in. `residual` lies in memory as z does.
     """
     z, shape = _laid_out(z, z.shape[1])
     y = torch.empty_like(z)
+    running = (norm.running_mean, norm.running_variance)
     sound = kernels.norm_forward(
         z.data_ptr(),
         None if residual is None else residual.data_ptr(),
         y.data_ptr(),
         _pointers(parameters),
-        *_norm(norm, parameters),
+        parameters[0].shape[0] if parameters else 1,
+        norm.weight.data_ptr(),
+        norm.bias.data_ptr(),
+        statistics.data_ptr(),
+        *(tensor.data_ptr() for tensor in running),
+        norm.momentum,
+        norm.eps,
+        norm.training,
         *shape,
     )
+    if norm.training:
+        torch.autograd.graph.increment_version(running)
     return y, sound
 
 
@@ -134,6 +146,7 @@ def norm_backward(
     z: Tensor,
     residual: Tensor | None,
     norm: BatchNorm,
+    statistics: Tensor,
     parameters: Sequence[Tensor],
 ) -> tuple[Tensor | None, ...]:
     """Gradients of z, residual, weight, bias and the parameters, from g = dL/dy."""
@@ -141,7 +154,7 @@ def norm_backward(
     g = like(g, z)
     g_z = torch.empty_like(z)
     g_residual = None if residual is None else torch.empty_like(z)
-    g_weight, g_bias = torch.empty_like(norm.weight), torch.empty_like(norm.bias)
+    g_norm = torch.empty_like(statistics)
     gradients = [torch.empty_like(parameter) for parameter in parameters]
     kernels.norm_backward(
         g.data_ptr(),
@@ -151,18 +164,17 @@ def norm_backward(
         g_z.data_ptr(),
         _pointers(parameters),
         _pointers(gradients),
-        *_norm(norm, parameters),
-        g_weight.data_ptr(),
-        g_bias.data_ptr(),
+        parameters[0].shape[0] if parameters else 1,
+        norm.weight.data_ptr(),
+        norm.bias.data_ptr(),
+        statistics.data_ptr(),
+        norm.eps,
+        norm.training,
+        g_norm.data_ptr(),
+        g_norm.data_ptr() + 4 * len(norm.bias),
         *shape,
     )
-    return g_z, g_residual, g_weight, g_bias, *gradients
-
-
-def _norm(norm: BatchNorm, parameters: Sequence[Tensor]) -> tuple[int | float, ...]:
-    functions = parameters[0].shape[0] if parameters else 1
-    tensors = (norm.weight, norm.bias, norm.mean, norm.variance)
-    return functions, *(tensor.data_ptr() for tensor in tensors), norm.eps, norm.training
+    return g_z, g_residual, *g_norm.unbind(0), *gradients
 
 
 def like(values: Tensor, x: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ anyway.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -37,28 +36,27 @@ def normalise_and_apply(
     residual: Tensor | None,
     norm: BatchNorm,
     parameters: Sequence[Tensor],
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Tensor:
     """Normalise z (N, C, H, W), add the residual of its shape, apply the function.
+
+    In training the running statistics take in the batch's, as torch's batch norm has it.
 
     Args:
         function: `supported` with z and its parameters.
         z: what is normalised.
         residual: what is added before the function, if anything.
-        norm: in training, its mean and variance are ignored.
+        norm: the batch norm.
         parameters: of the function, (1, ...) or (C, ...) each.
 
     Returns:
-        y in z's dtype and memory format; mean and variance (divided by n) that normalised it.
+        y in z's dtype and memory format.
     """
     if residual is not None:
         residual = cpu.like(residual, z)
-    if norm.training:
-        found = torch.empty(2, z.shape[1], device=z.device)
-        norm = replace(norm, mean=found[0], variance=found[1])
     y: Tensor = _NormaliseAndApply.apply(
         function, norm, z, residual, norm.weight, norm.bias, *parameters
     )
-    return y, norm.mean, norm.variance
+    return y
 
 
 class _NormaliseAndApply(torch.autograd.Function):
@@ -66,28 +64,32 @@ class _NormaliseAndApply(torch.autograd.Function):
     def forward(ctx, function, norm, z, residual, weight, bias, *parameters):  # type: ignore[no-untyped-def]
         parameters = [parameter.contiguous() for parameter in parameters]
         kernels = cpu.norm_kernels(function, z, parameters)
-        y, sound = cpu.norm_forward(kernels, z, residual, norm, parameters)
+        if norm.training:
+            statistics = torch.empty(2, z.shape[1])
+        else:
+            statistics = torch.stack([norm.running_mean, norm.running_variance])
+        y, sound = cpu.norm_forward(kernels, z, residual, norm, statistics, parameters)
         if not sound:  # the plain formula says why
-            _plain(function, norm)(z, residual, weight, bias, *parameters)
+            _plain(function, norm, statistics)(z, residual, weight, bias, *parameters)
         ctx.function, ctx.norm = function, norm
-        ctx.save_for_backward(z, residual, weight, bias, norm.mean, norm.variance, *parameters)
+        ctx.save_for_backward(z, residual, weight, bias, statistics, *parameters)
         return y
 
     @staticmethod
     def backward(ctx, g):  # type: ignore[no-untyped-def]
-        z, residual, weight, bias, mean, variance, *parameters = ctx.saved_tensors
+        z, residual, weight, bias, statistics, *parameters = ctx.saved_tensors
         if torch.is_grad_enabled():
-            plain = _plain(ctx.function, ctx.norm)
+            plain = _plain(ctx.function, ctx.norm, statistics)
             inputs = (z, residual, weight, bias, *parameters)
             return None, None, *reference.gradients(plain, inputs, g)
         kernels = cpu.norm_kernels(ctx.function, z, parameters)
-        norm = replace(ctx.norm, weight=weight, bias=bias, mean=mean, variance=variance)
-        return None, None, *cpu.norm_backward(kernels, g, z, residual, norm, parameters)
+        gradients = cpu.norm_backward(kernels, g, z, residual, ctx.norm, statistics, parameters)
+        return None, None, *gradients
 
 
-def _plain(function: Function, norm: BatchNorm) -> Callable[..., Tensor]:
+def _plain(function: Function, norm: BatchNorm, statistics: Tensor) -> Callable[..., Tensor]:
     """The formula as it reads, of z, residual, weight, bias and the function's parameters."""
-    mean, variance = (None, None) if norm.training else (norm.mean, norm.variance)
+    mean, variance = (None, None) if norm.training else statistics.unbind(0)
 
     def plain(
         z: Tensor, residual: Tensor | None, weight: Tensor, bias: Tensor, *parameters: Tensor

@@ -13,8 +13,9 @@
 
 struct Norm {
   const float *weight, *bias;
-  float *mean, *variance;  // written by a forward pass in training, else read
-  double eps;
+  float *mean, *variance;                  // written by a forward pass in training, else read
+  float *running_mean, *running_variance;  // take in the batch's in training; may be null
+  double momentum, eps;
   bool training;
 };
 
@@ -96,6 +97,15 @@ inline void statistics(const Stored* z, const Traversal& walk, Shape shape, cons
   });
   const std::vector<double> squares = lanes_by_function<1>(walk, shape.functions, found, 1);
   for (std::int64_t c = 0; c < shape.functions; ++c) norm.variance[c] = float(squares[c] / n);
+  if (!norm.running_mean) return;
+  const auto take_in = [&](float& running, double value) {
+    running = float((1 - norm.momentum) * running + norm.momentum * value);
+  };
+  for (std::int64_t c = 0; c < shape.functions; ++c) {
+    take_in(norm.running_mean[c], sum[c] / n);
+    // The running variance is the unbiased one, the one that normalises is not.
+    take_in(norm.running_variance[c], squares[c] / (n - 1));
+  }
 }
 
 // Returns whether there is every function; those that are not give NaN.

@@ -1,0 +1,42 @@
+"""Write the README's table of speed from the figures in results/speed_cpu.json.
+
+python tests/benchmarks/speed_table.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).parents[2] / "README.md"
+RESULTS = Path(__file__).parent / "results" / "speed_cpu.json"
+BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
+
+
+def speed_table(content: dict[str, Any]) -> str:
+    """Render the rows that have a target, with the machine they were measured on."""
+    lines = ["| what | against | ratio | target |", "| --- | --- | --- | --- |"]
+    for row in content["rows"]:
+        if row["target"] is not None:
+            met = "" if row["ratio"] <= row["target"] else " (missed)"
+            figures = f"{row['ratio']:.3g} | {row['target']:.3g}{met}"
+            lines.append(f"| {row['operator']} | {row['rival']} | {figures} |")
+    machine = content["machine"]
+    lines.append(
+        f"\n*{machine['threads']} threads, {machine['processor']} ({machine['vectors']}), torch"
+        f" {machine['torch']}; least of many turns, rivals in alternation: `make bench`. Tensors of"
+        f" x's size kept for the backward pass: {content['kept_for_backward']}.*"
+    )
+    return "\n".join(lines)
+
+
+def with_table(readme: str, table: str) -> str:
+    """Put the table between its two marks."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text(), speed_table(json.loads(RESULTS.read_text()))))
