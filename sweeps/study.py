@@ -208,15 +208,20 @@ def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> Sweep
     Raises:
         StoreError: no database there, or not the one that the sweep began with.
     """
-    with open_storage(storage_url(paths)) as storage:
+    url = storage_url(paths)
+    astray = StoreError(
+        f"the study of {spec.name!r} is not in {shown_url(url)}: set {URL_VARIABLE} as it was when"
+        " the sweep began"
+    )
+    # Opening it would make the file, which would then be taken for the study's place.
+    if trials_known > 0 and url.startswith("sqlite:") and not paths.study.exists():
+        raise astray
+    with open_storage(url) as storage:
         try:
             study_id = storage.get_study_id_from_name(spec.name)
         except KeyError:
             if trials_known > 0:
-                raise StoreError(
-                    f"the study of {spec.name!r} is not in {shown_url(storage_url(paths))}: set"
-                    f" {URL_VARIABLE} as it was when the sweep began"
-                ) from None
+                raise astray from None
             return create_study(spec, paths)  # the driver died before it had made one
         for trial in storage.get_all_trials(study_id, states=(TrialState.RUNNING,)):
             storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)

@@ -4,6 +4,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -66,7 +67,8 @@ def server() -> Iterator[str]:
             url = f"postgresql://sweeps:{password}@127.0.0.1:{port}/postgres"
             _wait_for(url)
             yield url
-            process.terminate()
+            # The fast shutdown; a SIGTERM waits until the last client, we among them, is gone.
+            process.send_signal(signal.SIGINT)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
