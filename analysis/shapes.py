@@ -162,48 +162,52 @@ def _ends(points: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Da
 
 
 def _coefficients(results: Results, runs: pd.DataFrame, last: bool) -> list[tuple]:
-    """Return (run, c_x, w, v0, v1, k) of every spline at a run's start or end."""
+    """Return every spline at its run's start or end, those of one order and size together.
+
+    As (runs, c_x, w, v0, v1, k): an index (n,), then arrays (n, s) or (n,).
+    """
     points = _ends(results.snapshots, runs)[last]
     linear = results.functions[[*FUNCTION, "epoch", "v0", "v1"]]
     joined = points.merge(linear, on=[*FUNCTION, "epoch"]).merge(runs[[*RUN, "k"]], on=RUN)
     joined = joined[joined["k"].notna()].sort_values([*FUNCTION, "point"])
-    own = {name: np.asarray(joined[name]) for name in (*RUN, "c_x", "w", "v0", "v1", "k")}
+    joined["s"] = joined.groupby(FUNCTION, observed=True)["point"].transform("size")
     found = []
-    for rows in rows_of_each(joined, FUNCTION):
-        first = {name: own[name][rows[0]] for name in (*RUN, "v0", "v1", "k")}
-        c_x, w = (own[name][rows].astype("float64") for name in ("c_x", "w"))
-        run = str(first["sweep"]), str(first["run_id"])
-        found.append((run, c_x, w, *(np.float64(first[v]) for v in ("v0", "v1")), int(first["k"])))
+    for _, rows in joined.groupby(["k", "s"]):
+        k, s = (int(rows[name].iloc[0]) for name in ("k", "s"))
+        first = rows.iloc[::s]
+        c_x, w = (rows[name].to_numpy("float64").reshape(-1, s) for name in ("c_x", "w"))
+        v0, v1 = (first[name].to_numpy("float64") for name in ("v0", "v1"))
+        found.append((pd.MultiIndex.from_frame(first[RUN].astype(str)), c_x, w, v0, v1, k))
     return found
 
 
 Shape = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
 
 
-def _by_edge(functions: list[tuple], shape: Shape) -> dict[tuple[str, str], list[float]]:
-    """Return each run's values of all its functions, (functions * edges,)."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for run, c_x, w, v0, v1, k in functions:
-        made = shape(c_x[None], w[None], np.array([v0]), np.array([v1]), k)
-        found.setdefault(run, []).extend(np.ravel(made))
-    return found
+def _by_edge(functions: list[tuple], shape: Shape) -> pd.Series:
+    """Return a shape's values, one or two a function, each under its run."""
+    found = [pd.Series(dtype="float64", index=pd.MultiIndex.from_tuples([], names=RUN))]
+    for of_runs, *coefficients in functions:
+        made = shape(*coefficients).reshape(len(of_runs), -1)
+        found.append(pd.Series(made.ravel(), of_runs.repeat(made.shape[1])))
+    return pd.concat(found)
 
 
 def _by_run(functions: list[tuple], shape: Shape) -> pd.Series:
     """Return the mean of a shape over each run's functions."""
-    found = {run: np.nanmean(made) for run, made in _by_edge(functions, shape).items()}
-    return pd.Series(found, dtype="float64").dropna()
+    return _by_edge(functions, shape).groupby(level=RUN).mean().dropna()
 
 
 def _edge_correlation(functions: list[tuple], shape: Shape) -> pd.Series:
     """Return each run's rank correlation, over its functions' edges, of closeness with a shape."""
     closeness = _by_edge(functions, lambda c_x, w, v0, v1, k: -np.log(_edge_gaps(c_x)))
-    found = {}
-    for run, values in _by_edge(functions, shape).items():
-        a, b = pd.Series(closeness[run]), pd.Series(values)
-        ranked = min(a.nunique(), b.nunique()) > 2
-        found[run] = a.corr(b, method="spearman") if ranked else np.nan
-    return pd.Series(found, dtype="float64").dropna()
+    pairs = pd.DataFrame({"closeness": closeness, "shape": _by_edge(functions, shape)}).dropna()
+    by_run = pairs.groupby(level=RUN)
+    off = by_run.rank() - by_run.rank().groupby(level=RUN).transform("mean")
+    products = off.prod(axis=1).groupby(level=RUN).sum()
+    squares = (off**2).groupby(level=RUN).sum().prod(axis=1)
+    ranked = (by_run.nunique() > 2).all(axis=1)
+    return (products / np.sqrt(squares))[ranked]
 
 
 def _edge_gaps(c_x: np.ndarray) -> np.ndarray:

@@ -115,6 +115,7 @@ def trials_table(results: Results, sweep: str) -> pd.DataFrame:
         for _, group in frame.groupby("trial")
     ]
     intervals = pooled_intervals(samples)
+    names = searched(frame)
     rows = [
         {
             "trial": trial,
@@ -125,7 +126,7 @@ def trials_table(results: Results, sweep: str) -> pd.DataFrame:
             "n": len(sample),
             "runs": len(group),
             "epochs_done": group["epochs_done"].min(),
-            **{name: group[name].iloc[0] for name in searched(frame)},
+            **{name: group[name].iloc[0] for name in names},
             "train_seconds": group["train_seconds"].sum(),
             "config_id": group["config_id"].iloc[0],
         }
