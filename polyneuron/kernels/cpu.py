@@ -46,20 +46,21 @@ _NORMALISED = {
 
 def kernels(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> ctypes.CDLL | None:
     """The library for x's storage, or None where the plain formula has to do."""
-    if x.device.type != "cpu" or x.dtype not in STORAGE:
-        return None
-    return _library("pointwise.cpp", function, _columns(parameters), x.dtype)
+    return _kernels("pointwise.cpp", function, x, parameters)
 
 
 def norm_kernels(function: Function, z: Tensor, parameters: Sequence[Tensor]) -> ctypes.CDLL | None:
     """As `kernels`, for the function behind a batch norm."""
-    if z.device.type != "cpu" or z.dtype not in STORAGE:
+    return _kernels("norm.cpp", function, z, parameters)
+
+
+def _kernels(
+    source: str, function: Function, x: Tensor, parameters: Sequence[Tensor]
+) -> ctypes.CDLL | None:
+    if x.device.type != "cpu" or x.dtype not in STORAGE:
         return None
-    return _library("norm.cpp", function, _columns(parameters), z.dtype)
-
-
-def _columns(parameters: Sequence[Tensor]) -> int:
-    return parameters[0].shape[-1] if parameters else 0
+    columns = parameters[0].shape[-1] if parameters else 0
+    return _library(source, function, columns, x.dtype)
 
 
 @functools.cache
@@ -125,7 +126,7 @@ def norm_forward(
         None if residual is None else residual.data_ptr(),
         y.data_ptr(),
         _pointers(parameters),
-        parameters[0].shape[0] if parameters else 1,
+        _functions(parameters),
         norm.weight.data_ptr(),
         norm.bias.data_ptr(),
         statistics.data_ptr(),
@@ -164,7 +165,7 @@ def norm_backward(
         g_z.data_ptr(),
         _pointers(parameters),
         _pointers(gradients),
-        parameters[0].shape[0] if parameters else 1,
+        _functions(parameters),
         norm.weight.data_ptr(),
         norm.bias.data_ptr(),
         statistics.data_ptr(),
@@ -200,6 +201,11 @@ def _laid_out(x: Tensor, functions: int) -> tuple[Tensor, tuple[int, int, int, i
     outer = x.shape[0]
     inner = n // (outer * functions) if n else 1
     return x.contiguous(), (outer, functions, inner, threads)
+
+
+def _functions(parameters: Sequence[Tensor]) -> int:
+    """A; a function without parameters is one for all channels."""
+    return parameters[0].shape[0] if parameters else 1
 
 
 def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
