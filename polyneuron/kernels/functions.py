@@ -53,9 +53,25 @@ SWISH = Function("swish", reference.swish, "Swish")
 """x sigmoid(beta x); beta (A,)."""
 APL = Function("apl", reference.apl, "Apl<{s}>")
 """max(0, x) + sum_i a_i max(0, b_i - x); a and b (A, s)."""
+PRELU = Function("prelu", reference.prelu, "Prelu")
+"""max(0, x) + a min(0, x); a (A,)."""
+SRELU = Function("srelu", reference.srelu, "Srelu")
+"""Three straight pieces; t_left, a_left, t_right, a_right as the columns of one (A, 4)."""
+PADE = Function("pade", reference.pade, "Pade<{s}>")
+"""A polynomial by 1 + |another|; numerator a (A, s), denominator b (A, s - 2) from b_1 on."""
+BLENDING = Function("blending", reference.blending, "Blending")
+"""A weighted sum of tanh, ELU, ReLU, identity and SiLU; weights (A, 5)."""
+ENSEMBLE = Function("ensemble", reference.ensemble, "Ensemble")
+"""A weighted sum of sigmoid, tanh, ReLU and 1; weights (A, 4)."""
 RELU = Function("relu", torch.relu, "Relu")
 
-_FIXED = {function.name: function for function in (HERMITE, NATURAL, SWISH, APL, RELU)}
+_FIXED = {
+    function.name: function
+    for function in (
+        *(HERMITE, NATURAL, SWISH, APL, RELU),
+        *(PRELU, SRELU, PADE, BLENDING, ENSEMBLE),
+    )
+}
 
 
 def named(name: str) -> Function:
