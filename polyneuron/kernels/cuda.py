@@ -32,7 +32,7 @@ def forward(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tens
     if function is NATURAL:
         knots, heights, m, _ = gpu.interpolate_forward(*parameters)
         return gpu.hermite_forward(x, knots, heights, m)
-    kernel, order = _named(gpu, function, "forward")
+    kernel, order = _kernel(gpu, function, "forward")
     return kernel(x, *parameters, *order)
 
 
@@ -46,7 +46,7 @@ def backward(
         g_x, *g_spline = gpu.hermite_backward(g, x, knots, heights, m)
         points = gpu.interpolate_backward(*g_spline, knots, heights, m, order_of_points)
         return g_x, list(points)
-    kernel, order = _named(gpu, function, "backward")
+    kernel, order = _kernel(gpu, function, "backward")
     g_x, *gradients = kernel(g, x, *parameters, *order)
     return g_x, gradients
 
@@ -58,10 +58,9 @@ def _kernels() -> Any:
     return gpu
 
 
-def _named(gpu: Any, function: Function, way: str) -> tuple[Callable[..., Any], tuple[int, ...]]:
-    if function.name.startswith("radial"):
-        return getattr(gpu, f"radial_{way}"), (int(function.name.removeprefix("radial")),)
-    return getattr(gpu, f"{function.name}_{way}"), ()
+def _kernel(gpu: Any, function: Function, way: str) -> tuple[Callable[..., Any], tuple[int, ...]]:
+    order = (function.order,) if function.order else ()
+    return getattr(gpu, f"{function.family}_{way}"), order
 
 
 @functools.cache
@@ -84,12 +83,7 @@ def _verified(function: Function, columns: int, dtype: torch.dtype, device: torc
 def agrees(function: Function, columns: int, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether kernel and formula give the same values and gradients of one small tensor."""
     x = torch.linspace(-2.0, 2.0, 129, device=device).to(dtype)
-    rows = torch.linspace(-1.0, 1.0, columns, device=device)[None]
-    parameters = [rows, 0.1 + rows.square(), 0.2 - 0.1 * rows][: _parameters_of(function)]
-    if function.name.startswith("radial"):
-        parameters[2] = torch.tensor([[0.5, -0.25]], device=device)
-    elif function.name == "swish":
-        parameters = [torch.ones(1, device=device)]
+    parameters = [parameter.to(device) for parameter in function.example(columns)]
     inputs = [tensor.detach().requires_grad_() for tensor in (x.float(), *parameters)]
     with torch.enable_grad():
         exact = function.plain(*inputs)
@@ -101,7 +95,3 @@ def agrees(function: Function, columns: int, dtype: torch.dtype, device: torch.d
         float((one.float() - other).abs().max()) <= tolerance * (1 + float(other.abs().max()))
         for one, other in zip(found, expected, strict=True)
     )
-
-
-def _parameters_of(function: Function) -> int:
-    return {"natural": 2, "apl": 2, "swish": 1}.get(function.name, 3)
