@@ -5,12 +5,27 @@ import torch
 
 from polyneuron.kernels import compiler, cuda
 from polyneuron.kernels.compiler import KernelWarning
-from polyneuron.kernels.functions import APL, HERMITE, NATURAL, SWISH, Function, radial
+from polyneuron.kernels.functions import (
+    APL,
+    BLENDING,
+    ENSEMBLE,
+    HERMITE,
+    NATURAL,
+    PADE,
+    PRELU,
+    SRELU,
+    SWISH,
+    Function,
+    radial,
+)
 
 pytest.importorskip("triton")
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-FUNCTIONS = [(radial(2), 3), (radial(3), 3), (HERMITE, 4), (NATURAL, 5), (SWISH, 1), (APL, 2)]
+FUNCTIONS = [
+    *((radial(2), 3), (radial(3), 3), (HERMITE, 4), (NATURAL, 5), (SWISH, 1), (APL, 2)),
+    *((PRELU, 1), (SRELU, 4), (PADE, 6), (BLENDING, 5), (ENSEMBLE, 4)),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -161,7 +161,12 @@ def test_what_is_not_a_number_stays_so(function: Function, columns: tuple[int, .
     y, g_x, *_ = computed(lambda x, *p: apply(function, x, p), x, parameters, torch.ones(20))
     assert y.isnan().nonzero().flatten().tolist() == [3, 17]
     # Of straight lines the slope is known even there.
-    assert function in (APL, PRELU, SRELU, radial(1)) or g_x.isnan().nonzero().flatten().tolist() == [3, 17]
+    assert function in (
+        APL,
+        PRELU,
+        SRELU,
+        radial(1),
+    ) or g_x.isnan().nonzero().flatten().tolist() == [3, 17]
     parameters[-1][0] = float("nan")
     if function is NATURAL:
         with pytest.raises(SingularSystemError, match="c_y must be finite"):
