@@ -68,7 +68,7 @@ def prelu(x: Tensor, a: Tensor) -> Tensor:
 
 
 def srelu(x: Tensor, lines: Tensor) -> Tensor:
-    """X + (a_l - 1) min(0, x - t_l) + (a_r - 1) max(0, x - t_r), lines t_l, a_l, t_r, a_r (A, 4)."""
+    """X with slope a_l below t_l and a_r above t_r; lines t_l, a_l, t_r, a_r (A, 4)."""
     t_left, a_left, t_right, a_right = (spread(column, x) for column in lines.unbind(1))
     return x + (1 - a_left) * torch.relu(t_left - x) + (a_right - 1) * torch.relu(x - t_right)
 
