@@ -111,8 +111,9 @@ inline Exponential split_exponential(Vector x) {
   const Vector shift = broadcast(0x1.8p23f), shifted = x * 1.44269504f + shift, n = shifted - shift;
   // log(2) in two parts, the first with so few bits that its product with n is exact.
   const Vector f = x - n * 0.693145751953125f - n * 1.4286068203e-6f;
-  Vector series = broadcast(1);
-  for (int i = 7; i >= 2; --i) series = series * f * (1.0f / i) + 1;
+  constexpr float FACTORIALS[] = {1, 2, 6, 24, 120, 720, 5040};
+  Vector series = broadcast(1 / FACTORIALS[6]);
+  for (int i = 5; i >= 0; --i) series = series * f + 1 / FACTORIALS[i];
   const Words scale = bits(broadcast(1)) + ((bits(shifted) - bits(shift)) << MANTISSA_BITS);
   return {from_bits(scale), series * f};
 }
