@@ -51,7 +51,7 @@ def _in_one(
     if mean is None or variance is None or weight.dtype != torch.float32:
         return None
     kernel = activation.kernel()
-    if kernel is None or not supported(kernel[0], z, kernel[1]):
+    if kernel is None or not supported(kernel[0], z, residual, kernel[1], norm.training):
         return None
     if norm.training and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)

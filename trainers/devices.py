@@ -35,6 +35,11 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda", device.index or 0)
 
 
+def captures_steps(device: torch.device) -> bool:
+    """Whether a training step can be captured in a graph on this device."""
+    return device.type == "cuda"
+
+
 def device_name(device: torch.device) -> str:
     """Return `cpu`, or the GPU's product name."""
     return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)

@@ -1,14 +1,14 @@
 """When a run diverges: find the step at which it began, the layer, and the cause.
 
-Losses and gradient norms stay on the device and are looked at every `CHECK_EVERY` steps, which
-keeps a GPU busy. The state at the last look is kept, so the steps since then can be taken again
-up to the one that failed, and that one with a hook on every layer.
+Losses and gradient norms stay on the device, which keeps a GPU busy, and are looked at every
+`CHECK_EVERY` steps, or where steps are replayed from a graph, once an epoch. The state at the last
+look is kept, so the steps since then can be taken again up to the one that failed, and that one
+with a hook on every layer.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator
 
 import torch
@@ -53,13 +53,25 @@ class SavedState:
     """A copy of a network's and its optimizer's state, to go back to."""
 
     def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        self.net = copy.deepcopy(net.state_dict())
-        self.optimizer = copy.deepcopy(optimizer.state_dict())
+        self.net = {name: value.clone() for name, value in net.state_dict().items()}
+        self.optimizer = {
+            parameter: {name: value.clone() for name, value in state.items()}
+            for parameter, state in optimizer.state.items()
+        }
 
     def restore(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Put the copy back in place."""
+        """Write the copy into the tensors that the network and its optimizer have.
+
+        State that Adam made since then starts at 0, and goes back to it.
+        """
         net.load_state_dict(self.net)
-        optimizer.load_state_dict(copy.deepcopy(self.optimizer))
+        for parameter, state in optimizer.state.items():
+            kept = self.optimizer.get(parameter, {})
+            for name, value in state.items():
+                if name in kept:
+                    value.copy_(kept[name])
+                else:
+                    value.zero_()
 
 
 def first_nonfinite(*series: Tensor) -> int | None:
@@ -70,8 +82,11 @@ def first_nonfinite(*series: Tensor) -> int | None:
 
 def nonfinite_parameter(net: nn.Module) -> tuple[str, str] | None:
     """Return (layer, parameter name) of the first parameter that is not finite."""
-    for name, parameter in net.named_parameters():
-        if not bool(parameter.isfinite().all()):
+    names = [name for name, _ in net.named_parameters()]
+    # One answer for all: each is a wait for the device.
+    finite = torch.stack([parameter.isfinite().all() for parameter in net.parameters()]).tolist()
+    for name, sound in zip(names, finite, strict=True):
+        if not sound:
             layer, _, own_name = name.rpartition(".")
             return layer, own_name
     return None

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
 
-from polyneuron import JointSolve, SingularSystemError
-from trainers.augment import Augmentation, Draws, Normaliser, draw_epoch
-from trainers.config import RunConfig
-from trainers.datasets import Images
+from polyneuron import SingularSystemError
+from trainers.augment import Draws, draw_epoch
 from trainers.devices import synchronize
 from trainers.divergence import (
     CHECK_EVERY,
@@ -22,22 +20,8 @@ from trainers.divergence import (
     first_nonfinite,
     nonfinite_parameter,
 )
-from trainers.step import Objective, gradient_norm
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a run trains with."""
-
-    config: RunConfig
-    device: torch.device
-    net: nn.Module
-    optimizer: torch.optim.Optimizer
-    objective: Objective
-    joint_solve: JointSolve
-    images: Images
-    normalise: Normaliser
-    augmentation: Augmentation
+from trainers.graph import StepGraph
+from trainers.step import Training, take_step
 
 
 @dataclass(frozen=True)
@@ -53,9 +37,15 @@ class EpochTotals:
 
 
 class TrainingPass:
-    """The state of one epoch: its draws, and what each step left on the device."""
+    """The state of one epoch: its draws, and what each step left on the device.
 
-    def __init__(self, training: Training, epoch: int) -> None:
+    Args:
+        training: what is trained.
+        epoch: counted from 1.
+        graph: takes the steps; None takes each eagerly.
+    """
+
+    def __init__(self, training: Training, epoch: int, graph: StepGraph | None = None) -> None:
         self.training = training
         n = len(training.images.train_labels)
         recipe = training.config.recipe
@@ -68,26 +58,16 @@ class TrainingPass:
         self.norms = torch.zeros_like(self.losses, dtype=torch.float64)
         self.correct = torch.zeros((), dtype=torch.int64, device=training.device)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return the augmented images (B, C, H, W) and labels (B,) of a step, counted from 0."""
-        chosen = self.batches[step]
-        images = self.training.augmentation.batch(chosen, self.draws)
-        if self.training.config.execution.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
-        return images, self.training.images.train_labels[chosen]
+        self._take = functools.partial(take_step, training) if graph is None else graph.take
+        if graph is not None:
+            graph.begin(self.batches, self.draws)
 
     def step(self, step: int) -> None:
-        """Take a step and keep its loss, gradient norm and count on the device."""
-        training = self.training
-        images, labels = self.batch(step)
-        with training.joint_solve:
-            loss, cross_entropy, logits = training.objective(images, labels)
-        training.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.losses[step] = cross_entropy.detach()
-        self.norms[step] = gradient_norm(training.net)
-        self.correct += (logits.argmax(1) == labels).sum()
-        training.optimizer.step()
+        """Take a step, counted from 0, and keep what it left on the device."""
+        figures = self._take(self.batches[step], self.draws)
+        self.losses[step] = figures.cross_entropy
+        self.norms[step] = figures.gradient_norm
+        self.correct += figures.correct
 
     def totals(self, seconds: float) -> EpochTotals:
         """Add up what the steps left."""
@@ -104,8 +84,8 @@ class TrainingPass:
         )
 
 
-def train_epoch(training: Training, epoch: int) -> EpochTotals:
-    """Train for one epoch, counted from 1.
+def train_epoch(training: Training, epoch: int, graph: StepGraph | None = None) -> EpochTotals:
+    """Train for one epoch, counted from 1, by `graph` where there is one.
 
     Raises:
         Diverged: the loss or a parameter is not finite, or a system is singular. The network is
@@ -113,11 +93,13 @@ def train_epoch(training: Training, epoch: int) -> EpochTotals:
     """
     started = time.perf_counter()
     training.net.train()
-    now = TrainingPass(training, epoch)
+    now = TrainingPass(training, epoch, graph)
     steps = len(now.batches)
-    for start in range(0, steps, CHECK_EVERY):
+    # A look waits for the device: replayed steps are looked at once, at the end.
+    every = CHECK_EVERY if graph is None else steps
+    for start in range(0, steps, every):
         before = SavedState(training.net, training.optimizer)
-        stop = min(start + CHECK_EVERY, steps)
+        stop = min(start + every, steps)
         try:
             for step in range(start, stop):
                 now.step(step)
@@ -153,7 +135,7 @@ def _located(now: TrainingPass, before: SavedState, start: int, last: int) -> Di
         failed -= 1
         _retake(now, before, start, failed)
     intact = SavedState(net, optimizer)
-    images, labels = now.batch(failed)
+    images, labels = now.training.batch(now.batches[failed], now.draws)
     layer, cause = diagnose(net, optimizer, lambda: now.training.objective(images, labels)[0])
     intact.restore(net, optimizer)
     return Diverged(failed + 1, layer, cause)

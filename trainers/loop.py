@@ -16,14 +16,15 @@ from trainers.checkpoint import RunFolder, pack_records, unpack_records
 from trainers.config import RunConfig
 from trainers.datasets import Images
 from trainers.divergence import Diverged, locate_singular_system
-from trainers.epoch import EpochTotals, Training, train_epoch
+from trainers.epoch import EpochTotals, train_epoch
 from trainers.evaluate import Evaluation, evaluate
+from trainers.graph import StepGraph
 from trainers.handover import Handover
 from trainers.networks.build import INPUT_SIDE, build_network
-from trainers.optimizer import make_optimizer, set_rates
+from trainers.optimizer import load_state, make_optimizer, set_rates
 from trainers.records import EpochRecord, Event, Record, Report, RunRecord, RunStatus, RunStopped
 from trainers.snapshots import INPUT_IMAGES, snapshot_epochs, take_snapshots
-from trainers.step import Objective, precision
+from trainers.step import Objective, Training, precision
 
 
 def train(config: RunConfig, report: Report | None = None, resume: bool = True) -> RunRecord:
@@ -144,8 +145,9 @@ class _Run:
             self.data_seconds = time.perf_counter() - started
             self.training = training = set_up(self.config, self.device, images)
             self._start_or_restore(training)
+            graph = StepGraph.of(training)
             for epoch in range(self.progress.epochs_done + 1, epochs + 1):
-                self._epoch(training, epoch)
+                self._epoch(training, epoch, graph)
                 if epoch < epochs:
                     if epoch % self.config.execution.checkpoint_every == 0:
                         self._save(training)
@@ -174,16 +176,16 @@ class _Run:
             self.handover.add(*self._snapshots(training, 0), Event("start", 0))
         else:
             training.net.load_state_dict(content["net"])
-            training.optimizer.load_state_dict(content["optimizer"])
+            load_state(training.optimizer, content["optimizer"])
             self.progress = _Progress(**content["progress"])
             self.saved_epoch = epoch
             self.handover.add(Event("restore", epoch), *unpack_records(content["waiting"]))
         self.handover.flush()
 
-    def _epoch(self, training: Training, epoch: int) -> None:
+    def _epoch(self, training: Training, epoch: int, graph: StepGraph | None) -> None:
         started = time.perf_counter()
         rate = set_rates(training.optimizer, self.config.recipe, epoch)
-        totals = train_epoch(training, epoch)
+        totals = train_epoch(training, epoch, graph)
         evaluation = self._evaluate(training)
         seconds = time.perf_counter() - started
         record = self._epoch_record(training, epoch, rate, totals, evaluation, seconds)

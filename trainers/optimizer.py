@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from polyneuron import activation_parameters
+from trainers import devices
 from trainers.config import Recipe
 from trainers.schedule import rate_factor
 
@@ -25,13 +28,31 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     ]
     filled = [{**group, "initial_lr": group["lr"]} for group in groups if group["params"]]
     adam = torch.optim.Adam if recipe.decay == "coupled" else torch.optim.AdamW
+    device = next(net.parameters()).device
     # One kernel for all parameters, where the default starts several for each.
-    return adam(filled, betas=recipe.betas, eps=recipe.epsilon, fused=True)
+    optimizer = adam(filled, betas=recipe.betas, eps=recipe.epsilon, fused=True)
+    if devices.captures_steps(device):
+        for group in optimizer.param_groups:
+            # In a tensor, from which a captured step reads it at every replay.
+            group.update(capturable=True, lr=torch.tensor(group["lr"], device=device))
+    return optimizer
 
 
 def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: int) -> float:
     """Set every group's rate for `epoch`, counted from 1, and return the network's rate."""
     factor = rate_factor(recipe, epoch)
     for group in optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * factor
+        rate = group["initial_lr"] * factor
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
     return recipe.learning_rate * factor
+
+
+def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Go on from a stored state, of a run on this or another kind of device."""
+    own = [{name: group[name] for name in ("lr", "capturable")} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, kept in zip(optimizer.param_groups, own, strict=True):
+        group.update(kept)

@@ -1,17 +1,20 @@
-"""One training step: loss (eq. 4), gradient, update."""
+"""One training step: batch, loss (eq. 4), gradient, update."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from polyneuron import PolyNeuronR
+from polyneuron import JointSolve, PolyNeuronR
 from polyneuron.penalties import penalised_layers, penalties_of
-from trainers.config import Recipe
+from trainers.augment import Augmentation, Draws, Normaliser
+from trainers.config import Recipe, RunConfig
+from trainers.datasets import Images
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,22 @@ class Objective:
     recipe: Recipe
     penalised: tuple[PolyNeuronR, ...]
     """The layers to penalise: looking for them costs time in each step."""
+    lambda_sum: Tensor
+    lambda_prod: Tensor
+    """Both 0-dim on the network's device, where a captured step reads them at every replay."""
 
     @classmethod
     def of(cls, net: nn.Module, recipe: Recipe) -> Objective:
         """Make the objective of `net`."""
         wanted = recipe.lambda_sum > 0 or recipe.lambda_prod > 0
-        return cls(net, recipe, tuple(penalised_layers(net)) if wanted else ())
+        weight = next(net.parameters()).new_tensor
+        return cls(
+            net=net,
+            recipe=recipe,
+            penalised=tuple(penalised_layers(net)) if wanted else (),
+            lambda_sum=weight(recipe.lambda_sum),
+            lambda_prod=weight(recipe.lambda_prod),
+        )
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss to descend, its cross-entropy alone, and the logits (B, classes)."""
@@ -37,10 +50,54 @@ class Objective:
         if not self.penalised:
             return cross_entropy, cross_entropy, logits
         sums, products = penalties_of(self.penalised)
-        penalty = self.recipe.lambda_sum * sums
+        penalty = self.lambda_sum * sums
         if self.recipe.lambda_prod > 0:
-            penalty = penalty + self.recipe.lambda_prod * products
+            penalty = penalty + self.lambda_prod * products
         return cross_entropy + penalty, cross_entropy, logits
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a run trains with."""
+
+    config: RunConfig
+    device: torch.device
+    net: nn.Module
+    optimizer: torch.optim.Optimizer
+    objective: Objective
+    joint_solve: JointSolve
+    images: Images
+    normalise: Normaliser
+    augmentation: Augmentation
+
+    def batch(self, chosen: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return the augmented images (B, C, H, W) and labels (B,) of the `chosen` (B,)."""
+        images = self.augmentation.batch(chosen, draws)
+        if self.config.execution.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return images, self.images.train_labels[chosen]
+
+
+class Figures(NamedTuple):
+    """What a step leaves on the device, each 0-dim."""
+
+    cross_entropy: Tensor
+    gradient_norm: Tensor
+    correct: Tensor
+    """How many images of the batch were right before the update."""
+
+
+def take_step(training: Training, chosen: Tensor, draws: Draws) -> Figures:
+    """Train on the images `chosen` (B,), without waiting for the device."""
+    images, labels = training.batch(chosen, draws)
+    with training.joint_solve:
+        loss, cross_entropy, logits = training.objective(images, labels)
+    training.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    correct = (logits.argmax(1) == labels).sum()
+    figures = Figures(cross_entropy.detach(), gradient_norm(training.net), correct)
+    training.optimizer.step()
+    return figures
 
 
 def precision(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager[object]:

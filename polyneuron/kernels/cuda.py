@@ -7,33 +7,58 @@ the kernel's speed, never a result.
 
 import functools
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from polyneuron.kernels.compiler import warn_of_plain_formulas
-from polyneuron.kernels.functions import NATURAL, Function
+from polyneuron.kernels.cpu import BatchNorm
+from polyneuron.kernels.functions import HERMITE, NATURAL, Function
 
+DEVICES = ("cuda",)
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 def available(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> bool:
     """Whether a Triton kernel computes this function of x on its GPU."""
-    if x.device.type != "cuda" or x.dtype not in DTYPES or not parameters:
+    if x.device.type not in DEVICES or x.dtype not in DTYPES or not parameters:
         return False
     return _verified(function, parameters[0].shape[-1], x.dtype, x.device)
+
+
+def norm_available(
+    function: Function,
+    z: Tensor,
+    residual: Tensor | None,
+    parameters: Sequence[Tensor],
+    training: bool,
+) -> bool:
+    """As `available`, for the function behind a batch norm of z (N, C, H, W) and a residual."""
+    if z.device.type not in DEVICES or z.dtype not in DTYPES:
+        return False
+    case = NormCase(
+        columns=parameters[0].shape[-1] if parameters else 0,
+        shared=bool(parameters) and parameters[0].shape[0] == 1,
+        channels_last=z.is_contiguous(memory_format=torch.channels_last),
+        residual=residual is not None,
+        training=training,
+        dtype=z.dtype,
+        device=z.device,
+    )
+    return _norm_verified(function, case)
 
 
 def forward(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     """Values in x's shape, dtype and memory format; NaN of functions that do not exist."""
     gpu = _kernels()
-    if function is NATURAL:
-        knots, heights, m, _ = gpu.interpolate_forward(*parameters)
-        return gpu.hermite_forward(x, knots, heights, m)
-    kernel, order = _named(gpu, function, "forward")
-    return kernel(x, *parameters, *order)
+    form = _form(gpu, function, parameters)
+    y: Tensor = getattr(gpu, f"{form.family}_forward")(x, *form.parameters, *form.order)
+    return y
 
 
 def backward(
@@ -41,14 +66,49 @@ def backward(
 ) -> tuple[Tensor, list[Tensor]]:
     """dL/dx and the parameters' gradients, from g = dL/dy."""
     gpu = _kernels()
-    if function is NATURAL:
-        knots, heights, m, order_of_points = gpu.interpolate_forward(*parameters)
-        g_x, *g_spline = gpu.hermite_backward(g, x, knots, heights, m)
-        points = gpu.interpolate_backward(*g_spline, knots, heights, m, order_of_points)
-        return g_x, list(points)
-    kernel, order = _named(gpu, function, "backward")
-    g_x, *gradients = kernel(g, x, *parameters, *order)
-    return g_x, gradients
+    form = _form(gpu, function, parameters)
+    kernel = getattr(gpu, f"{form.family}_backward")
+    g_x, *gradients = kernel(g, x, *form.parameters, *form.order)
+    return g_x, list(form.pull(*gradients))
+
+
+def norm_forward(
+    function: Function,
+    z: Tensor,
+    residual: Tensor | None,
+    norm: BatchNorm,
+    parameters: Sequence[Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Values behind a batch norm, and the mean and 1 / standard deviation (2, C) that it used.
+
+    In training the running statistics take in the batch's.
+    """
+    gpu = _kernels()
+    running = norm.running_mean, norm.running_variance
+    front = z, residual, norm.weight, norm.bias
+    form = _form(gpu, function, parameters).behind_norm
+    constants = norm.eps, norm.momentum, norm.training
+    y, statistics = gpu.norm_forward(*front, *running, *constants, *form)
+    if norm.training:
+        torch.autograd.graph.increment_version(running)
+    return y, statistics
+
+
+def norm_backward(
+    function: Function,
+    g: Tensor,
+    z: Tensor,
+    residual: Tensor | None,
+    norm: BatchNorm,
+    statistics: Tensor,
+    parameters: Sequence[Tensor],
+) -> tuple[Tensor | None, ...]:
+    """Gradients of z, residual, weight, bias and the parameters, from g = dL/dy."""
+    gpu = _kernels()
+    front = z, residual, norm.weight, norm.bias
+    form = _form(gpu, function, parameters)
+    *gradients, by_form = gpu.norm_backward(g, *front, statistics, norm.training, *form.behind_norm)
+    return *gradients, *form.pull(*by_form)
 
 
 def _kernels() -> Any:
@@ -58,50 +118,126 @@ def _kernels() -> Any:
     return gpu
 
 
-def _named(gpu: Any, function: Function, way: str) -> tuple[Callable[..., Any], tuple[int, ...]]:
-    if function.name.startswith("radial"):
-        return getattr(gpu, f"radial_{way}"), (int(function.name.removeprefix("radial")),)
-    return getattr(gpu, f"{function.name}_{way}"), ()
+class _Form(NamedTuple):
+    """A function as kernels/gpu has it."""
+
+    family: str
+    parameters: Sequence[Tensor]
+    order: tuple[int, ...]
+    pull: Callable[..., Sequence[Tensor]]
+    """From the gradients of these parameters to those of the function's own."""
+
+    @property
+    def behind_norm(self) -> tuple[object, ...]:
+        """The last arguments of the norm's kernels."""
+        return self.family, self.parameters, *self.order
+
+
+def _form(gpu: Any, function: Function, parameters: Sequence[Tensor]) -> _Form:
+    if function is not NATURAL:
+        order = (function.order,) if function.order else ()
+        return _Form(function.family, parameters, order, lambda *gradients: gradients)
+    *spline, points = gpu.interpolate_forward(*parameters)
+
+    def pull(*gradients: Tensor) -> Sequence[Tensor]:
+        by_points: Sequence[Tensor] = gpu.interpolate_backward(*gradients, *spline, points)
+        return by_points
+
+    return _Form(HERMITE.family, spline, (), pull)
 
 
 @functools.cache
 def _verified(function: Function, columns: int, dtype: torch.dtype, device: torch.device) -> bool:
+    return _sound(function.name, device, lambda: agrees(function, columns, dtype, device))
+
+
+@functools.cache
+def _norm_verified(function: Function, case: "NormCase") -> bool:
+    name = f"batch norm and {function.name}"
+    return _sound(name, case.device, lambda: norm_agrees(function, case))
+
+
+def _sound(name: str, device: torch.device, agreement: Callable[[], bool]) -> bool:
     if importlib.util.find_spec("triton") is None:
         warn_of_plain_formulas("Triton is not installed")
         return False
+    plainly = torch.autocast(device.type, enabled=False)
     try:
-        sound = agrees(function, columns, dtype, device)
+        # A first use may well be an evaluation, whose tensors have no gradients.
+        with torch.inference_mode(False), torch.enable_grad(), plainly:
+            sound = agreement()
     # Triton and its drivers raise errors of their own at compiling and launching.
     except Exception as error:
         lines = str(error).strip().splitlines()
         warn_of_plain_formulas(f"Triton: {lines[0] if lines else type(error).__name__}")
         return False
     if not sound:
-        warn_of_plain_formulas(f"the Triton kernel of {function.name} disagrees with its formula")
+        warn_of_plain_formulas(f"the Triton kernel of {name} disagrees with its formula")
     return sound
 
 
 def agrees(function: Function, columns: int, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether kernel and formula give the same values and gradients of one small tensor."""
     x = torch.linspace(-2.0, 2.0, 129, device=device).to(dtype)
-    rows = torch.linspace(-1.0, 1.0, columns, device=device)[None]
-    parameters = [rows, 0.1 + rows.square(), 0.2 - 0.1 * rows][: _parameters_of(function)]
-    if function.name.startswith("radial"):
-        parameters[2] = torch.tensor([[0.5, -0.25]], device=device)
-    elif function.name == "swish":
-        parameters = [torch.ones(1, device=device)]
+    parameters = [parameter.to(device) for parameter in function.example(columns)]
     inputs = [tensor.detach().requires_grad_() for tensor in (x.float(), *parameters)]
-    with torch.enable_grad():
-        exact = function.plain(*inputs)
+    exact = function.plain(*inputs)
     expected = [exact.detach(), *torch.autograd.grad(exact, inputs, torch.ones_like(exact))]
-    g_x, gradients = backward(function, torch.ones_like(x), x, parameters)
-    found = [forward(function, x, parameters), g_x, *gradients]
+    with torch.no_grad():
+        g_x, gradients = backward(function, torch.ones_like(x), x, parameters)
+        found = [forward(function, x, parameters), g_x, *gradients]
+    return _close(found, expected, dtype)
+
+
+@dataclass(frozen=True)
+class NormCase:
+    """What decides, beside the function, which kernels a batch norm before it takes."""
+
+    columns: int
+    """Of the function's first parameter."""
+    shared: bool
+    """Whether all channels share a function."""
+    channels_last: bool
+    residual: bool
+    training: bool
+    dtype: torch.dtype
+    device: torch.device
+
+
+def norm_agrees(function: Function, case: NormCase) -> bool:
+    """As `agrees`, for the function behind a batch norm, running statistics included."""
+    shape = (4, 3, 12, 13)  # sums of several programs a channel, the last of them not full
+    order = torch.channels_last if case.channels_last else torch.contiguous_format
+    n = torch.arange(math.prod(shape), device=case.device)
+    waves = [torch.sin(step * n).reshape(shape) for step in (1.7, 0.9, 0.4)]
+    z, added, g = (wave.to(case.dtype).to(memory_format=order) for wave in waves)
+    rows = torch.linspace(0.5, 1.5, 3, device=case.device)
+    norm = BatchNorm(rows, rows - 1, rows / 4, rows.clone(), 0.1, 1e-5, case.training)
+    running = norm.running_mean.clone(), norm.running_variance.clone()
+    parameters = [
+        parameter.to(case.device).repeat(1 if case.shared else 3, *[1] * (parameter.ndim - 1))
+        for parameter in function.example(case.columns)
+    ]
+    residual = added if case.residual else None
+    both = (z, added) if case.residual else (z,)
+    tensors = (norm.weight, norm.bias, *(tensor.float() for tensor in both), *parameters)
+    leaves = [tensor.detach().requires_grad_() for tensor in tensors]
+    weight, bias, *values = leaves
+    u = F.batch_norm(values[0], *running, weight, bias, case.training, norm.momentum, norm.eps)
+    exact = function.plain(u + values[1] if case.residual else u, *values[len(both) :])
+    by_weight, by_bias, *by_values = torch.autograd.grad(exact, leaves, g.float())
+    by_both, by_parameters = by_values[: len(both)], by_values[len(both) :]
+    expected = [exact.detach(), *by_both, by_weight, by_bias, *by_parameters, *running]
+    with torch.no_grad():
+        y, statistics = norm_forward(function, z, residual, norm, parameters)
+        gradients = norm_backward(function, g, z, residual, norm, statistics, parameters)
+    found = [y, *gradients, norm.running_mean, norm.running_variance]
+    return _close([tensor for tensor in found if tensor is not None], expected, case.dtype)
+
+
+def _close(found: Sequence[Tensor], expected: Sequence[Tensor], dtype: torch.dtype) -> bool:
     tolerance = 1e-3 if dtype == torch.float32 else 2e-2
     return all(
         float((one.float() - other).abs().max()) <= tolerance * (1 + float(other.abs().max()))
         for one, other in zip(found, expected, strict=True)
     )
-
-
-def _parameters_of(function: Function) -> int:
-    return {"natural": 2, "apl": 2, "swish": 1}.get(function.name, 3)

@@ -1,6 +1,5 @@
 """The functions that have kernels: each with its plain formula and its C++ type."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,29 +11,60 @@ from polyneuron.kernels import reference
 from polyneuron.natural_spline import natural_spline
 from polyneuron.system import raise_if_singular
 
+Parameters = tuple[Tensor, ...]
+
+
+def _rows(s: int) -> Parameters:
+    """Three rows (1, s), the first ascending and all of them smooth."""
+    row = torch.linspace(-1.0, 1.0, s)[None]
+    return row, 0.1 + row.square(), 0.2 - 0.1 * row
+
+
+def _two_rows(s: int) -> Parameters:
+    return _rows(s)[:2]
+
+
+def _rows_and_line(s: int) -> Parameters:
+    return *_rows(s)[:2], torch.tensor([[0.5, -0.25]])
+
 
 @dataclass(frozen=True)
 class Function:
     """An activation function of x and parameters, each (A, ...) with one row a function."""
 
-    name: str
+    family: str
+    """What kernels/gpu calls it: `{family}_forward` and `{family}_backward`."""
     plain: Callable[..., Tensor]
     """plain(x, *parameters) as the formula reads, differentiable by autograd."""
     template: str
     """Its type in kernels/cpp, with the columns of the first parameter to be filled in."""
+    example: Callable[[int], Parameters]
+    """Parameters of one function, the first with so many columns, on which to try a kernel."""
+    order: int = 0
+    """Of a member of a family that has orders: the last argument of the family's kernels."""
+
+    @property
+    def name(self) -> str:
+        """Family and order."""
+        return f"{self.family}{self.order or ''}"
 
     def cpp(self, s: int) -> str:
         """The C++ type where the first parameter is (A, s)."""
         return self.template.format(s=s)
 
 
-@functools.cache
 def radial(k: int) -> Function:
     """Eq. 1 of order k; its parameters are c_x (A, s), w (A, s) and v (A, 2)."""
-    return Function(f"radial{k}", partial(reference.evaluate, k=k), f"Radial<{{s}}, {k}>")
+    # By hand: functools.cache makes torch.compile warn that it looks through it.
+    if k not in _RADIAL:
+        plain = partial(reference.evaluate, k=k)
+        _RADIAL[k] = Function("radial", plain, f"Radial<{{s}}, {k}>", _rows_and_line, k)
+    return _RADIAL[k]
 
 
-HERMITE = Function("hermite", reference.evaluate_hermite, "Hermite<{s}>")
+_RADIAL: dict[int, Function] = {}
+
+HERMITE = Function("hermite", reference.evaluate_hermite, "Hermite<{s}>", _rows)
 """The cubic Hermite spline with straight tails; knots (A, s) ascending, heights, slopes."""
 
 
@@ -47,13 +77,13 @@ def _through_points(x: Tensor, c_x: Tensor, c_y: Tensor) -> Tensor:
     return reference.evaluate_hermite(x, knots, heights, m)
 
 
-NATURAL = Function("natural", _through_points, "Natural<{s}>")
+NATURAL = Function("natural", _through_points, "Natural<{s}>", _two_rows)
 """The natural cubic spline through control points c_x and c_y (A, s): Eq. 2 and 1 for k = 3."""
-SWISH = Function("swish", reference.swish, "Swish")
+SWISH = Function("swish", reference.swish, "Swish", lambda _: (torch.ones(1),))
 """x sigmoid(beta x); beta (A,)."""
-APL = Function("apl", reference.apl, "Apl<{s}>")
+APL = Function("apl", reference.apl, "Apl<{s}>", _two_rows)
 """max(0, x) + sum_i a_i max(0, b_i - x); a and b (A, s)."""
-RELU = Function("relu", torch.relu, "Relu")
+RELU = Function("relu", torch.relu, "Relu", lambda _: ())
 
 _FIXED = {function.name: function for function in (HERMITE, NATURAL, SWISH, APL, RELU)}
 

@@ -103,8 +103,8 @@ def norm_operators(x: Tensor, g: Tensor) -> dict[str, Operator]:
 
     def fused(name: str, parameters: tuple[Tensor, ...], k: int) -> object:
         f = (name, parameters, k)
-        _, mean, rstd = gpu.norm_forward(x, None, weight, bias, None, None, 1e-5, 0.1, True, *f)
-        return gpu.norm_backward(g, x, None, weight, bias, mean, rstd, True, *f)
+        _, statistics = gpu.norm_forward(x, None, weight, bias, None, None, 1e-5, 0.1, True, *f)
+        return gpu.norm_backward(g, x, None, weight, bias, statistics, True, *f)
 
     row = torch.linspace(-1, 1, 3, device=x.device)[None]
     radial = (row, row.clone(), row[:, :2].clone())

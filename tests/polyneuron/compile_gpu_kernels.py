@@ -93,7 +93,7 @@ def compile_all(verbose: bool) -> int:
         parameters = rows(name, 1, 3) if name == "radial" else ()
         f = (name, parameters, 3 if name == "radial" else 0)
         gpu.norm_forward(z, residual, row, row, row, row, 1e-5, 0.1, True, *f)
-        gpu.norm_backward(z, z, residual, row, row, row, row, True, *f)
+        gpu.norm_backward(z, z, residual, row, row, torch.stack([row, row]), True, *f)
     print("natural spline")
     row = torch.rand(688, 3)
     knots, heights, m, order = gpu.interpolate_forward(row, row)

@@ -230,6 +230,7 @@ def test_integers_are_refused(name: str) -> None:
 
 @every_activation
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("error:Dynamo detected")
 def test_compiles_as_one_graph(name: str) -> None:
     # A spline is unrolled over its knots: a few of them compile as many do, sooner.
     options = {"knots": 4} if "knots" in activation_options(name) else {}

@@ -50,8 +50,8 @@ def norm_forward(
     function: str,
     parameters: Sequence[Tensor] = (),
     k: int = 0,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return y, in z's dtype and memory format, and the mean and rstd (C,) that made it.
+) -> tuple[Tensor, Tensor]:
+    """Return y, in z's dtype and memory format, and the mean and rstd (2, C) that made it.
 
     Args:
         z: float32, bfloat16 or float16 (N, C, ...).
@@ -74,13 +74,13 @@ def norm_forward(
     packed, layout = dense(z, z.shape[1])
     if not z.numel():
         mean = weight.new_zeros(weight.shape, dtype=torch.float32)
-        return torch.empty_like(z), mean, torch.ones_like(mean)
+        return torch.empty_like(z), torch.stack([mean, torch.ones_like(mean)])
     if training or running_mean is None or running_var is None:
-        mean, rstd = _statistics(packed, layout, running_mean, running_var, eps, momentum)
+        statistics = _statistics(packed, layout, running_mean, running_var, eps, momentum)
     else:
-        mean, rstd = running_mean.float(), torch.rsqrt(running_var.float() + eps)
-    front = _front(packed, residual, weight, bias, mean, rstd)
-    return in_order_of(z, evaluate(f, packed, layout, front)), mean, rstd
+        statistics = torch.stack([running_mean.float(), torch.rsqrt(running_var.float() + eps)])
+    front = _front(packed, residual, weight, bias, statistics)
+    return in_order_of(z, evaluate(f, packed, layout, front)), statistics
 
 
 def norm_backward(
@@ -89,8 +89,7 @@ def norm_backward(
     residual: Tensor | None,
     weight: Tensor,
     bias: Tensor,
-    mean: Tensor,
-    rstd: Tensor,
+    statistics: Tensor,
     batch_statistics: bool,
     function: str,
     parameters: Sequence[Tensor] = (),
@@ -104,9 +103,8 @@ def norm_backward(
         residual: as above.
         weight: as above.
         bias: as above.
-        mean: what `norm_forward` returned.
-        rstd: what `norm_forward` returned.
-        batch_statistics: whether mean and rstd are z's own, and so have gradients as well.
+        statistics: mean and rstd (2, C) as `norm_forward` returned them.
+        batch_statistics: whether they are z's own, and so have gradients as well.
         function: as above.
         parameters: as above.
         k: as above.
@@ -117,10 +115,10 @@ def norm_backward(
     if not z.numel():
         zeros = [torch.zeros_like(p, dtype=torch.float32) for p in (weight, bias, *f.parameters)]
         return torch.empty_like(z), g_residual, zeros[0], zeros[1], tuple(zeros[2:])
-    front = _front(packed, residual, weight, bias, mean, rstd)
+    front = _front(packed, residual, weight, bias, statistics)
     g = in_order_of(packed, g)
     partials, norm_partials = partial_sums(f, g, packed, layout, g_residual, front)
-    g_bias, g_weight = torch.empty_like(mean), torch.empty_like(mean)
+    g_bias, g_weight = torch.empty_like(statistics)
     sum_rows(norm_partials, store_sums, (g_bias, g_weight))
     g_parameters = finish(f, partials)
     g_z = torch.empty_like(packed)
@@ -149,7 +147,7 @@ def _statistics(
     running_var: Tensor | None,
     eps: float,
     momentum: float,
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     cut = plan(layout, 2, 0)
     partials = z.new_empty((2, cut.grid[0], layout.A), dtype=torch.float32)
     launch(
@@ -162,7 +160,8 @@ def _statistics(
         tiles=cut.tiles,
         **constants(layout, cut),
     )
-    mean, rstd = z.new_empty((2, layout.A), dtype=torch.float32)
+    statistics = z.new_empty((2, layout.A), dtype=torch.float32)
+    mean, rstd = statistics
     block_rows, block_a = summing_blocks(cut.grid[0], layout.A, sums=2)
     launch(
         merge_kernel,
@@ -181,13 +180,14 @@ def _statistics(
         BLOCK_ROWS=block_rows,
         BLOCK_A=block_a,
     )
-    return mean, rstd
+    return statistics
 
 
 def _front(
-    z: Tensor, residual: Tensor | None, weight: Tensor, bias: Tensor, mean: Tensor, rstd: Tensor
+    z: Tensor, residual: Tensor | None, weight: Tensor, bias: Tensor, statistics: Tensor
 ) -> Front:
     packed = None if residual is None else in_order_of(z, residual)
+    mean, rstd = statistics
     return Front(mean, rstd, weight.float().contiguous(), bias.float().contiguous(), packed)
 
 

@@ -1,0 +1,187 @@
+"""A training step as one CUDA graph: hundreds of kernels are started by a single launch.
+
+What changes from step to step lies in tensors of fixed address: the chosen images and the epoch's
+draws in buffers, rates and penalties as tensors of the optimizer and the objective. So whoever
+puts a state back must write into the tensors that are there (`SavedState.restore`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trainers import devices
+from trainers.augment import Draws
+from trainers.divergence import SavedState
+from trainers.step import Figures, Training, take_step
+
+TRIALS = 3
+"""Steps taken eagerly, to warm up as capturing wants it, and again by the graph, to compare."""
+
+
+class GraphWarning(UserWarning):
+    """Steps on a GPU are taken eagerly, which is slower."""
+
+
+class StepGraph:
+    """Takes the steps of a run by replaying one that was captured at the first use.
+
+    A step on another number of images, an epoch's last, is taken eagerly. Where a step cannot be
+    captured, or replays do not do what eager steps do from the same state, all are.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self._tried = False
+        self._replay: Callable[[], None] | None = None
+        self._first: Sequence[Tensor] = ()
+
+    @classmethod
+    def of(cls, training: Training) -> StepGraph | None:
+        """Return the graph of a run whose device has graphs."""
+        return cls(training) if devices.captures_steps(training.device) else None
+
+    def begin(self, batches: Sequence[Tensor], draws: Draws) -> None:
+        """Make an epoch's draws those that replays read.
+
+        Args:
+            batches: the images (B,) of each step; only the last may have fewer.
+            draws: for the same training set in every epoch.
+        """
+        if not self._tried:
+            self._first = [batch for batch in batches[:TRIALS] if len(batch) == len(batches[0])]
+            self._chosen = self._first[0].clone()
+            self._draws = Draws(draws.order, draws.offset.clone(), draws.flip.clone())
+        elif self._replay is not None:
+            self._draws.offset.copy_(draws.offset)
+            self._draws.flip.copy_(draws.flip)
+
+    def take(self, chosen: Tensor, draws: Draws) -> Figures:
+        """Take a step as `take_step`; its figures hold until the next."""
+        if not self._tried:
+            self._tried = True
+            self._capture()
+        if self._replay is None or len(chosen) != len(self._chosen):
+            return take_step(self.training, chosen, draws)
+        self._chosen.copy_(chosen)
+        self._replay()
+        return self._figures
+
+    def _capture(self) -> None:
+        """Capture a step and try it; leave the run as it was."""
+        training = self.training
+        start = SavedState(training.net, training.optimizer)
+        before = values(training)
+        try:
+            with beside(training.device):
+                eager = self._outcome(self._eagerly)
+        except Exception:
+            # The run's own first steps will meet the same, and say where.
+            return
+        finally:
+            start.restore(training.net, training.optimizer)
+        try:
+            replay, self._figures = captured(self._eagerly, training.device)
+            if agree(before, eager, self._outcome(functools.partial(self._replayed, replay))):
+                self._replay = replay
+            elif eager.figures.isfinite().all():
+                warn_of_eager_steps("replayed steps differ from eager ones")
+        # CUDA, its libraries and Triton each raise errors of their own while capturing.
+        except Exception as error:
+            warn_of_eager_steps(devices.first_line(error))
+        finally:
+            training.optimizer.zero_grad(set_to_none=True)
+            start.restore(training.net, training.optimizer)
+
+    def _eagerly(self) -> Figures:
+        return take_step(self.training, self._chosen, self._draws)
+
+    def _replayed(self, replay: Callable[[], None]) -> Figures:
+        replay()
+        return self._figures
+
+    def _outcome(self, take: Callable[[], Figures]) -> Outcome:
+        figures = []
+        for batch in self._first:
+            self._chosen.copy_(batch)
+            figures.append(torch.stack([figure.double() for figure in take()]))
+        return Outcome(torch.stack(figures), *values(self.training))
+
+
+class Outcome(NamedTuple):
+    """What some steps led to, in float64."""
+
+    figures: Tensor
+    """(steps, 3), see `Figures`."""
+    weights: Tensor
+    """All parameters, one after the other."""
+    statistics: Tensor
+    """All floating-point buffers: running means and variances."""
+
+
+def values(training: Training) -> tuple[Tensor, Tensor]:
+    """The network's present weights and statistics."""
+    statistics = [buffer for buffer in training.net.buffers() if buffer.is_floating_point()]
+    return _vector(training.net.parameters()), _vector(statistics)
+
+
+def _vector(tensors: Iterable[Tensor]) -> Tensor:
+    parts = [tensor.detach().double().flatten() for tensor in tensors]
+    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
+
+
+def agree(before: tuple[Tensor, Tensor], eager: Outcome, replayed: Outcome) -> bool:
+    """Whether eager and replayed steps from the same state do the same, up to rounding.
+
+    Loss and gradient norm to 1 %, the images that are right to 2, changes of the network to 5 % of
+    their length: Adam's first updates are as long as the rate allows, even along a gradient that is
+    nothing but rounding.
+    """
+    allowed = eager.figures.abs() * eager.figures.new_tensor([1e-2, 1e-2, 0.0])
+    allowed = allowed + eager.figures.new_tensor([0.0, 0.0, 2.0])
+    if not bool(((replayed.figures - eager.figures).abs() <= allowed).all()):
+        return False
+    return all(
+        bool((found - expected).norm() <= 0.05 * (expected - start).norm())
+        for start, expected, found in zip(before, eager[1:], replayed[1:], strict=True)
+    )
+
+
+def captured(
+    take: Callable[[], Figures], device: torch.device
+) -> tuple[Callable[[], None], Figures]:
+    """Capture a step without taking it; return what takes it, and where its figures will be."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(device), torch.cuda.graph(graph):
+        figures = take()
+    return graph.replay, figures
+
+
+@contextlib.contextmanager
+def beside(device: torch.device) -> Iterator[None]:
+    """Run on a stream of its own, as the steps before a capture have to."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device):
+        stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
+        stream.wait_stream(current)
+        with torch.cuda.stream(stream):
+            yield
+        current.wait_stream(stream)
+
+
+@functools.cache
+def warn_of_eager_steps(reason: str) -> None:
+    """Say, once a reason, that steps are not replayed."""
+    warnings.warn(
+        f"training steps run without a CUDA graph, more slowly: {reason}",
+        GraphWarning,
+        stacklevel=2,
+    )
