@@ -3,6 +3,10 @@
 // Arithmetic is in float; STORAGE says how tensors lie in memory, as float or as bfloat16.
 #pragma once
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -27,9 +31,18 @@ inline Vector broadcast(float value) { return Vector{} + value; }
 inline Words bits(Vector x) { return (Words)x; }
 inline Vector from_bits(Words x) { return (Vector)x; }
 
-// Both return x where it is not a number, as a comparison with it is false.
+// Both return x where it is not a number, as a comparison with it is false. These are what the
+// instructions do, which a compiler makes of the plain form only under laxer rules.
+#if defined(__AVX512F__)
+inline Vector at_least(Vector bound, Vector x) { return _mm512_max_ps(bound, x); }
+inline Vector at_most(Vector bound, Vector x) { return _mm512_min_ps(bound, x); }
+#elif defined(__AVX__)
+inline Vector at_least(Vector bound, Vector x) { return _mm256_max_ps(bound, x); }
+inline Vector at_most(Vector bound, Vector x) { return _mm256_min_ps(bound, x); }
+#else
 inline Vector at_least(Vector bound, Vector x) { return bound > x ? bound : x; }
 inline Vector at_most(Vector bound, Vector x) { return bound < x ? bound : x; }
+#endif
 
 constexpr std::uint32_t SIGN = 0x80000000;
 inline Vector absolute(Vector x) { return from_bits(bits(x) & ~SIGN); }
