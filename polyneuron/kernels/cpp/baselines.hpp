@@ -1,22 +1,26 @@
 // The learned baselines beyond those of functions.hpp, and in its terms.
 #pragma once
 
+#include <initializer_list>
+
 #include "lanes.hpp"
 
 // max(0, x) + a min(0, x). Parameter: a (A).
 struct Prelu {
-  static constexpr int COEFFICIENTS = 1, SUMS = 1;
+  static constexpr int TERMS = 1, COEFFICIENTS = 1, SUMS_OF_A_TERM = 1, SUMS = 1;
   static bool prepare(const float* const* p, std::int64_t a, float* out) {
     out[0] = p[0][a];
     return true;
   }
+  template <int>
   static Vector value(Vector x, const Vector* c) {
     return at_least(broadcast(0), x) + c[0] * at_most(broadcast(0), x);
   }
-  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+  template <int>
+  static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
     const Vector zero = broadcast(0);
     sum[0] += g * at_most(zero, x);
-    return g * (x > 0 ? broadcast(1) : x < 0 ? c[0] : zero);
+    return x > 0 ? broadcast(1) : x < 0 ? c[0] : zero;
   }
   static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
     out[0][a] = float(sum[0]);
@@ -27,33 +31,41 @@ struct Prelu {
 // Parameter: t_l, a_l, t_r, a_r as columns (A, 4).
 struct Srelu {
   enum { T_LEFT, A_LEFT, T_RIGHT, A_RIGHT, COEFFICIENTS };
-  static constexpr int SUMS = COEFFICIENTS;
+  enum { T, A, SUMS_OF_A_TERM };  // of a side: of g beyond the threshold, and times how far
+  static constexpr int TERMS = 2, SUMS = COEFFICIENTS;
   static bool prepare(const float* const* p, std::int64_t a, float* out) {
     std::memcpy(out, p[0] + a * COEFFICIENTS, COEFFICIENTS * sizeof(float));
     out[A_LEFT] -= 1;
     out[A_RIGHT] -= 1;
     return true;
   }
-  static Vector value(Vector x, const Vector* c) {
-    const Vector zero = broadcast(0);
-    return x + c[A_LEFT] * at_most(zero, x - c[T_LEFT]) +
-           c[A_RIGHT] * at_least(zero, x - c[T_RIGHT]);
+
+  // Term 0 is x and what is left of t_l, term 1 what is right of t_r.
+  template <int i>
+  static Vector beyond(Vector x, const Vector* c) {
+    const Vector zero = broadcast(0), d = x - c[2 * i + T];
+    return i == 0 ? at_most(zero, d) : at_least(zero, d);
   }
-  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
-    const Vector zero = broadcast(0), left = x - c[T_LEFT], right = x - c[T_RIGHT];
-    sum[T_LEFT] += left < 0 ? g : zero;
-    sum[A_LEFT] += g * at_most(zero, left);
-    sum[T_RIGHT] += right > 0 ? g : zero;
-    sum[A_RIGHT] += g * at_least(zero, right);
-    return g * (1 + (left < 0 ? c[A_LEFT] : zero) + (right > 0 ? c[A_RIGHT] : zero));
+  template <int i>
+  static Vector value(Vector x, const Vector* c) {
+    const Vector y = c[2 * i + A] * beyond<i>(x, c);
+    return i == 0 ? x + y : y;
+  }
+  template <int i>
+  static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
+    const Vector zero = broadcast(0), d = beyond<i>(x, c);
+    sum[T] += d != 0 ? g : zero;
+    sum[A] += g * d;
+    const Vector bend = d != 0 ? c[2 * i + A] : zero;
+    return i == 0 ? 1 + bend : bend;
   }
   static void finish(const float* const* p, std::int64_t a, const double* sum, float* const* out) {
     const float* own = p[0] + a * COEFFICIENTS;
     float* to = out[0] + a * COEFFICIENTS;
-    to[T_LEFT] = float((1 - double(own[A_LEFT])) * sum[T_LEFT]);
-    to[A_LEFT] = float(sum[A_LEFT]);
-    to[T_RIGHT] = float((1 - double(own[A_RIGHT])) * sum[T_RIGHT]);
-    to[A_RIGHT] = float(sum[A_RIGHT]);
+    for (int side : {T_LEFT, T_RIGHT}) {
+      to[side + T] = float((1 - double(own[side + A])) * sum[side + T]);
+      to[side + A] = float(sum[side + A]);
+    }
   }
 };
 
@@ -64,7 +76,8 @@ struct Srelu {
 // the range of float32 before x^5 does, at |x| = 5e7.
 template <int S>
 struct Pade {
-  static constexpr int BELOW = S - 2, COEFFICIENTS = S + BELOW, SUMS = COEFFICIENTS;
+  static constexpr int BELOW = S - 2, COEFFICIENTS = S + BELOW;
+  static constexpr int TERMS = 1, SUMS_OF_A_TERM = COEFFICIENTS, SUMS = COEFFICIENTS;
   static bool prepare(const float* const* p, std::int64_t a, float* out) {
     std::memcpy(out, p[0] + a * S, S * sizeof(float));
     std::memcpy(out + S, p[1] + a * BELOW, BELOW * sizeof(float));
@@ -82,23 +95,25 @@ struct Pade {
     return p;
   }
 
+  template <int>
   static Vector value(Vector x, const Vector* c) {
     const Vector below = x * polynomial<BELOW>(x, c + S).value;
     return polynomial<S>(x, c).value / (1 + absolute(below));
   }
-  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+  template <int>
+  static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
     const Polynomial above = polynomial<S>(x, c), b = polynomial<BELOW>(x, c + S);
-    const Vector below = x * b.value, share = g / (1 + absolute(below));
+    const Vector below = x * b.value, inverse = 1 / (1 + absolute(below));
     // y with the sign of what stands between the bars.
-    const Vector y = above.value / (1 + absolute(below));
+    const Vector y = above.value * inverse;
     const Vector bent = below < 0 ? -y : below > 0 ? y : broadcast(0);
-    Vector term = share, bent_term = share * bent;
+    Vector term = g * inverse, bent_term = term * bent;
     sum[0] += term;
 #pragma GCC unroll 64
     for (int i = 1; i < S; ++i) sum[i] += term *= x;
 #pragma GCC unroll 64
     for (int i = 0; i < BELOW; ++i) sum[S + i] -= bent_term *= x;
-    return share * (above.slope - bent * (b.value + x * b.slope));
+    return inverse * (above.slope - bent * (b.value + x * b.slope));
   }
   static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
     for (int i = 0; i < S; ++i) out[0][a * S + i] = float(sum[i]);
@@ -157,22 +172,26 @@ struct One {
 // sum_i w_i f_i(x) with fixed members f_i. Parameter: w (A, members).
 template <class... Members>
 struct Blend {
-  static constexpr int COEFFICIENTS = sizeof...(Members), SUMS = COEFFICIENTS;
+  static constexpr int COEFFICIENTS = sizeof...(Members);
+  static constexpr int TERMS = 1, SUMS_OF_A_TERM = COEFFICIENTS, SUMS = COEFFICIENTS;
   static bool prepare(const float* const* p, std::int64_t a, float* out) {
     std::memcpy(out, p[0] + a * COEFFICIENTS, COEFFICIENTS * sizeof(float));
     return true;
   }
+  // One term of all members, which share their e^-|x|.
+  template <int>
   static Vector value(Vector x, const Vector* c) {
     const Decay decay(x);
     Vector y = broadcast(0);
     ((y += *c++ * Members::value(decay)), ...);
     return y;
   }
-  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+  template <int>
+  static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
     const Decay decay(x);
     Vector slope = broadcast(0);
     ((slope += *c++ * Members::slope(decay), *sum++ += g * Members::value(decay)), ...);
-    return g * slope;
+    return slope;
   }
   static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
     for (int i = 0; i < SUMS; ++i) out[0][a * SUMS + i] = float(sum[i]);
