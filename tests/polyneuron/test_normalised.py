@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from polyneuron import SingularSystemError, make_activation, normalised_activation
 from polyneuron.kernels import norm as kernels
 
-NAMES = ["relu", "swish", "apl", "srelu", "polyneuron", "polyneuron_r"]
+NAMES = ["relu", "swish", "apl", "polyneuron", "polyneuron_r"]
 SHAPES = {
     "whole vectors": (5, 16, 7, 7),
     "odd": (3, 5, 7, 3),
