@@ -142,7 +142,7 @@ def baseline_rows() -> Iterator[Row]:
 
 BASELINES = (
     *("swish", "apl", "prelu", "srelu", "pade"),
-    *("abu", "ensemble", "cubic_spline", "bspline"),
+    *("abu", "ensemble", "cubic_spline"),
 )
 FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 
