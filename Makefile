@@ -21,6 +21,7 @@ check: $(VENV)/installed
 
 bench: $(VENV)/installed
 	@$(BIN)/python tests/benchmarks/speed.py
+	@$(BIN)/python tests/benchmarks/gpu.py
 	@$(BIN)/python tests/benchmarks/speed_table.py
 
 clean:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from polyneuron import SingularSystemError
 from trainers import devices
 from trainers.augment import Draws
 from trainers.divergence import SavedState
@@ -81,17 +82,14 @@ class StepGraph:
         try:
             with beside(training.device):
                 eager = self._outcome(self._eagerly)
-        except Exception:
-            # The run's own first steps will meet the same, and say where.
-            return
-        finally:
             start.restore(training.net, training.optimizer)
-        try:
             replay, self._figures = captured(self._eagerly, training.device)
             if agree(before, eager, self._outcome(functools.partial(self._replayed, replay))):
                 self._replay = replay
             elif eager.figures.isfinite().all():
                 warn_of_eager_steps("replayed steps differ from eager ones")
+        except SingularSystemError:
+            pass  # the run's own first steps will meet it, and say where
         # CUDA, its libraries and Triton each raise errors of their own while capturing.
         except Exception as error:
             warn_of_eager_steps(devices.first_line(error))
@@ -172,9 +170,11 @@ def beside(device: torch.device) -> Iterator[None]:
     with torch.cuda.device(device):
         stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(current)
-        with torch.cuda.stream(stream):
-            yield
-        current.wait_stream(stream)
+        try:
+            with torch.cuda.stream(stream):
+                yield
+        finally:
+            current.wait_stream(stream)
 
 
 @functools.cache

@@ -1,133 +1,115 @@
-"""Forward and backward of the learned activations on a GPU, beside torch's ReLU and SiLU.
+"""How fast a run is on a GPU: `speed.py` with a GPU's rivals, clocks and targets.
 
-    python tests/benchmarks/gpu.py [--repeats 20] [--json FILE]
+    python tests/benchmarks/gpu.py                 all, into tests/benchmarks/results/
+    python tests/benchmarks/gpu.py --only norm     one group, printed alone
 
-Every operator is captured in a CUDA graph, as a training step is, so that launches from Python do
-not count. Operators and rivals take turns; a time is the least over all turns. Bandwidth counts
-five passes over x for an activation (read x, write y; read x and g, write g_x), eight for a fused
-norm (its statistics read x once more, the gradient of x reads x and g once more), two for the copy
-beside them. An activation that differs from the float64 reference is not timed.
+Operators are captured in CUDA graphs, as they are in a training step, so that their launches from
+Python do not count; steps are taken as a run or its rival takes them, on images of noise. Rivals
+take turns in one process, and the least time counts. Nothing is timed whose correctness tests fail,
+or which falls back to something slower.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
-from polyneuron.kernels import reference
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
-SHAPE = (128, 16, 32, 32)
+import speed  # noqa: E402 - beside this script
+from plain_script import NaivePolyNeuronR, PlainStep  # noqa: E402
+from speed import Row, compare  # noqa: E402
+
+from polyneuron import make_activation  # noqa: E402
+from polyneuron.kernels.compiler import KernelWarning  # noqa: E402
+from trainers import (  # noqa: E402
+    ActivationConfig,
+    DataConfig,
+    Execution,
+    NetworkConfig,
+    Recipe,
+    RunConfig,
+)
+from trainers.datasets import Images  # noqa: E402
+from trainers.epoch import TrainingPass  # noqa: E402
+from trainers.graph import GraphWarning, StepGraph  # noqa: E402
+from trainers.loop import set_up  # noqa: E402
+from trainers.networks import lenet5  # noqa: E402
+from trainers.step import Training  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "speed_gpu.json"
+DEVICE = "cuda"
+BATCH = 128
+BATCHES = 50
+"""In an epoch of the steps."""
 CALLS = 20
-"""Calls in a graph: its own start is then a small part of it."""
+"""Calls in a graph, or between two looks at the clock: the look is then a small part of them."""
+ACTIVATION_TARGETS = {(3, 3): 1.1, (5, 3): 1.2, (9, 3): 1.5, (3, 2): 1.2, (9, 2): 2.2}
+NORM_TARGETS = {16: 0.7, 32: 0.7, 64: 0.7}
+LEAST_BANDWIDTH = 0.85
+"""Of a copy's, for PolyNeuron-R with s = 3 and k = 3."""
+KERNELS = ["tests/polyneuron/test_gpu_kernels.py", "tests/polyneuron/test_cuda.py"]
+STEPS = ["tests/trainers/test_graph_on_gpu.py"]
+TESTS = {"activation": KERNELS, "norm": KERNELS, "step": STEPS, "augmentation": STEPS}
+SHAPES = {"lenet5": (1, 28, 28), "resnet20": (3, 32, 32)}
 
 Operator = Callable[[], object]
+Rival = TypeVar("Rival")
 
 
-@dataclass(frozen=True)
-class Learned:
-    """A learned activation: label, the kernels' name for it, and the reference."""
+def in_graphs(rivals: dict[str, Operator], seconds: float) -> dict[str, float]:
+    """As `stopwatch.alternate`, each rival captured and replayed."""
 
-    label: str
-    name: str
-    plain: Callable[..., Tensor]
-    parameters: tuple[Tensor, ...]
-    k: tuple[int, ...] = ()
+    def replayed(graph: torch.cuda.CUDAGraph) -> float:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        graph.replay()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) / CALLS
 
-    def run(self, x: Tensor, g: Tensor) -> list[Tensor]:
-        """Value and gradients by the kernels."""
-        from polyneuron.kernels import gpu
-
-        y = getattr(gpu, f"{self.name}_forward")(x, *self.parameters, *self.k)
-        return [y, *getattr(gpu, f"{self.name}_backward")(g, x, *self.parameters, *self.k)]
-
-    def check(self, x: Tensor, g: Tensor) -> None:
-        """Refuse a value or gradient that is wrong by more than its dtype allows."""
-        leaves = [tensor.double().requires_grad_() for tensor in (x, *self.parameters)]
-        y = self.plain(*leaves, *self.k)
-        exact = [y.detach(), *torch.autograd.grad(y, leaves, g.double())]
-        for one, other in zip(self.run(x, g), exact, strict=True):
-            error = float((one.double() - other).abs().max() / other.abs().max())
-            if not error <= (2e-5 if one.dtype == torch.float32 else 1e-2):
-                sys.exit(f"{self.label} is wrong by {error:.1e} of its largest value: not timed")
+    graphs = {name: captured(rival) for name, rival in rivals.items()}
+    return least(graphs, replayed, seconds)
 
 
-def learned(A: int, device: torch.device) -> Iterator[Learned]:
-    rows = partial(torch.randn, A, device=device)
+def by_the_clock(rivals: dict[str, Operator], seconds: float) -> dict[str, float]:
+    """As `stopwatch.alternate`, waiting for the device after some calls."""
 
-    def points(s: int) -> Tensor:
-        return torch.linspace(-1, 1, s, device=device).repeat(A, 1)
+    def called(rival: Operator) -> float:
+        torch.cuda.synchronize()
+        started = time.perf_counter()
+        for _ in range(CALLS):
+            rival()
+        torch.cuda.synchronize()
+        return 1e3 * (time.perf_counter() - started) / CALLS
 
-    for s, k in ((3, 3), (5, 3), (9, 3), (3, 2), (9, 2)):
-        f = (points(s), rows(s), rows(2))
-        yield Learned(f"PolyNeuron-R A={A} s={s} k={k}", "radial", reference.evaluate, f, (k,))
-    f = (points(3), rows(3), rows(3))
-    yield Learned(f"PolyNeuron A={A} s=3 k=3", "hermite", reference.evaluate_hermite, f)
-    yield Learned(f"Swish A={A}", "swish", reference.swish, (rows(),))
-    yield Learned(f"APL A={A} s=5", "apl", reference.apl, (rows(5), rows(5)))
-
-
-def activation_operators(x: Tensor, g: Tensor) -> dict[str, Operator]:
-    """Forward and backward of each activation over x; the first two are the rivals."""
-    aten = torch.ops.aten
-    operators: dict[str, Operator] = {
-        "ReLU": lambda: (torch.relu(x), aten.threshold_backward(g, x, 0)),
-        "SiLU": lambda: (F.silu(x), aten.silu_backward(g, x)),
-    }
-    for A in (1, x.shape[1]):
-        for activation in learned(A, x.device):
-            activation.check(x, g)
-            operators[activation.label] = partial(activation.run, x, g)
-    return operators
+    return least(rivals, called, seconds)
 
 
-def norm_operators(x: Tensor, g: Tensor) -> dict[str, Operator]:
-    """Forward and backward of BN + activation in training; the first is the rival."""
-    from polyneuron.kernels import gpu
-
-    z = x.detach().requires_grad_()
-    weight, bias = (torch.rand(x.shape[1], device=x.device) for _ in range(2))
-    affine = [row.requires_grad_() for row in (weight.clone(), bias.clone())]
-
-    def separate() -> object:
-        y = F.relu(F.batch_norm(z, None, None, *affine, training=True))
-        return torch.autograd.grad(y, (z, *affine), g)
-
-    def fused(name: str, parameters: tuple[Tensor, ...], k: int) -> object:
-        f = (name, parameters, k)
-        _, statistics = gpu.norm_forward(x, None, weight, bias, None, None, 1e-5, 0.1, True, *f)
-        return gpu.norm_backward(g, x, None, weight, bias, statistics, True, *f)
-
-    row = torch.linspace(-1, 1, 3, device=x.device)[None]
-    radial = (row, row.clone(), row[:, :2].clone())
-    return {
-        "BN + ReLU": separate,
-        "BN + ReLU, fused": partial(fused, "relu", (), 0),
-        "BN + PolyNeuron-R A=1 s=3 k=3, fused": partial(fused, "radial", radial, 3),
-    }
-
-
-def least_microseconds(operators: dict[str, Operator], repeats: int) -> dict[str, float]:
-    """Time of one call of each, the least over turns."""
-    graphs = {name: captured(operator) for name, operator in operators.items()}
-    least = dict.fromkeys(operators, float("inf"))
-    for _ in range(repeats):
-        for name, graph in graphs.items():
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record()
-            graph.replay()
-            end.record()
-            end.synchronize()
-            least[name] = min(least[name], 1e3 * start.elapsed_time(end) / CALLS)
-    return least
+def least(
+    rivals: dict[str, Rival], taken: Callable[[Rival], float], seconds: float
+) -> dict[str, float]:
+    """Return the least time that each rival has `taken`, in turns after one that does not count."""
+    for rival in rivals.values():
+        taken(rival)
+    best = dict.fromkeys(rivals, float("inf"))
+    turns, deadline = 0, time.perf_counter() + seconds
+    while turns < 15 or time.perf_counter() < deadline:
+        for name, rival in rivals.items():
+            best[name] = min(best[name], taken(rival))
+        turns += 1
+    return best
 
 
 def captured(operator: Operator) -> torch.cuda.CUDAGraph:
@@ -144,60 +126,155 @@ def captured(operator: Operator) -> torch.cuda.CUDAGraph:
     return graph
 
 
-def measure(dtype: torch.dtype, channels_last: bool, repeats: int) -> list[dict[str, object]]:
-    order = torch.channels_last if channels_last else torch.contiguous_format
-    x, g = (torch.randn(SHAPE, device="cuda", dtype=dtype) for _ in range(2))
-    x, g = x.to(memory_format=order), g.to(memory_format=order)
-    copy = torch.empty_like(x)
-    records: list[dict[str, object]] = []
-    for make, rival, of_each in (
-        (activation_operators, "ReLU", 5),
-        (norm_operators, "BN + ReLU", 8),
-    ):
-        operators = {"copy": partial(copy.copy_, x), **make(x, g)}
-        times = least_microseconds(operators, repeats)
-        for name, microseconds in times.items():
-            passes = 2 if name == "copy" else of_each
-            records.append(
-                {
-                    "operator": name,
-                    "dtype": str(dtype).removeprefix("torch."),
-                    "memory_format": str(order).removeprefix("torch."),
-                    "microseconds": microseconds,
-                    "ratio": microseconds / times[rival],
-                    "gigabytes_per_second": passes * x.nbytes / microseconds / 1e3,
-                }
+def activation_rows() -> Iterator[Row]:
+    """PolyNeuron-R against ReLU, and its time a byte against that of a copy."""
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.device(DEVICE):
+            yield from speed.activation_rows(ACTIVATION_TARGETS, in_graphs, dtype)
+            yield from bandwidth_rows(dtype)
+
+
+def bandwidth_rows(dtype: torch.dtype) -> Iterator[Row]:
+    for scope, (name, order) in itertools.product(("layer", "channel"), speed.FORMATS.items()):
+        x = torch.randn(speed.LARGE, dtype=dtype).to(memory_format=order)
+        copy, module = (
+            torch.empty_like(x),
+            make_activation("polyneuron_r", channels=16, scope=scope),
+        )
+        ours = speed.both_ways(module, x, *module.parameters())
+        times = in_graphs({"ours": ours, "copy": functools.partial(copy.copy_, x)}, 1.0)
+        yield Row(
+            "activation",
+            f"time a byte, {scope}, {name}, {str(dtype).removeprefix('torch.')}",
+            "a copy's",
+            times["ours"] / 5,  # read x, write y; read x and g, write g_x
+            times["copy"] / 2,
+            1 / LEAST_BANDWIDTH,
+        )
+
+
+def norm_rows() -> Iterator[Row]:
+    """Batch norm and PolyNeuron-R in one, against torch's batch norm and ReLU."""
+    with torch.device(DEVICE):
+        yield from speed.norm_rows(NORM_TARGETS, in_graphs)
+
+
+def noise(network: str) -> Images:
+    """Images of the network's size."""
+    n = BATCH * BATCHES
+    images = torch.randint(0, 256, (n, *SHAPES[network]), dtype=torch.uint8)
+    return Images("", images, torch.arange(n) % 10, images[:BATCH], torch.arange(BATCH) % 10)
+
+
+def training(network: str, activation: str) -> Training:
+    """What a run has before its first step."""
+    config = RunConfig(
+        activation=ActivationConfig(activation),
+        network=NetworkConfig(network, residual="act_then_add"),  # type: ignore[arg-type]
+        data=DataConfig("cifar10" if network == "resnet20" else "mnist"),
+        recipe=Recipe(batch_size=BATCH),
+        execution=Execution(device=DEVICE, snapshots=False),
+    )
+    device = torch.device(DEVICE)
+    return set_up(config, device, noise(network).to(device))
+
+
+def replayed_step(network: str, activation: str) -> Operator:
+    """Our step as a run takes it: augmentation, forward, eq. 4, backward, Adam, its records."""
+    run = training(network, activation)
+    run.net.train()
+    epoch = TrainingPass(run, 1, StepGraph.of(run))
+    steps = itertools.cycle(range(BATCHES))
+    return lambda: epoch.step(next(steps))
+
+
+def step_rows() -> Iterator[Row]:
+    """Whole training steps of 128 images."""
+    steps = functools.partial(compare, "step", timed=by_the_clock)
+    last, names = torch.channels_last, {"resnet20": "ResNet-20", "lenet5": "LeNet-5"}
+    x = torch.randn(BATCH, 3, 32, 32, device=DEVICE).to(memory_format=last)
+    relu = speed.shallow_resnet(lambda channels: nn.ReLU()).to(DEVICE, memory_format=last)  # type: ignore[call-overload]
+    yield from steps(
+        "ResNet-20 step with data and records, PolyNeuron-R",
+        replayed_step("resnet20", "polyneuron_r"),
+        {"torch's ReLU ResNet-20, eager, channels-last": (speed.eager_step(relu, x), 0.5)},
+    )
+    for network, name in names.items():
+        relaxed = replayed_step(network, "polyneuron_r")
+        yield from steps(
+            f"{name} step, exact PolyNeuron",
+            replayed_step(network, "polyneuron"),
+            {"the same with PolyNeuron-R": (relaxed, 1.02)},
+        )
+    images = noise("lenet5")
+    net = lenet5(lambda channels: NaivePolyNeuronR()).to(DEVICE)
+    yield from steps(
+        "LeNet-5 step with data and records, PolyNeuron-R",
+        replayed_step("lenet5", "polyneuron_r"),
+        {
+            "a plain script, naive activation": (
+                PlainStep(net, images.train_images, images.train_labels),
+                1 / 20,
             )
-    return records
+        },
+    )
 
 
-def main() -> None:
+def augmentation_rows() -> Iterator[Row]:
+    """A batch's augmentation as a share of the step that it belongs to."""
+    for network, name in (("resnet20", "CIFAR-10's size"), ("lenet5", "MNIST's size")):
+        run = training(network, "polyneuron_r")
+        epoch = TrainingPass(run, 1)
+
+        def batch(run: Training = run, epoch: TrainingPass = epoch) -> tuple[Tensor, Tensor]:
+            return run.batch(epoch.batches[0], epoch.draws)
+
+        ours = in_graphs({"batch": batch}, 1.0)["batch"]
+        step = by_the_clock({"step": replayed_step(network, "polyneuron_r")}, 2.0)["step"]
+        operator = f"augmentation of {BATCH} images, {name}"
+        yield Row("augmentation", operator, f"the whole {network} step", ours, step, 0.02)
+
+
+GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
+    "activation": activation_rows,
+    "norm": norm_rows,
+    "step": step_rows,
+    "augmentation": augmentation_rows,
+}
+
+
+def machine() -> dict[str, str | int]:
+    """What was measured on."""
+    import triton
+
+    return {
+        "device": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "cuda": str(torch.version.cuda),
+        "triton": triton.__version__,
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the groups asked for, print their table and store it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    parser.add_argument("--only", choices=GROUPS, help="one group, printed alone")
+    parser.add_argument("--skip-tests", action="store_true", help="when they have just passed")
+    options = parser.parse_args(arguments)
     if not torch.cuda.is_available():
         print("no GPU here")
         return
-    import triton
-
-    records = [
-        record
-        for dtype in (torch.float32, torch.bfloat16)
-        for channels_last in (False, True)
-        for record in measure(dtype, channels_last, arguments.repeats)
-    ]
-    device = torch.cuda.get_device_name()
-    print(f"{device}, torch {torch.__version__}, triton {triton.__version__}, x {SHAPE}")
-    for record in records:
-        print(
-            f"{record['operator']:40} {record['dtype']:9} {record['memory_format']:18}"
-            f" {record['microseconds']:8.1f} us {record['ratio']:6.2f}x"
-            f" {record['gigabytes_per_second']:6.0f} GB/s"
-        )
-    if arguments.json:
-        versions = {"device": device, "torch": torch.__version__, "triton": triton.__version__}
-        arguments.json.write_text(json.dumps({**versions, "records": records}, indent=1) + "\n")
+    torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
+    warnings.simplefilter("error", KernelWarning)
+    warnings.simplefilter("error", GraphWarning)
+    rows = []
+    for group in [options.only] if options.only else GROUPS:
+        if options.skip_tests or speed.is_correct(group, TESTS):
+            rows += speed.printed(GROUPS[group]())
+    content = speed.table(machine(), rows, speed.kept_for_backward(DEVICE))
+    if options.only is None:
+        RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

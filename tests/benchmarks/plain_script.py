@@ -69,13 +69,14 @@ class PlainStep:
 
     def __init__(self, net: nn.Module, images: Tensor, labels: Tensor) -> None:
         self.net = net
+        self.device = next(net.parameters()).device
         self.batches = batches(images, labels)
         self.activations = [m for m in net.modules() if isinstance(m, NaivePolyNeuronR)]
         self.optimizer = torch.optim.Adam(net.parameters(), weight_decay=1e-4)
 
     def __call__(self) -> None:
         """Take the step."""
-        x, target = next(self.batches)
+        x, target = (tensor.to(self.device) for tensor in next(self.batches))
         loss = F.cross_entropy(self.net(x), target)
         if self.activations:
             loss = loss + 1e-2 * sum(m.w.sum().abs() for m in self.activations) / 4

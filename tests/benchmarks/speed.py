@@ -74,15 +74,20 @@ class Row:
         return self.ours_ms / self.rival_ms
 
 
+Timer = Callable[[dict[str, Callable[[], object]], float], dict[str, float]]
+"""From rivals, and the seconds for them, to each one's least milliseconds."""
+
+
 def compare(
     group: str,
     operator: str,
     ours: Callable[[], object],
     rivals: dict[str, tuple[Callable[[], object], float | None]],
     seconds: float = 2.0,
+    timed: Timer = alternate,
 ) -> Iterator[Row]:
     """Time ours and all its rivals together."""
-    times = alternate({"": ours, **{name: run for name, (run, _) in rivals.items()}}, seconds)
+    times = timed({"": ours, **{name: run for name, (run, _) in rivals.items()}}, seconds)
     for name, (_, target) in rivals.items():
         yield Row(group, operator, name, times[""], times[name], target)
 
@@ -94,28 +99,39 @@ def both_ways(function: Callable[[Tensor], Tensor], x: Tensor, *others: Tensor):
     return lambda: torch.autograd.grad(function(x), (x, *others), g)
 
 
-def activation_rows() -> Iterator[Row]:
+ACTIVATION_TARGETS = {(3, 3): 1.25, (5, 3): 1.5, (9, 3): 2.2, (3, 2): 4.0, (9, 2): 10.0}
+"""By s and k."""
+
+
+def activation_rows(
+    targets: dict[tuple[int, int], float] = ACTIVATION_TARGETS,
+    timed: Timer = alternate,
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[Row]:
     """PolyNeuron-R against ReLU and others, at (128, 16, 32, 32)."""
-    targets = {(3, 3): 1.25, (5, 3): 1.5, (9, 3): 2.2, (3, 2): 4.0, (9, 2): 10.0}
+    storage = "" if dtype == torch.float32 else f", {str(dtype).removeprefix('torch.')}"
     for (s, k), target in targets.items():
         for scope in ("layer", "channel"):
             for name, memory_format in FORMATS.items():
-                x = torch.randn(LARGE).to(memory_format=memory_format)
+                x = torch.randn(LARGE, dtype=dtype).to(memory_format=memory_format)
                 module = make_activation("polyneuron_r", s=s, k=k, channels=16, scope=scope)
                 rivals = {"torch ReLU": (both_ways(torch.relu, x), target)}
                 if (s, k) == (3, 3):
                     rivals["torch SiLU"] = both_ways(F.silu, x), None
                 yield from compare(
                     "activation",
-                    f"PolyNeuron-R s={s} k={k}, {scope}, {name}",
+                    f"PolyNeuron-R s={s} k={k}, {scope}, {name}{storage}",
                     both_ways(module, x, *module.parameters()),
                     rivals,
+                    timed=timed,
                 )
-    x = torch.randn(LARGE).to(memory_format=torch.channels_last)
-    module = make_activation("polyneuron")
-    ours = both_ways(module, x, *module.parameters())
-    rivals = {"torch ReLU": (both_ways(torch.relu, x), None)}
-    yield from compare("activation", "polyneuron, layer, channels-last", ours, rivals)
+    for name in ("polyneuron", "swish", "apl"):
+        x = torch.randn(LARGE, dtype=dtype).to(memory_format=torch.channels_last)
+        module = make_activation(name)
+        ours = both_ways(module, x, *module.parameters())
+        rivals = {"torch ReLU": (both_ways(torch.relu, x), None)}
+        operator = f"{name}, layer, channels-last{storage}"
+        yield from compare("activation", operator, ours, rivals, timed=timed)
 
 
 def baseline_rows() -> Iterator[Row]:
@@ -172,7 +188,11 @@ def formula_rows() -> Iterator[Row]:
     yield from compare("activation", operator, both_ways(ours, x, *parameters), rivals, 6.0)
 
 
-def norm_rows() -> Iterator[Row]:
+NORM_TARGETS = {16: 0.6, 32: 0.9, 64: 0.9}
+"""By channels."""
+
+
+def norm_rows(targets: dict[int, float] = NORM_TARGETS, timed: Timer = alternate) -> Iterator[Row]:
     """Batch norm and PolyNeuron-R in one, against torch's batch norm and ReLU."""
     for channels, side in ((16, 32), (32, 16), (64, 8)):
         for with_residual in (False, True):
@@ -199,9 +219,10 @@ def norm_rows() -> Iterator[Row]:
                 {
                     "torch's modules with ReLU": (
                         both_ways(plain, z, *added, *theirs.parameters()),
-                        0.6 if channels == 16 else 0.9,
+                        targets[channels],
                     )
                 },
+                timed=timed,
             )
 
 
@@ -224,7 +245,7 @@ def training_step(network: str, activation: str, data: str) -> Callable[[], None
 
 def eager_step(net: nn.Module, x: Tensor) -> Callable[[], None]:
     """A plain step on one batch that is there already: eager modules, fused Adam."""
-    labels = torch.arange(len(x)) % 10
+    labels = torch.arange(len(x), device=x.device) % 10
     optimizer = torch.optim.Adam(net.parameters(), weight_decay=1e-4, fused=True)
 
     def step() -> None:
@@ -300,13 +321,13 @@ def augmentation_rows() -> Iterator[Row]:
         yield from compare("augmentation", f"augmentation of 128 images, {name}", ours, rivals, 3.0)
 
 
-def kept_for_backward() -> int:
+def kept_for_backward(device: str = "cpu") -> int:
     """How many tensors of x's size or more PolyNeuron-R keeps for its backward pass."""
-    x = torch.randn(8, 16, 32, 32, requires_grad=True)
+    x = torch.randn(8, 16, 32, 32, device=device, requires_grad=True)
     sizes: list[int] = []
     pack = lambda tensor: sizes.append(tensor.untyped_storage().nbytes()) or tensor  # noqa: E731
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        make_activation("polyneuron_r")(x)
+        make_activation("polyneuron_r").to(device)(x)
     return sum(size >= x.nbytes for size in sizes)
 
 
@@ -319,9 +340,9 @@ GROUPS: dict[str, tuple[Callable[[], Iterator[Row]], ...]] = {
 }
 
 
-def is_correct(group: str) -> bool:
+def is_correct(group: str, tests: dict[str, list[str]] = TESTS) -> bool:
     """Whether the group's correctness tests pass."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", *TESTS[group]]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *tests[group]]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         print(f"{group}: its correctness tests fail, so it is not timed\n{done.stdout[-1500:]}")
@@ -356,18 +377,27 @@ def main() -> None:
         if not arguments.skip_tests and not is_correct(group):
             continue
         for rows_of in GROUPS[group]:
-            for row in rows_of():
-                rows.append(row)
-                target = "" if row.target is None else f"<= {row.target:.3g}"
-                print(f"{row.operator:58} {row.rival:46} {row.ratio:6.3f} {target}", flush=True)
-    content = {
-        "machine": machine(),
-        "rows": [{**asdict(row), "ratio": row.ratio} for row in rows],
-        "kept_for_backward": kept_for_backward(),
-    }
-    print(json.dumps(content["machine"]), f"kept for backward: {content['kept_for_backward']}")
+            rows += printed(rows_of())
+    content = table(machine(), rows, kept_for_backward())
     if arguments.only is None:
         RESULTS.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def printed(rows: Iterator[Row]) -> list[Row]:
+    """Print rows as they come."""
+    found = []
+    for row in rows:
+        found.append(row)
+        target = "" if row.target is None else f"<= {row.target:.3g}"
+        print(f"{row.operator:58} {row.rival:46} {row.ratio:6.3f} {target}", flush=True)
+    return found
+
+
+def table(machine: dict[str, str | int], rows: list[Row], kept: int) -> dict[str, object]:
+    """What is stored of all rows; its last lines are printed."""
+    print(json.dumps(machine), f"kept for backward: {kept}")
+    stored = [{**asdict(row), "ratio": row.ratio} for row in rows]
+    return {"machine": machine, "rows": stored, "kept_for_backward": kept}
 
 
 if __name__ == "__main__":

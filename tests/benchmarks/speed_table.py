@@ -1,4 +1,4 @@
-"""Write the README's table of speed from the figures in results/speed_cpu.json.
+"""Write the README's tables of speed from the figures in results/, a GPU's where there are some.
 
 python tests/benchmarks/speed_table.py
 """
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 README = Path(__file__).parents[2] / "README.md"
-RESULTS = Path(__file__).parent / "results" / "speed_cpu.json"
+RESULTS = Path(__file__).parent / "results"
+NAMES = ("speed_cpu.json", "speed_gpu.json")
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 
 
@@ -23,12 +24,24 @@ def speed_table(content: dict[str, Any]) -> str:
             figures = f"{row['ratio']:.3g} | {row['target']:.3g}{met}"
             lines.append(f"| {row['operator']} | {row['rival']} | {figures} |")
     machine = content["machine"]
+    if "device" in machine:
+        place = f"{machine['device']}, CUDA {machine['cuda']}, Triton {machine['triton']}"
+        command = "python tests/benchmarks/gpu.py"
+    else:
+        place = f"{machine['threads']} threads, {machine['processor']} ({machine['vectors']})"
+        command = "make bench"
     lines.append(
-        f"\n*{machine['threads']} threads, {machine['processor']} ({machine['vectors']}), torch"
-        f" {machine['torch']}; least of many turns, rivals in alternation: `make bench`. Tensors of"
-        f" x's size kept for the backward pass: {content['kept_for_backward']}.*"
+        f"\n*{place}, torch {machine['torch']}; least of many turns, rivals in alternation:"
+        f" `{command}`. Tensors of x's size kept for the backward pass:"
+        f" {content['kept_for_backward']}.*"
     )
     return "\n".join(lines)
+
+
+def speed_tables(folder: Path = RESULTS) -> str:
+    """Render all that was measured."""
+    paths = [folder / name for name in NAMES]
+    return "\n\n".join(speed_table(json.loads(p.read_text())) for p in paths if p.exists())
 
 
 def with_table(readme: str, table: str) -> str:
@@ -39,4 +52,4 @@ def with_table(readme: str, table: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text(), speed_table(json.loads(RESULTS.read_text()))))
+    README.write_text(with_table(README.read_text(), speed_tables()))

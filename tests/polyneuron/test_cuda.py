@@ -54,8 +54,8 @@ def _forget() -> None:
 
 @pytest.fixture
 def _by_triton(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send tensors on the CPU the way that those on a GPU go."""
-    monkeypatch.setattr(cuda, "DEVICES", ("cuda", "cpu"))
+    """Send tensors on the CPU the way that those on a GPU go, where there is none."""
+    monkeypatch.setattr(cuda, "DEVICES", (DEVICE.type,))
     monkeypatch.setattr(cpu, "_library", lambda *_: None)
 
 
@@ -134,7 +134,7 @@ class TestModules:
     )
     def test_are_those_one_by_one(self, name: str, scope: str, training: bool) -> None:
         norm, activation, exact_norm, exact_activation = self.pairs(name, scope, training)
-        z, residual, g = torch.randn(3, 4, 3, 5, 6)
+        z, residual, g = torch.randn(3, 4, 3, 5, 6, device=DEVICE)
         leaves = [t.requires_grad_() for t in (z, residual)]
         own = [*leaves, *norm.parameters(), *activation.parameters()]
         y = normalised_activation(norm, activation, *leaves)
@@ -155,7 +155,7 @@ class TestModules:
         norm, activation, exact_norm, exact_activation = self.pairs(
             "polyneuron_r", "layer", training
         )
-        z = torch.randn(4, 3, 3, 3, requires_grad=True)
+        z = torch.randn(4, 3, 3, 3, device=DEVICE, requires_grad=True)
         exact_z = z.detach().double().requires_grad_()
         found = self.second(normalised_activation(norm, activation, z), z)
         expected = self.second(exact_activation(exact_norm(exact_z)), exact_z)
@@ -168,7 +168,7 @@ class TestModules:
         with torch.no_grad():
             for row in (norm.weight, norm.bias, norm.running_mean):
                 row.normal_()
-        pair = [norm, activation]
+        pair = [module.to(DEVICE) for module in (norm, activation)]
         return [*pair, *(copy.deepcopy(module).double() for module in pair)]
 
     def second(self, y: Tensor, z: Tensor) -> Tensor:
