@@ -11,8 +11,9 @@ SPEC ?= quickstart
 sweep: $(VENV)/installed
 	@$(BIN)/sweeps run $(SPEC)
 
+# A file's tests stay in one process; the files of the longest folders come early in the alphabet.
 test: $(VENV)/installed
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed
 	@$(BIN)/ruff format --check .
