@@ -11,7 +11,7 @@ SPEC ?= quickstart
 sweep: $(VENV)/installed
 	@$(BIN)/sweeps run $(SPEC)
 
-# A file's tests stay in one process; the files of the longest folders come early in the alphabet.
+# Tests of a file share fixtures, so they stay in one process. In order: the last files are short.
 test: $(VENV)/installed
 	@$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
