@@ -107,7 +107,7 @@ class Augmentation:
         if self.recipe.flip == "none":
             return images
         axis = -1 if self.recipe.flip == "left_right" else -2
-        # The bits of one image or of the other, in a third of the time that `where` takes for bytes.
+        # Bits of one image or the other, in a third of the time that `where` takes for bytes.
         bits = flip.to(torch.uint8).neg().view(-1, 1, 1, 1)
         return images.flip(axis).bitwise_xor_(images).bitwise_and_(bits).bitwise_xor_(images)
 
