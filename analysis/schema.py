@@ -239,4 +239,6 @@ TABLES: dict[str, Table] = {
 }
 
 TABLES_FOLDER = "tables"
-"""Parts lie in <root>/<sweep>/tables/<table>/<name>.parquet, read in the order of their names."""
+"""Has a sweep's compacted tables, as <table>.parquet, and the folder of parts."""
+PARTS_FOLDER = "parts"
+"""Has what was written since: <writer>-<number>.<table>.<table>.arrows, one file a write."""

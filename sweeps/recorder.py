@@ -96,9 +96,7 @@ class RunRecorder:
         self._waiting.setdefault(table.name, []).extend(rows)
 
     def _write(self) -> None:
-        """Write what waits; the run's row comes last, for a run that has it counts as begun."""
-        names = sorted(self._waiting, key=lambda name: name == RUNS.name)
-        self._writer.write_all([(TABLES[name], self._waiting[name]) for name in names])
+        self._writer.write_all([(TABLES[name], rows) for name, rows in self._waiting.items()])
         self._waiting.clear()
 
     def _close_events(self) -> None:
