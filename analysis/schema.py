@@ -101,7 +101,7 @@ TRIALS = _table(
         "error": (pa.string(), "what went wrong, empty if nothing"),
         "hostname": (pa.string(), "machine that ran it"),
         "device": (pa.string(), "cpu, or the GPU's name"),
-        "queue_seconds": (pa.float64(), "from suggestion to the worker's start on it"),
+        "queue_seconds": (pa.float64(), "its worker's wait for it, beside the search"),
         "start_seconds": (pa.float64(), "imports and set-up in the worker"),
         "data_seconds": (pa.float64(), "loading the data"),
         "train_seconds": (pa.float64(), "training and validation, all seeds"),

@@ -47,12 +47,15 @@ class Mailbox:
         self._put(worker, kind, content)
         return self._stopping
 
-    async def exchange(self, answers: Mapping[int, Any], seconds: float) -> list[Letter]:
-        """Give the driver's answers out and return the letters, once there are any, or none."""
+    async def answer(self, answers: Mapping[int, Any]) -> None:
+        """Give the driver's answers out, by the number of the letter each belongs to."""
         for number, content in answers.items():
             answer = self._answers.pop(number, None)
             if answer is not None and not answer.done():
                 answer.set_result(content)
+
+    async def letters(self, seconds: float) -> list[Letter]:
+        """Return the letters, once there are any, or none after so long."""
         if not self._letters:
             self._news.clear()
             with contextlib.suppress(TimeoutError):
