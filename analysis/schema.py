@@ -105,7 +105,7 @@ TRIALS = _table(
         "start_seconds": (pa.float64(), "imports and set-up in the worker"),
         "data_seconds": (pa.float64(), "loading the data"),
         "train_seconds": (pa.float64(), "training and validation, all seeds"),
-        "report_seconds": (pa.float64(), "writing results"),
+        "report_seconds": (pa.float64(), "writing results, where training waits for it"),
         "search_seconds": (pa.float64(), "asking and telling the study"),
         "started_at": (_TIME, "start"),
         "ended_at": (_TIME, "end"),
