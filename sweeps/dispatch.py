@@ -62,7 +62,9 @@ class Dispatcher:
             if letter.kind != "join" and not self._searcher.holds(letter.worker):
                 continue  # it was lost since it wrote
             if letter.kind == "epoch":
-                answers[letter.number] = self._judge(letter)
+                verdict = self._judge(letter)
+                if letter.waits:
+                    answers[letter.number] = verdict
                 continue
             if letter.kind == "end":
                 self._searcher.end(letter.worker, dict(letter.content))

@@ -28,7 +28,7 @@ from trainers import EpochRecord, Event, Record, RunConfig, RunRecord, Snapshot
 ENDED = ("completed", "diverged", "pruned")
 """Ends that another attempt would only repeat."""
 FEW_PARTS = 8
-"""Parts of a table that are not worth merging at a run's end."""
+"""Parts of a run that are not worth merging at its end."""
 
 BESIDE = ThreadPoolExecutor(1, "records")
 """Writes while a run trains: the wait for the disk is longer than the work."""

@@ -157,13 +157,18 @@ def test_what_was_drawn_ahead_and_never_begun_comes_first_in_a_resumed_sweep(
     assert [trial.number for trial in resumed if trial] == [0, 1, 2]
 
 
-def test_a_letter_of_a_worker_that_was_lost_since_is_left(searcher: StudySearcher) -> None:
+def test_only_a_letter_of_a_worker_that_is_there_and_waits_is_answered(
+    searcher: StudySearcher,
+) -> None:
     dispatcher = Dispatcher(searcher)
     order = dispatcher.answers([Letter(0, "a", "join")])[0]
     dispatcher.lose("a", "killed")
     epoch = {"run": 0, "epoch": 1, "val_error_percent": 50.0}
     assert dispatcher.answers([Letter(1, "a", "epoch", epoch), Letter(2, "a", "end", DONE)]) == {}
     assert dispatcher.answers([Letter(3, "b", "join")])[3]["number"] == order["number"]
+    for number, waits in ((4, False), (5, True)):
+        letter = Letter(number, "b", "epoch", {**epoch, "epoch": number}, waits)
+        assert list(dispatcher.answers([letter])) == [number] * waits
 
 
 def test_a_lost_worker_s_trial_is_trained_by_another(searcher: StudySearcher) -> None:

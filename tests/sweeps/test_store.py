@@ -12,6 +12,7 @@ import analysis
 from analysis.errors import StoreError, StoreWarning
 from analysis.parts import tables_of
 from analysis.schema import EPOCHS, EVENTS, RUNS, SWEEPS, TRIALS
+from sweeps.part_files import FEW_ROWS
 from sweeps.store import PartWriter, SweepPaths, compact, driver_alive, driver_lock
 
 
@@ -63,18 +64,21 @@ def test_a_new_writer_writes_as_any_other(tmp_path: Path) -> None:
     assert errors(paths) == {("r1", 1): 5.0} | {("r1", number): 4.0 for number in (2, 3, 4)}
 
 
-def test_what_is_written_at_once_is_one_file_of_which_all_tables_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("epochs", [3, 2 * FEW_ROWS])
+def test_what_is_written_at_once_is_one_file_of_which_all_tables_are_read(
+    epochs: int, tmp_path: Path
+) -> None:
     paths = sweep_at(tmp_path)
     PartWriter(paths, "r1").write_all(
         [
-            (EPOCHS, [epoch("r1", number, 5.0) for number in range(1, 4)]),
+            (EPOCHS, [epoch("r1", number, 5.0) for number in range(1, epochs + 1)]),
             (EVENTS, []),
             (RUNS, [{"sweep": "a", "run_id": "r1", "status": "completed", "seed": 7}]),
         ]
     )
     assert [part.name for part in parts(paths)] == ["r1-000000.epochs.runs.arrows"]
     results = analysis.load(paths.folder)
-    assert list(results.epochs["val_error_percent"]) == [5.0] * 3
+    assert list(results.epochs["val_error_percent"]) == [5.0] * epochs
     assert results.runs[["run_id", "status", "seed"]].values.tolist() == [["r1", "completed", 7]]
     assert len(results.events) == 0
 
