@@ -1,12 +1,17 @@
 """One table of some sweeps: its parts on disk as one frame, the last row of each key.
 
-A table is `<sweep>/tables/<table>.parquet`, written when parts are compacted, and after it the
-parts `<sweep>/tables/<table>/<name>.parquet` in the order in which they were written.
+A table is `<sweep>/tables/<table>.parquet`, written when parts are compacted, and after it, in the
+order in which they were written, the parts `<sweep>/tables/parts/<writer>-<n>.<tables>.arrows`.
+A part has what was written at once, of one table or several: a stream of Arrow's with a single row
+and a column a table, each a list of that table's rows, and at its end its checksum. Its name says
+which tables it has, so that no other part is opened. An earlier layout, a Parquet file a part,
+`<sweep>/tables/<table>/<writer>-<number>.parquet`, is read as well.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,8 +28,9 @@ from pyarrow import fs
 from analysis.errors import StoreError
 from analysis.folders import Folder
 from analysis.frames import Columns, last_of_each_key
-from analysis.schema import SCHEMA_VERSION, TABLES_FOLDER, Table
+from analysis.schema import PARTS_FOLDER, SCHEMA_VERSION, TABLES_FOLDER, Table
 
+CHECKSUM_BYTES = 4
 _LOCAL_READS, _REMOTE_READS = 4, 16  # at once: opening a small part waits more than it works
 _ATTEMPTS = 5  # a compaction may remove parts between listing and reading them
 
@@ -42,6 +48,15 @@ class DamagedError(Exception):
 
     def __init__(self, path: str, cause: Exception) -> None:
         self.part = Damaged(path, str(cause).splitlines()[0][:200])
+
+
+@dataclass(frozen=True)
+class Written:
+    """The rows of a table that one part has, and when it was written, in nanoseconds."""
+
+    path: str
+    written_at: int
+    rows: pa.Table
 
 
 @dataclass(frozen=True)
@@ -92,8 +107,8 @@ def read_table(
 
 def read_parts(
     sweep: Folder, table: Table, writer: str | None = None
-) -> tuple[list[tuple[str, pa.Table]], list[Damaged]]:
-    """Return the path and the rows of each part of a table, in the order of their writing.
+) -> tuple[list[Written], list[Damaged]]:
+    """Return what each part has of a table, in the order of their writing.
 
     What is damaged is left out and returned beside.
 
@@ -106,18 +121,37 @@ def read_parts(
         StoreError: a part was written by a newer version of the schema.
     """
 
-    def read(damaged: dict[str, Damaged]) -> list[tuple[str, pa.Table]]:
-        parts = _open_parts(sweep, table, table.schema, damaged, writer)
-        return [(p.path, pa.concat_tables(piece.read() for piece in p.pieces)) for p in parts]
+    def read(damaged: dict[str, Damaged]) -> list[Written]:
+        return [
+            Written(p.path, p.written_at, pa.concat_tables(piece.read() for piece in p.pieces))
+            for p in _open_parts(sweep, table, table.schema, damaged, writer)
+        ]
 
     return _whole(read, f"parts of {table.name}")
 
 
 def part_files(sweep: Folder, table: Table, writer: str | None = None) -> list[fs.FileInfo]:
-    """Return the files of a table's parts, of one writer or of all, sorted by name."""
+    """Return the files that have a part of a table, of one writer or of all, sorted by name."""
+    tables = sweep.child(TABLES_FOLDER)
     name = r"[^.].*" if writer is None else rf"{re.escape(writer)}-\d{{6}}"
-    folder = sweep.child(TABLES_FOLDER, table.name)
-    return folder.matching(re.compile(rf"{name}\.parquet"))
+    several = rf"{name}(\.\w+)*\.{table.name}(\.\w+)*\.arrows"
+    return [
+        *tables.child(table.name).matching(re.compile(rf"{name}\.parquet")),
+        *tables.child(PARTS_FOLDER).matching(re.compile(several)),
+    ]
+
+
+def checksum(stream: pa.Buffer) -> bytes:
+    """Return the CRC-32 of a part's stream, as it stands at its end."""
+    return zlib.crc32(stream).to_bytes(CHECKSUM_BYTES, "little")
+
+
+def tables_of(part: str) -> list[str]:
+    """Return the tables of which a part has rows, by its path."""
+    folder, _, name = part.rpartition("/")
+    if name.endswith(".parquet"):
+        return [folder.rpartition("/")[2]]
+    return re.sub(r"^.*-\d{6}\.", "", name).split(".")[:-1]
 
 
 def _whole(read: Callable[[dict[str, Damaged]], Any], what: str) -> tuple[Any, list[Damaged]]:
@@ -191,9 +225,15 @@ class _Reader:
     def load(self, info: fs.FileInfo) -> Part:
         """Read a part whole; it may be gone the next moment."""
         with self._naming_damage(info):
-            file = self._file(self._source(info.path))
-            names, written_at = self._header(info.path, file.schema_arrow)
-            rows = file.read(names, use_threads=False)
+            source = self._source(info.path)
+            if info.extension == "arrows":
+                rows = _rows_of(source, tables_of(info.path).index(self.table.name))
+                names, written_at = self._header(info.path, rows.schema)
+                rows = rows.select(names)
+            else:
+                file = self._file(source)
+                names, written_at = self._header(info.path, file.schema_arrow)
+                rows = file.read(names, use_threads=False)
         return Part(info.path, written_at, [Piece(len(rows), partial(_same, rows))])
 
     def open(self, info: fs.FileInfo) -> Part:
@@ -279,6 +319,20 @@ class _Reader:
 
 class _NotAPart(Exception):  # noqa: N818 - caught where the part is named as damaged
     """A Parquet file that this store's writer did not write."""
+
+
+def _rows_of(source: pa.NativeFile, column: int) -> pa.Table:
+    """Return the rows of the one table that has this column of a part."""
+    content = source.read_buffer()
+    end = max(0, content.size - CHECKSUM_BYTES)
+    stream = content.slice(0, end)
+    if content.slice(end).to_pybytes() != checksum(stream):
+        raise _NotAPart("its content does not match its checksum")
+    options = pa.ipc.IpcReadOptions(included_fields=[column], use_threads=False)
+    with pa.ipc.open_stream(stream, options=options) as reader:
+        (lists,) = reader.read_next_batch().columns
+        metadata = reader.schema.metadata
+    return pa.Table.from_struct_array(lists.flatten()).replace_schema_metadata(metadata)
 
 
 def _same(rows: pa.Table) -> pa.Table:

@@ -101,11 +101,11 @@ TRIALS = _table(
         "error": (pa.string(), "what went wrong, empty if nothing"),
         "hostname": (pa.string(), "machine that ran it"),
         "device": (pa.string(), "cpu, or the GPU's name"),
-        "queue_seconds": (pa.float64(), "from suggestion to the worker's start on it"),
+        "queue_seconds": (pa.float64(), "its worker's wait for it, beside the search"),
         "start_seconds": (pa.float64(), "imports and set-up in the worker"),
         "data_seconds": (pa.float64(), "loading the data"),
         "train_seconds": (pa.float64(), "training and validation, all seeds"),
-        "report_seconds": (pa.float64(), "writing results"),
+        "report_seconds": (pa.float64(), "writing results, where training waits for it"),
         "search_seconds": (pa.float64(), "asking and telling the study"),
         "started_at": (_TIME, "start"),
         "ended_at": (_TIME, "end"),
@@ -239,4 +239,6 @@ TABLES: dict[str, Table] = {
 }
 
 TABLES_FOLDER = "tables"
-"""Parts lie in <root>/<sweep>/tables/<table>/<name>.parquet, read in the order of their names."""
+"""Has a sweep's compacted tables, as <table>.parquet, and the folder of parts."""
+PARTS_FOLDER = "parts"
+"""Has what was written since: <writer>-<number>.<table>.<table>.arrows, one file a write."""

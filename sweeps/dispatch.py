@@ -19,8 +19,11 @@ GRACE_SECONDS = 30.0
 class Pool(Protocol):
     """Workers, wherever they are; see `sweeps.tuning.WorkerPool`."""
 
-    def exchange(self, answers: Mapping[int, Any], seconds: float) -> list[Letter]:
-        """Give answers and wait for letters."""
+    def letters(self, seconds: float) -> list[Letter]:
+        """Wait for letters, at most so long."""
+
+    def answer(self, answers: Mapping[int, Any]) -> None:
+        """Answer letters, by their numbers."""
 
     def lost(self) -> Iterable[tuple[str, str]]:
         """Name the workers that were lost, and why."""
@@ -46,12 +49,22 @@ class Dispatcher:
         self._idle.pop(worker, None)
         self._searcher.lose(worker, reason)
 
+    def draw_ahead(self) -> None:
+        """Draw trials before workers ask for them, where the search allows it."""
+        if not self._stopping:
+            self._searcher.draw_ahead()
+
     def answers(self, letters: Iterable[Letter]) -> dict[int, Any]:
         """Return the answers that are due, by the number of the letter each belongs to."""
         answers: dict[int, Any] = {}
+        begun = time.perf_counter()
         for letter in letters:
+            if letter.kind != "join" and not self._searcher.holds(letter.worker):
+                continue  # it was lost since it wrote
             if letter.kind == "epoch":
-                answers[letter.number] = self._judge(letter)
+                verdict = self._judge(letter)
+                if letter.waits:
+                    answers[letter.number] = verdict
                 continue
             if letter.kind == "end":
                 self._searcher.end(letter.worker, dict(letter.content))
@@ -62,7 +75,7 @@ class Dispatcher:
         for worker, number in list(self._idle.items()):
             trial = None if self._stopping else self._searcher.next(worker)
             if trial is not None or self._stopping or self._searcher.done:
-                answers[number] = None if trial is None else _order(trial)
+                answers[number] = None if trial is None else _order(trial, begun)
                 del self._idle[worker]
         return answers
 
@@ -74,9 +87,9 @@ class Dispatcher:
         return {"verdict": verdict, "stop": self._stopping}
 
 
-def _order(trial: OpenTrial) -> dict[str, Any]:
-    names = ("number", "params", "asked_at", "fresh")
-    return {name: getattr(trial, name) for name in names}
+def _order(trial: OpenTrial, begun: float) -> dict[str, Any]:
+    order = {name: getattr(trial, name) for name in ("number", "params", "fresh")}
+    return {**order, "search_seconds": time.perf_counter() - begun}
 
 
 def search(
@@ -101,7 +114,7 @@ def search(
     reason, deadline = "", float("inf")
     try:
         while not searcher.done and time.monotonic() < deadline:
-            letters = pool.exchange(answers, TURN_SECONDS)
+            letters = pool.letters(TURN_SECONDS)
             for worker, why in pool.lost():
                 dispatcher.lose(worker, why)
             if not reason and (reason := stop_reason()):
@@ -111,11 +124,17 @@ def search(
             answers = dispatcher.answers(letters)
             if reason and not searcher.busy:
                 break
+            if searcher.unrecorded:
+                record()
+            # The end of a trial can wait for its place in the study: its worker wrote it down.
+            pool.answer(answers)
+            answers = {}
+            dispatcher.draw_ahead()
             # An epoch is on record already, by its worker: it can wait for the next trial's turn.
             if not all(letter.kind == "epoch" for letter in letters):
                 record()
     finally:
         searcher.close_open("interrupted")
         record()
-    pool.exchange(answers, 0.0)
+    pool.answer(answers)
     return reason

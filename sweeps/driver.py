@@ -139,6 +139,7 @@ def drive(
         with driver_lock(paths), gentle_termination() as interrupt:
             writer = PartWriter(paths, "driver")
             study, work = start(writer)
+            stack.callback(study.close)
             rows = TrialRows(paths.sweep, writer)
             limits = Limits(prepared.spec, paths)
             reason = ""
@@ -287,7 +288,7 @@ def trial_row(sweep: str, trial: OpenTrial, status: str) -> dict[str, object]:
         "status": status,
         "params_json": json.dumps(trial.params),
         "search_seconds": trial.search_seconds,
-        "started_at": datetime.fromtimestamp(started or trial.asked_at, UTC),
+        "started_at": datetime.fromtimestamp(started or trial.given_at, UTC),
         "ended_at": None if status == "running" else datetime.now(UTC),
     }
 

@@ -24,6 +24,8 @@ class Letter:
     worker: str
     kind: Literal["join", "epoch", "end"]
     content: Mapping[str, Any] = field(default_factory=dict)
+    waits: bool = True
+    """Whether its worker waits for an answer."""
 
 
 class Mailbox:
@@ -39,20 +41,23 @@ class Mailbox:
     async def ask(self, worker: str, kind: str, content: Mapping[str, Any]) -> Any:
         """Leave a letter and wait for its answer."""
         answer = asyncio.get_running_loop().create_future()
-        self._answers[self._put(worker, kind, content)] = answer
+        self._answers[self._put(worker, kind, content, waits=True)] = answer
         return await answer
 
     async def tell(self, worker: str, kind: str, content: Mapping[str, Any]) -> bool:
         """Leave a letter that needs no answer; return whether the sweep is to stop."""
-        self._put(worker, kind, content)
+        self._put(worker, kind, content, waits=False)
         return self._stopping
 
-    async def exchange(self, answers: Mapping[int, Any], seconds: float) -> list[Letter]:
-        """Give the driver's answers out and return the letters, once there are any, or none."""
+    async def answer(self, answers: Mapping[int, Any]) -> None:
+        """Give the driver's answers out, by the number of the letter each belongs to."""
         for number, content in answers.items():
             answer = self._answers.pop(number, None)
             if answer is not None and not answer.done():
                 answer.set_result(content)
+
+    async def letters(self, seconds: float) -> list[Letter]:
+        """Return the letters, once there are any, or none after so long."""
         if not self._letters:
             self._news.clear()
             with contextlib.suppress(TimeoutError):
@@ -64,8 +69,8 @@ class Mailbox:
         """Have workers told to stop when they next report an epoch."""
         self._stopping = True
 
-    def _put(self, worker: str, kind: Any, content: Mapping[str, Any]) -> int:
+    def _put(self, worker: str, kind: Any, content: Mapping[str, Any], waits: bool) -> int:
         self._count += 1
-        self._letters.append(Letter(self._count, worker, kind, content))
+        self._letters.append(Letter(self._count, worker, kind, content, waits))
         self._news.set()
         return self._count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import traceback
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from analysis.schema import (
@@ -27,7 +28,10 @@ from trainers import EpochRecord, Event, Record, RunConfig, RunRecord, Snapshot
 ENDED = ("completed", "diverged", "pruned")
 """Ends that another attempt would only repeat."""
 FEW_PARTS = 8
-"""Parts of a table that are not worth merging at a run's end."""
+"""Parts of a run that are not worth merging at its end."""
+
+BESIDE = ThreadPoolExecutor(1, "records")
+"""Writes while a run trains: the wait for the disk is longer than the work."""
 
 
 class RunRecorder:
@@ -37,9 +41,10 @@ class RunRecorder:
         self, paths: SweepPaths, trial: int, config: RunConfig, fresh: bool = False
     ) -> None:
         """Take up a run; of a `fresh` one nothing is on record in this sweep yet."""
-        self._writer = PartWriter(paths, config.run_id, new=fresh)
-        self._key = {"sweep": paths.sweep, "run_id": config.run_id}
-        earlier = {} if fresh else run_row(paths, config.run_id) or {}
+        run_id = config.run_id
+        self._writer = PartWriter(paths, run_id, new=fresh)
+        self._key = {"sweep": paths.sweep, "run_id": run_id}
+        earlier = {} if fresh else run_row(paths, run_id) or {}
         if earlier.get("status") not in ENDED:
             earlier = take_over(config, paths, trial) or earlier
         self.ended = earlier if earlier.get("status") in ENDED else None
@@ -52,6 +57,7 @@ class RunRecorder:
         self._epochs = config.recipe.epochs
         self._seconds: dict[int, float] = {}
         self._waiting: dict[str, list[Row]] = {}
+        self._beside: Future[None] | None = None
         self._events: RunEvents | None = None
         if self.ended is None and paths.tensorboard.is_dir():
             self._events = RunEvents(paths.tensorboard, trial, config.seed)
@@ -60,7 +66,7 @@ class RunRecorder:
         """Write a record; when this returns, it survives a crash.
 
         A snapshot waits for its epoch, and the last epoch for the run's end: their trainer gives
-        them again if a crash comes between.
+        them again if a crash comes between. The start is written while the first epoch trains.
         """
         if isinstance(record, Snapshot):
             self._add(SNAPSHOTS, *self._points(record))
@@ -78,7 +84,7 @@ class RunRecorder:
                 self._recall_seconds()
             if record.kind in ("start", "restore"):
                 self._add(RUNS, self._run)
-                self._write()
+                self._write(beside=True)
         else:
             self._close_events()
             self._end(record)
@@ -95,11 +101,17 @@ class RunRecorder:
     def _add(self, table: Table, *rows: Row) -> None:
         self._waiting.setdefault(table.name, []).extend(rows)
 
-    def _write(self) -> None:
-        """Write what waits; the run's row comes last, for a run that has it counts as begun."""
-        names = sorted(self._waiting, key=lambda name: name == RUNS.name)
-        self._writer.write_all([(TABLES[name], self._waiting[name]) for name in names])
-        self._waiting.clear()
+    def _write(self, beside: bool = False) -> None:
+        """Write what waits, once what was written `beside` the training is there."""
+        earlier, self._beside = self._beside, None
+        if earlier is not None:
+            earlier.result()
+        rows = [(TABLES[name], waiting) for name, waiting in self._waiting.items()]
+        self._waiting = {}
+        if beside:
+            self._beside = BESIDE.submit(self._writer.write_all, rows)
+        else:
+            self._writer.write_all(rows)
 
     def _close_events(self) -> None:
         if self._events is not None:

@@ -37,13 +37,13 @@ def take_over(config: RunConfig, paths: SweepPaths, trial: int) -> dict[str, Any
         return None
     other, row = source
     writer = PartWriter(paths, config.run_id)
-    for table in (EPOCHS, EVENTS, SNAPSHOTS, FUNCTIONS, PREDICTIONS):
-        rows = run_rows(other, table, config.run_id)
-        writer.write(table, [{**one, "sweep": paths.sweep} for one in rows])
-    # The run's row comes last: a run that has it is never trained again.
     reused_from = row["reused_from"] or other.sweep
     taken = {**row, "sweep": paths.sweep, "trial": trial, "reused_from": reused_from}
-    writer.write(RUNS, [taken])
+    records = [
+        (table, [{**one, "sweep": paths.sweep} for one in run_rows(other, table, config.run_id)])
+        for table in (EPOCHS, EVENTS, SNAPSHOTS, FUNCTIONS, PREDICTIONS)
+    ]
+    writer.write_all([*records, (RUNS, [taken])])
     return taken
 
 

@@ -16,6 +16,8 @@ from sweeps.study import OpenTrial, SweepStudy, Work
 OnChange = Callable[[OpenTrial, str], None]
 """Hears of each trial's start, epochs and end, with its status."""
 
+DRAWN_AHEAD = ("random", "grid", "qmc")
+"""Searches whose next trial depends on no result, so that it can be drawn while workers train."""
 WORKER_RESTARTS = 2
 """How often a trial whose worker was lost starts again, from its runs' checkpoints."""
 
@@ -43,18 +45,35 @@ class StudySearcher:
         self._to_ask = work.to_ask
         self._configs = {trial.user_attrs.get("config_id") for trial in study.trials}
         self._held: dict[str, _Held] = {}
+        self._ahead: deque[_Held] = deque()
         self._returned: deque[_Held] = deque()
         self._twins: deque[_Held] = deque()
 
     @property
     def done(self) -> bool:
         """Whether every trial has its end."""
-        return not (self._held or self._returned or self._twins or self._again or self._to_ask)
+        waiting = self._returned or self._twins or self._again or self._ahead
+        return not (self._held or waiting or self._to_ask)
 
     @property
     def busy(self) -> int:
         """How many trials workers hold."""
         return len(self._held)
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether a worker was given a trial that the study does not have on record."""
+        return any(self._study.unsaved(held.trial.number) for held in self._held.values())
+
+    def holds(self, worker: str) -> bool:
+        """Whether a worker has a trial."""
+        return worker in self._held
+
+    def draw_ahead(self) -> None:
+        """Draw a trial for each worker that has one, if results say nothing about the next."""
+        if self._spec.search.algorithm in DRAWN_AHEAD:
+            while self._to_ask > 0 and len(self._ahead) < len(self._held):
+                self._ahead.append(_Held(self._ask()))
 
     def next(self, worker: str) -> OpenTrial | None:
         """Give a worker a trial; None: there is none, now or any more (see `done`)."""
@@ -62,6 +81,7 @@ class StudySearcher:
         if held is None:
             return None
         self._held[worker] = held
+        held.trial.given_at = time.time()
         if not held.started:
             held.started = True
             self._on_change(held.trial, "running")
@@ -75,14 +95,20 @@ class StudySearcher:
             if twin.trial.config_id not in busy:
                 self._twins.remove(twin)
                 return twin
-        while self._again or self._to_ask > 0:
-            held = _Held(self._recall(*self._again.popleft()) if self._again else self._ask())
+        while (held := self._draw()) is not None:
             if held.trial.config_id not in busy:
                 return held
             # Its runs are under way: two workers at one run would write over each other. It
             # waits until they are done, and takes their results.
             self._twins.append(held)
         return None
+
+    def _draw(self) -> _Held | None:
+        if self._again:
+            return _Held(self._recall(*self._again.popleft()))
+        if self._ahead:
+            return self._ahead.popleft()
+        return _Held(self._ask()) if self._to_ask > 0 else None
 
     def _recall(self, number: int, params: Params) -> OpenTrial:
         config_id = configure(self._spec, params, seed=0).config_id
@@ -141,6 +167,10 @@ class StudySearcher:
         """End the trials that nobody ended, as after an interrupt."""
         for held in (*self._held.values(), *self._returned, *self._twins):
             self._close(held.trial, status)
+        for held in self._ahead:  # nobody began it, so it has no row: it waits in the study
+            if held.trial.study_trial is not None:
+                self._study.tell(held.trial.study_trial, status, None)
+        self._ahead.clear()
         self._held.clear()
         self._returned.clear()
         self._twins.clear()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +15,16 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs
 
 from analysis.errors import StoreError, StoreWarning
 from analysis.folders import ELSEWHERE, Folder, address_below, open_folder, with_tables
-from analysis.parts import Damaged, part_files, read_parts
-from analysis.schema import RUNS, TABLES, TABLES_FOLDER, Table
-from sweeps.part_files import latest, whole_file, write_rows
+from analysis.parts import Damaged, read_parts, tables_of
+from analysis.schema import PARTS_FOLDER, RUNS, TABLES, TABLES_FOLDER, Table
+from sweeps.part_files import joined, latest, row_list, whole_file, write_part, write_rows
 
 Row = Mapping[str, Any]
 
-FEW_ROWS = 100
 TABLES_ADDRESS = "SWEEPS_TABLES"
 """Environment variable: under which address new sweeps put their tables, as s3://bucket/results;
 default: in their own folders."""
@@ -197,7 +197,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 class PartWriter:
-    """Appends rows to the tables of a sweep, a Parquet file each time.
+    """Appends rows to the tables of a sweep, a file each time.
 
     One writer name belongs to one writer at a time, as a run belongs to one worker. A later row
     with the same key replaces an earlier one.
@@ -206,25 +206,20 @@ class PartWriter:
     def __init__(self, paths: SweepPaths, name: str, new: bool = False) -> None:
         """Take a name; of a `new` one, which no writer had before, no parts are looked for."""
         self._sweep = paths.store
+        self._folder = self._sweep.child(TABLES_FOLDER, PARTS_FOLDER)
         self._name = name
         self._new = new
-        self._next: dict[str, int] = dict.fromkeys(TABLES, 0) if new else {}
+        self._next: int | None = 0 if new else None
 
     def write(self, table: Table, rows: Sequence[Row]) -> None:
         """Write rows, durably: when this returns they survive a crash."""
-        if rows:
-            part = pa.Table.from_pylist([dict(row) for row in rows], table.schema)
-            # Of a few rows a compressor saves nothing, and it takes half the time.
-            self._write(table, [part], "none" if len(rows) < FEW_ROWS else "zstd")
+        self.write_all([(table, rows)])
 
     def write_all(self, tables: Sequence[tuple[Table, Sequence[Row]]]) -> None:
-        """Write rows of several tables, of which the last is there only if the others are."""
-        *others, last = tables
-        if others:
-            # Together: a disk that is asked for several files at once commits them at once.
-            with ThreadPoolExecutor(len(others)) as pool:
-                list(pool.map(self.write, *zip(*others, strict=True)))
-        self.write(*last)
+        """Write rows of several tables: when this returns they all survive a crash, else none."""
+        lists = {table.name: row_list(table, rows) for table, rows in tables if rows}
+        if lists:
+            self._write(lists)
 
     def read(self, table: Table) -> list[dict[str, Any]]:
         """Read back what this writer, or an earlier one of its name, wrote and is not compacted."""
@@ -232,34 +227,39 @@ class PartWriter:
         return [row for rows in latest(table, parts) for row in rows.to_pylist()]
 
     def merge(self, beyond: int = 1) -> None:
-        """Replace more than `beyond` parts of a table by one, so that readers open few files.
+        """Replace the parts, if more than `beyond`, by one a table, so that readers open few files.
 
-        The one counts as new: only a writer that has the last word on all its keys may merge.
+        They count as new: only a writer that has the last word on all its keys may merge.
         """
-        for table in TABLES.values():
-            if self._new and self._next[table.name] <= beyond:
-                continue
-            parts, damaged = read_parts(self._sweep, table, self._name)
-            if len(parts) > beyond and not damaged:
-                paths = [path for path, _ in parts]
-                self._write(table, latest(table, parts))
-                for path in paths:
-                    self._sweep.filesystem.delete_file(path)
+        if self._new and (self._next or 0) <= beyond:
+            return
+        found = {table: read_parts(self._sweep, table, self._name) for table in TABLES.values()}
+        parts = {one.path: one.written_at for written, _ in found.values() for one in written}
+        if len(parts) <= beyond or any(damaged for _, damaged in found.values()):
+            return
+        for table, (written, _) in found.items():
+            if written:
+                self._write({table.name: joined(table, latest(table, written))})
+        for path in sorted(parts, key=parts.__getitem__):
+            self._sweep.filesystem.delete_file(path)
 
-    def _write(self, table: Table, groups: Iterable[pa.Table], compression: str = "zstd") -> None:
-        folder = self._sweep.child(TABLES_FOLDER, table.name)
-        if not self._next.get(table.name):
-            folder.make()
-        if table.name not in self._next:
-            files = part_files(self._sweep, table, self._name)
-            self._next[table.name] = 1 + max((_number(file.path) for file in files), default=-1)
-        number = self._next[table.name]
-        write_rows(folder.child(f"{self._name}-{number:06d}.parquet"), table, groups, compression)
-        self._next[table.name] = number + 1
+    def _write(self, rows: Mapping[str, pa.Array]) -> None:
+        if self._next is None:
+            numbers = [_number(file.path) for file in self._files()]
+            self._next = 1 + max(numbers, default=-1)
+        if self._next == 0:
+            self._folder.make()
+        name = f"{self._name}-{self._next:06d}.{'.'.join(rows)}.arrows"
+        write_part(self._folder.child(name), rows)
+        self._next += 1
+
+    def _files(self) -> list[fs.FileInfo]:
+        return self._folder.matching(re.compile(rf"{re.escape(self._name)}-\d{{6}}\..+"))
 
 
 def _number(path: str) -> int:
-    return int(Path(path).stem.rpartition("-")[2])
+    name = Path(path).name.partition(".")[0]
+    return int(name.rpartition("-")[2])
 
 
 def run_rows(paths: SweepPaths, table: Table, run_id: str) -> list[dict[str, Any]]:
@@ -288,20 +288,27 @@ def compact(paths: SweepPaths) -> list[Damaged]:
     Returns:
         What is damaged; each is warned of, too.
     """
-    return [part for table in TABLES.values() for part in _compact(paths.store, table)]
-
-
-def _compact(sweep: Folder, table: Table) -> list[Damaged]:
-    whole = _compacted(sweep, table)
-    parts, damaged = read_parts(sweep, table)
-    for part in damaged:
-        warnings.warn(f"left damaged {part.path}: {part.reason}", StoreWarning, 4)
-    compacted = [path for path, _ in parts if path != whole.path]
-    if compacted and whole.path not in {part.path for part in damaged}:
-        write_rows(whole, table, latest(table, parts))
-        for path in compacted:  # the oldest first: what is left after a crash is the newest
+    sweep = paths.store
+    found: dict[str, Damaged] = {}
+    written_at: dict[str, int] = {}
+    compacted: dict[str, set[str]] = {}
+    for table in TABLES.values():
+        parts, damaged = read_parts(sweep, table)
+        found |= {part.path: part for part in damaged}
+        whole = _compacted(sweep, table)
+        new = {part.path: part.written_at for part in parts if part.path != whole.path}
+        if new and whole.path not in found:
+            write_rows(whole, table, latest(table, parts))
+            written_at |= new
+            for path in new:
+                compacted.setdefault(path, set()).add(table.name)
+    for part in found.values():
+        warnings.warn(f"left damaged {part.path}: {part.reason}", StoreWarning, 3)
+    # The oldest first: what is left after a crash is the newest.
+    for path in sorted(compacted, key=written_at.__getitem__):
+        if compacted[path] == set(tables_of(path)):
             sweep.filesystem.delete_file(path)
-    return damaged
+    return list(found.values())
 
 
 def _compacted(sweep: Folder, table: Table) -> Folder:

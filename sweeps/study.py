@@ -47,8 +47,8 @@ class OpenTrial:
     number: int
     params: Params
     config_id: str
-    asked_at: float
-    """Seconds since 1970."""
+    given_at: float
+    """When it was drawn, or last given to a worker, in seconds since 1970."""
     study_trial: optuna.Trial | None = field(repr=False)
     """None where the study knows the end already and only the store does not."""
     search_seconds: float = 0.0
@@ -83,6 +83,7 @@ class SweepStudy:
         self._memory = memory
         self._ledger = ledger
         self._changed: set[int] = set()
+        self._drawn: set[int] = set()
         self._queue = iter(_not_queued(spec, memory))
 
     @property
@@ -102,6 +103,7 @@ class SweepStudy:
                 self._memory.enqueue_trial(point)
         trial = self._memory.ask()
         self._changed.add(trial.number)
+        self._drawn.add(trial.number)
         return trial
 
     def report(self, trial: optuna.Trial, value: float, step: int) -> None:
@@ -146,6 +148,10 @@ class SweepStudy:
         """List the trials whose end the study knows."""
         return [trial for trial in self.trials if trial.state.is_finished()]
 
+    def unsaved(self, number: int) -> bool:
+        """Whether a trial was drawn and is not on record."""
+        return number in self._drawn
+
     def save(self) -> None:
         """Put what changed on record.
 
@@ -159,6 +165,11 @@ class SweepStudy:
         frozen = [storage.get_trial(trials[number]._trial_id) for number in self._changed]
         self._ledger.write(frozen, storage.get_study_system_attrs(study_id))
         self._changed.clear()
+        self._drawn.clear()
+
+    def close(self) -> None:
+        """Let go of the database; call it when nothing will change any more."""
+        self._ledger.close()
 
 
 def check_free(spec: SweepSpec, paths: SweepPaths) -> None:

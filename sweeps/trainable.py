@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from sweeps.spec import SweepSpec
 from sweeps.spec_file import parse_spec
 from sweeps.store import SweepPaths
 from trainers.config import Execution
@@ -34,15 +35,22 @@ class WorkerSettings:
 class _Driver:
     """The driver, as a worker talks to it."""
 
-    def __init__(self, mailbox: str, judges: bool) -> None:
+    def __init__(self, mailbox: str, spec: SweepSpec) -> None:
         self._mailbox: Any = ray.get_actor(mailbox)
         self._worker = tune.get_context().get_trial_id()
-        self._judges = judges
+        self._judges = spec.early_stopping.rule != "none"
+        self._epochs = spec.recipe.epochs
+        self.queue_seconds = 0.0
+        """How long the last trial was waited for, beside the search for it."""
 
     def next_trial(self, outcome: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
         """Say how the last trial ended, if there was one, and wait for the next; None: no more."""
         kind = "join" if outcome is None else "end"
-        return self._ask(kind, outcome or {})
+        begun = time.perf_counter()
+        trial = self._ask(kind, outcome or {})
+        if trial is not None:
+            self.queue_seconds = time.perf_counter() - begun - trial["search_seconds"]
+        return trial
 
     def epoch(self, index: int, record: EpochRecord) -> None:
         """Report an epoch of one of a trial's runs.
@@ -52,8 +60,10 @@ class _Driver:
         """
         error = record.val_error_percent
         content = {"run": index, "epoch": record.epoch, "val_error_percent": error}
-        if not self._judges:
-            if ray.get(self._mailbox.tell.remote(self._worker, "epoch", content)):
+        if record.epoch == self._epochs or not self._judges:
+            stopping = self._mailbox.tell.remote(self._worker, "epoch", content)
+            # The last epoch ends the run by itself.
+            if record.epoch < self._epochs and ray.get(stopping):
                 raise RunStopped("interrupted")
             return
         answer = self._ask("epoch", content)
@@ -72,7 +82,7 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     from sweeps.trial import train_trial  # torch: once a process, and counted as start time
 
     spec = parse_spec(settings.spec)
-    driver = _Driver(settings.mailbox, spec.early_stopping.rule != "none")
+    driver = _Driver(settings.mailbox, spec)
     paths = SweepPaths(Path(settings.root), spec.name)
     execution = Execution(
         device=settings.device,
@@ -85,7 +95,7 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     start_seconds = time.time() - begun
     trial = driver.next_trial()
     while trial is not None:
-        received_at = time.time()
+        received_at, queue_seconds = time.time(), driver.queue_seconds
         outcome = train_trial(
             spec,
             paths,
@@ -100,7 +110,7 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
                 **dataclasses.asdict(outcome),
                 # The worker's own start is part of its first trial, and of no other.
                 "started_at": received_at - start_seconds,
-                "queue_seconds": received_at - trial["asked_at"],
+                "queue_seconds": queue_seconds,
                 "start_seconds": start_seconds,
             }
         )

@@ -78,8 +78,9 @@ def train_trial(
     ends: list[_RunEnd] = []
     for index, seed in enumerate(spec.seeds):
         config = configure(spec, params, seed, execution)
+        begun = time.perf_counter()
         recorder = RunRecorder(paths, number, config, fresh)
-        ends.append(_run(config, recorder, spec.objective.metric, index, on_epoch))
+        ends.append(_run(config, recorder, spec.objective.metric, index, on_epoch, begun))
         if not _goes_on(spec, ends[-1].status):
             break
     completed = [end for end in ends if end.status == "completed"]
@@ -130,9 +131,14 @@ def objective_value(
 
 
 def _run(
-    config: RunConfig, recorder: RunRecorder, objective: str, index: int, on_epoch: OnEpoch
+    config: RunConfig,
+    recorder: RunRecorder,
+    objective: str,
+    index: int,
+    on_epoch: OnEpoch,
+    started: float,
 ) -> _RunEnd:
-    reporting = 0.0
+    reporting = time.perf_counter() - started
 
     def report(record: Record) -> None:
         nonlocal reporting
@@ -146,7 +152,6 @@ def _run(
 
     if recorder.ended is not None:
         return _recorded(recorder.ended, objective)
-    started = time.perf_counter()
     run: RunRecord | None = None
     try:
         run = train(config, report=report, resume=True)

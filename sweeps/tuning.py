@@ -81,15 +81,20 @@ class WorkerPool:
         self.ended = threading.Event()
         self.failure: BaseException | None = None
 
-    def exchange(self, answers: Mapping[int, Any], seconds: float) -> list[Letter]:
-        """Give answers, by the letters' numbers, and wait for letters, at most so long.
+    def answer(self, answers: Mapping[int, Any]) -> None:
+        """Answer letters, by their numbers."""
+        if answers:
+            self._mailbox.answer.remote(answers)
+
+    def letters(self, seconds: float) -> list[Letter]:
+        """Wait for letters, at most so long.
 
         Raises:
             ClusterError: workers do not start, or Ray Tune failed.
         """
         letters: list[Letter]
         try:
-            letters = ray.get(self._mailbox.exchange.remote(answers, seconds))
+            letters = ray.get(self._mailbox.letters.remote(seconds))
         except RayError as error:
             raise ClusterError(
                 f"the Ray cluster is gone: {_first_line(error)}. The results are safe; go on with"

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,7 +169,7 @@ class RunConfig:
     seed: int = 0
     execution: Execution = Execution()
 
-    @property
+    @cached_property
     def config_id(self) -> str:
         """Sixteen hex digits that identify the configuration without its seed."""
         text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))

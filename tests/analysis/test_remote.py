@@ -44,7 +44,7 @@ def test_a_store_at_an_s3_address_is_the_same_store(sweep, tmp_path: Path, monke
         write_as_the_engine_does(there, sweep)
         monkeypatch.delenv("SWEEPS_TABLES")
         assert not there.tables.exists()
-        methods = [method for method, path in server.requests if path.endswith(".parquet")]
+        methods = [method for method, path in server.requests if path.endswith(".arrows")]
         assert methods.count("PUT") == 1 + 2 * (4 + 2), "each part is one request"
         assert "POST" not in methods
         local = analysis.load(tmp_path / "a")
@@ -57,7 +57,7 @@ def test_a_store_at_an_s3_address_is_the_same_store(sweep, tmp_path: Path, monke
             assert store.run_row(there, sweep.rows["runs"][0]["run_id"])["status"] == "completed"
             store.compact(there)
         parts = {path.removeprefix("bucket/results/far/tables/") for path in server.objects}
-        assert {part for part in parts if part.endswith(".parquet")} == {
+        assert {part for part in parts if not part.endswith("/")} == {
             "sweeps.parquet",
             "runs.parquet",
             "epochs.parquet",

@@ -5,11 +5,13 @@ import sys
 import threading
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from synthetic_store import SyntheticSweep, configuration
+from synthetic_store import SyntheticSweep, configuration, write_part
 
 import analysis
+from analysis.parts import checksum
 from analysis.schema import EPOCHS, EVENTS, RUNS, SWEEPS
 
 store = pytest.importorskip("sweeps.store", reason="the writer needs the extra `sweep`")
@@ -155,21 +157,58 @@ def test_a_damaged_compacted_table_is_never_written_over(tmp_path):
         assert analysis.load(tmp_path).runs["run_id"].tolist() == [second["run_id"]]
 
 
-def test_parts_that_an_older_version_wrote_are_compacted_with_new_ones(tmp_path):
+@pytest.mark.parametrize("layout", ["one table a part", "several"])
+def test_parts_that_an_older_version_wrote_are_compacted_with_new_ones(tmp_path, layout):
     """A column that came later is null in the rows from before it."""
-    sweep = rows(2, 3)
+    first, second = rows(2, 3).rows["runs"]
     paths = store.SweepPaths(tmp_path, "demo")
     paths.create()
-    store.PartWriter(paths, "a").write(RUNS, sweep.rows["runs"][:1])
-    store.PartWriter(paths, "b").write(RUNS, sweep.rows["runs"][1:])
-    older = next((paths.tables / "runs").glob("a-*"))
-    pq.write_table(pq.read_table(older).drop_columns(["tf32", "device"]), older)
-    store.compact(paths)
-    runs = analysis.load(tmp_path).runs.set_index("run_id")
-    ids = [row["run_id"] for row in sweep.rows["runs"]]
-    assert runs.loc[ids, "device"].isna().tolist() == [True, False]
-    assert runs.loc[ids, "tf32"].isna().tolist() == [True, False]
-    assert runs["seed"].tolist() == [0, 1]
+    lacking = {name: value for name, value in first.items() if name not in ("tf32", "device")}
+    if layout == "several":
+        store.PartWriter(paths, "a").write(RUNS, [lacking])
+        (older,) = (paths.tables / "parts").iterdir()
+        without_columns(older, ["tf32", "device"])
+    else:
+        older = write_part(tmp_path, "demo", "runs", [lacking], writer="a")
+        pq.write_table(pq.read_table(older).drop_columns(["tf32", "device"]), older)
+    store.PartWriter(paths, "b").write(RUNS, [second])
+    for _ in range(2):
+        runs = analysis.load(tmp_path).runs.set_index("run_id")
+        ids = [first["run_id"], second["run_id"]]
+        assert runs.loc[ids, "device"].isna().tolist() == [True, False]
+        assert runs.loc[ids, "tf32"].isna().tolist() == [True, False]
+        assert runs["seed"].tolist() == [0, 1]
+        store.compact(paths)
+    assert not older.exists()
+
+
+def without_columns(part, names):
+    whole = pa.ipc.open_stream(part.read_bytes()).read_all()
+    rows = pa.Table.from_struct_array(whole["runs"].chunk(0).flatten()).drop_columns(names)
+    (structs,) = rows.to_struct_array().chunks
+    older = pa.table({"runs": pa.ListArray.from_arrays([0, len(structs)], structs)})
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, older.schema.with_metadata(whole.schema.metadata)) as writer:
+        writer.write_table(older)
+    part.write_bytes(stream.getvalue().to_pybytes() + checksum(stream.getvalue()))
+
+
+def test_a_sweep_whose_parts_are_of_both_layouts_is_one_sweep(tmp_path):
+    """As one begun by an older version is, and resumed."""
+    sweep = rows(1, 4)
+    (run,), epochs = sweep.rows["runs"], sweep.rows["epochs"]
+    write_part(tmp_path, "demo", "epochs", epochs[:3], 0, writer="r")
+    write_part(tmp_path, "demo", "runs", [run | {"status": "running"}], 0, writer="r")
+    paths = store.SweepPaths(tmp_path, "demo")
+    writer = store.PartWriter(paths, "r")
+    assert [row["epoch"] for row in writer.read(EPOCHS)] == [1, 2, 3]
+    writer.write_all([(EPOCHS, epochs[3:]), (RUNS, [run])])
+    for step in (lambda: None, writer.merge, lambda: store.compact(paths)):
+        step()
+        results = analysis.load(tmp_path)
+        assert results.epochs["epoch"].tolist() == [1, 2, 3, 4]
+        assert results.runs["status"].tolist() == ["completed"]
+    assert not [part for part in paths.tables.rglob("*/*") if part.is_file()]
 
 
 def test_an_extension_of_a_sweep_is_read_as_its_event(tmp_path):

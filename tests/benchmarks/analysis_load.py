@@ -83,7 +83,7 @@ def reading_with_ray(folder: Path, runs: int) -> Callable[[], int]:
 def compaction(root: Path) -> Callable[[], int]:
     from sweeps.store import SweepPaths, compact
 
-    parts = len(list((root / SWEEP / "tables").glob("*/*.parquet")))
+    parts = len(list((root / SWEEP / "tables").glob("parts/*")))
 
     def run() -> int:
         compact(SweepPaths(root, SWEEP))

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.folders import open_folder
-from analysis.schema import EPOCHS, RUNS, SWEEPS, TABLES_FOLDER, Table
-from sweeps.part_files import write_rows
+from analysis.schema import EPOCHS, PARTS_FOLDER, RUNS, SWEEPS, TABLES_FOLDER, Table
+from sweeps.part_files import joined, write_part
 
 SWEEP = "large"
 METRICS = [field.name for field in EPOCHS.schema if pa.types.is_floating(field.type)]
@@ -111,6 +111,7 @@ def _filled(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
 
 
 def _write(root: Path, table: Table, writer: str, rows: pa.Table) -> None:
-    folder = root / SWEEP / TABLES_FOLDER / table.name
+    folder = root / SWEEP / TABLES_FOLDER / PARTS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    write_rows(open_folder(folder / f"{writer}-000000.parquet"), table, [rows])
+    file = open_folder(folder / f"{writer}-000000.{table.name}.arrows")
+    write_part(file, {table.name: joined(table, [rows])})

@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from rich.console import Console  # noqa: E402
 
 import analysis  # noqa: E402
 from sweeps.driver import prepare, run_sweep  # noqa: E402
+from sweeps.progress import SweepView  # noqa: E402
 from sweeps.provenance import versions  # noqa: E402
 from sweeps.spec_file import parse_spec  # noqa: E402
 
@@ -63,9 +65,10 @@ def engine(trials: int, algorithm: str, root: Path) -> dict[str, object]:
             "concurrency": SLOTS,
         }
     )
-    memory: list[float] = []
+    memory: list[tuple[int, float]] = []
     over = threading.Event()
-    watch = threading.Thread(target=_watch_memory, args=(memory, over), daemon=True)
+    view = root / spec.name / "progress.json"
+    watch = threading.Thread(target=_watch_memory, args=(view, memory, over), daemon=True)
     watch.start()
     started = time.perf_counter()
     with Path(os.devnull).open("w") as nowhere:
@@ -85,11 +88,7 @@ def engine(trials: int, algorithm: str, root: Path) -> dict[str, object]:
         "columns_median_milliseconds": {
             name: 1e3 * float(table[f"{name}_seconds"][WARM_UP:].median()) for name in COLUMNS
         },
-        "driver_megabytes": {
-            "after 10 %": memory[len(memory) // 10],
-            "half-way": memory[len(memory) // 2],
-            "at the end": memory[-1],
-        },
+        "driver_megabytes": _by_trials(memory, trials),
     }
 
 
@@ -154,10 +153,24 @@ def ray_tune(trials: int, reuse: bool, folder: Path) -> dict[str, object]:
     return {"trials": trials, "reuse_actors": reuse, "milliseconds_a_trial_and_slot": each}
 
 
-def _watch_memory(memory: list[float], over: threading.Event) -> None:
+def _watch_memory(view: Path, memory: list[tuple[int, float]], over: threading.Event) -> None:
+    """Note this process's memory, in MB, and how many trials had ended then."""
+    ended = 0
     while not over.wait(0.2):
+        with suppress(OSError):
+            ended = SweepView.from_json(view.read_text()).done
         pages = int(Path("/proc/self/statm").read_text().split()[1])
-        memory.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+        memory.append((ended, pages * os.sysconf("SC_PAGE_SIZE") / 1e6))
+
+
+def _by_trials(memory: list[tuple[int, float]], trials: int) -> dict[str, float]:
+    """Return the memory when a tenth, half and nine tenths had ended, and after compacting."""
+    marks = {"after 10 %": 0.1, "half-way": 0.5, "after 90 %": 0.9}
+    found = {
+        name: next(size for ended, size in memory if ended >= share * trials)
+        for name, share in marks.items()
+    }
+    return {**found, "with the tables compacted": memory[-1][1]}
 
 
 def _quantiles(values: list[float]) -> dict[str, float]:

@@ -2,28 +2,46 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.trial import FrozenTrial, TrialState
 
 from sweeps import dispatch
 from sweeps.dispatch import Dispatcher, search
 from sweeps.early_stopping import Judge
 from sweeps.mailbox import Letter
-from sweeps.searcher import StudySearcher
+from sweeps.searcher import OnChange, StudySearcher
+from sweeps.spec import SweepSpec
 from sweeps.spec_file import parse_spec
 from sweeps.store import SweepPaths
-from sweeps.study import OpenTrial, Work, create_study
+from sweeps.study import OpenTrial, SweepStudy, Work, create_study, reopen_study
 
 DONE = {"status": "completed", "objective": 1.0}
 
 
-@pytest.fixture
-def searcher(tmp_path: Path) -> StudySearcher:
-    space = {"learning_rate": {"log": [1e-4, 1e-2]}}
-    raw = {"name": "x", "space": space, "search": {"algorithm": "random", "trials": 3}}
-    spec, paths = parse_spec(raw), SweepPaths(tmp_path, "x")
+@pytest.fixture(params=["random", "tpe"])
+def searcher(tmp_path: Path, request: pytest.FixtureRequest) -> StudySearcher:
+    """One that draws ahead, and one that cannot."""
+    spec, paths = spec_of(request.param), SweepPaths(tmp_path, "x")
     paths.create()
-    judge = Judge(spec.early_stopping, 5, spec.recipe.epochs)
-    return StudySearcher(spec, create_study(spec, paths), judge, lambda *_: None, Work(3))
+    return searcher_of(spec, create_study(spec, paths))
+
+
+def spec_of(algorithm: str) -> SweepSpec:
+    space = {"learning_rate": {"log": [1e-4, 1e-2]}}
+    search = {"algorithm": algorithm, "trials": 3}
+    return parse_spec({"name": "x", "space": space, "search": search})
+
+
+def searcher_of(
+    spec: SweepSpec, study: SweepStudy, on_change: OnChange = lambda *_: None
+) -> StudySearcher:
+    return StudySearcher(spec, study, Judge(spec.early_stopping, 5, 100), on_change, Work(3))
+
+
+def on_disk(folder: Path) -> list[FrozenTrial]:
+    url = f"sqlite:///{folder / 'x' / 'study.db'}"
+    return optuna.load_study(study_name="x", storage=url).trials
 
 
 class Workers:
@@ -38,7 +56,7 @@ class Workers:
         self.released: list[str] = []
         self.stopped = False
 
-    def exchange(self, answers: Mapping[int, Any], seconds: float) -> list[Letter]:
+    def answer(self, answers: Mapping[int, Any]) -> None:
         for number, order in answers.items():
             worker = self._owner[number]
             if order is None:
@@ -51,6 +69,8 @@ class Workers:
                 self.trained.append((worker, order["number"]))
                 status = {"status": "interrupted"} if self.stopped else DONE
                 self._put(worker, "end", status)
+
+    def letters(self, seconds: float) -> list[Letter]:
         letters, self._letters = self._letters, []
         return letters
 
@@ -76,18 +96,79 @@ def test_every_trial_is_trained_once_and_every_worker_let_go(searcher: StudySear
     assert sorted(workers.released) == ["a", "b"]
 
 
-def test_a_trial_is_on_record_before_its_worker_hears_of_it(searcher: StudySearcher) -> None:
-    events: list[str] = []
+def test_a_trial_is_on_record_before_its_worker_hears_of_it(
+    searcher: StudySearcher, tmp_path: Path
+) -> None:
+    numbers: list[int] = []
 
     class Watched(Workers):
-        def exchange(self, answers: Mapping[int, Any], seconds: float) -> list[Letter]:
-            events.extend("handed out" for order in answers.values() if order is not None)
-            return super().exchange(answers, seconds)
+        def answer(self, answers: Mapping[int, Any]) -> None:
+            known = {trial.number: trial for trial in on_disk(tmp_path)}
+            for order in answers.values():
+                if order is not None:
+                    numbers.append(order["number"])
+                    assert known[order["number"]].state is TrialState.RUNNING
+                    assert known[order["number"]].params == order["params"]
+            super().answer(answers)
 
-    search(searcher, Watched(["a"]), lambda: events.append("recorded"), lambda: "")
-    assert [events[index - 1] for index, event in enumerate(events) if event == "handed out"] == (
-        ["recorded"] * 3
-    )
+    search(searcher, Watched(["a", "b"]), searcher._study.save, lambda: "")
+    assert numbers == [0, 1, 2]
+    assert [trial.state for trial in on_disk(tmp_path)] == [TrialState.COMPLETE] * 3
+
+
+@pytest.mark.parametrize(("algorithm", "ahead"), [("random", 2), ("tpe", 1)])
+def test_only_a_search_that_needs_no_results_draws_ahead(
+    algorithm: str, ahead: int, tmp_path: Path
+) -> None:
+    spec, paths = spec_of(algorithm), SweepPaths(tmp_path, "x")
+    paths.create()
+    study = create_study(spec, paths)
+    one = searcher_of(spec, study)
+    assert one.next("a") is not None
+    one.draw_ahead()
+    one.draw_ahead()
+    assert len(study.trials) == ahead
+    assert one.unrecorded
+    study.save()
+    one.epoch("a", 0, 1, 50.0)
+    one.end("a", DONE)
+    assert one.next("a") is not None
+    assert one.unrecorded == (algorithm == "tpe")
+
+
+def test_what_was_drawn_ahead_and_never_begun_comes_first_in_a_resumed_sweep(
+    tmp_path: Path,
+) -> None:
+    spec, paths = spec_of("random"), SweepPaths(tmp_path, "x")
+    paths.create()
+    study, heard = create_study(spec, paths), []
+    one = searcher_of(spec, study, lambda trial, status: heard.append((trial.number, status)))
+    first = one.next("a")
+    one.draw_ahead()
+    drawn = study.trials[1].params
+    one.close_open("interrupted")
+    study.save()
+    assert first is not None
+    assert heard == [(0, "running"), (0, "interrupted")]
+    assert [trial.state for trial in on_disk(tmp_path)] == [TrialState.WAITING] * 2
+    again = searcher_of(spec, reopen_study(spec, paths, trials_known=1))
+    resumed = [again.next(worker) for worker in "abc"]
+    assert [trial.params for trial in resumed if trial][:2] == [first.params, drawn]
+    assert [trial.number for trial in resumed if trial] == [0, 1, 2]
+
+
+def test_only_a_letter_of_a_worker_that_is_there_and_waits_is_answered(
+    searcher: StudySearcher,
+) -> None:
+    dispatcher = Dispatcher(searcher)
+    order = dispatcher.answers([Letter(0, "a", "join")])[0]
+    dispatcher.lose("a", "killed")
+    epoch = {"run": 0, "epoch": 1, "val_error_percent": 50.0}
+    assert dispatcher.answers([Letter(1, "a", "epoch", epoch), Letter(2, "a", "end", DONE)]) == {}
+    assert dispatcher.answers([Letter(3, "b", "join")])[3]["number"] == order["number"]
+    for number, waits in ((4, False), (5, True)):
+        letter = Letter(number, "b", "epoch", {**epoch, "epoch": number}, waits)
+        assert list(dispatcher.answers([letter])) == [number] * waits
 
 
 def test_a_lost_worker_s_trial_is_trained_by_another(searcher: StudySearcher) -> None:
@@ -130,9 +211,8 @@ def test_a_worker_that_never_answers_is_not_waited_for_for_ever(
     searcher._on_change = note
 
     class Silent(Workers):
-        def exchange(self, answers: Mapping[int, Any], seconds: float) -> list[Letter]:
-            letters, self._letters = self._letters, []
-            return letters
+        def answer(self, answers: Mapping[int, Any]) -> None:
+            pass
 
     asked = iter(["", ""])
     search(searcher, Silent(["a"]), lambda: None, lambda: next(asked, "enough"))

@@ -1,6 +1,8 @@
 """What is written at once is what Optuna writes bit by bit."""
 
 import math
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -70,6 +72,24 @@ def test_plain_optuna_reads_what_the_search_holds(algorithm: str, tmp_path: Path
         assert same(held, stored)
         assert stored.datetime_start == held.datetime_start
         assert stored.datetime_complete == held.datetime_complete
+
+
+def test_the_file_is_read_while_it_is_written_and_whole_by_itself_afterwards(
+    tmp_path: Path,
+) -> None:
+    spec, paths = spec_of("random"), SweepPaths(tmp_path, "kept")
+    paths.create()
+    kept = study.create_study(spec, paths)
+    with closing(sqlite3.connect(paths.study)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM trials").fetchall()
+        work(kept, spec, 2)
+        assert len(read(paths)) == 2
+    kept.close()
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(paths.study.read_bytes())
+    found = optuna.load_study(study_name="kept", storage=f"sqlite:///{copy}").trials
+    assert [one.number for one in found] == [0, 1]
 
 
 def test_optuna_itself_would_have_written_the_same_rows(tmp_path: Path) -> None:

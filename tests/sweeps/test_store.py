@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import analysis
-from analysis.errors import StoreError
-from analysis.schema import EPOCHS, RUNS, SWEEPS, TRIALS
+from analysis.errors import StoreError, StoreWarning
+from analysis.parts import tables_of
+from analysis.schema import EPOCHS, EVENTS, RUNS, SWEEPS, TRIALS
+from sweeps.part_files import FEW_ROWS
 from sweeps.store import PartWriter, SweepPaths, compact, driver_alive, driver_lock
 
 
@@ -30,6 +33,10 @@ def errors(paths: SweepPaths) -> dict[tuple[str, int], float]:
     return dict(zip(keys, frame["val_error_percent"], strict=True))
 
 
+def parts(paths: SweepPaths, writer: str = "r") -> list[Path]:
+    return sorted((paths.tables / "parts").glob(f"{writer}*"))
+
+
 def test_rows_are_there_when_write_returns(tmp_path: Path) -> None:
     paths = sweep_at(tmp_path)
     PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 1, 5.0)])
@@ -41,7 +48,7 @@ def test_the_last_row_of_a_key_wins_also_over_a_restarted_writer(tmp_path: Path)
     PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 1, 5.0), epoch("r1", 2, 4.0)])
     PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 2, 3.0)])
     assert errors(paths) == {("r1", 1): 5.0, ("r1", 2): 3.0}
-    assert len(list((paths.tables / "epochs").iterdir())) == 2
+    assert len(parts(paths)) == 2
 
 
 def test_a_new_writer_writes_as_any_other(tmp_path: Path) -> None:
@@ -51,11 +58,49 @@ def test_a_new_writer_writes_as_any_other(tmp_path: Path) -> None:
     for number in range(2, 5):
         writer.write(EPOCHS, [epoch("r1", number, 4.0)])
     writer.merge(beyond=4)
-    assert len(list((paths.tables / "epochs").iterdir())) == 4
+    assert len(parts(paths)) == 4
     writer.merge(beyond=3)
-    assert len(list((paths.tables / "epochs").iterdir())) == 1
-    assert len(list((paths.tables / "runs").iterdir())) == 1
+    assert [tables_of(str(part)) for part in parts(paths)] == [["runs"], ["epochs"]]
     assert errors(paths) == {("r1", 1): 5.0} | {("r1", number): 4.0 for number in (2, 3, 4)}
+
+
+@pytest.mark.parametrize("epochs", [3, 2 * FEW_ROWS])
+def test_what_is_written_at_once_is_one_file_of_which_all_tables_are_read(
+    epochs: int, tmp_path: Path
+) -> None:
+    paths = sweep_at(tmp_path)
+    PartWriter(paths, "r1").write_all(
+        [
+            (EPOCHS, [epoch("r1", number, 5.0) for number in range(1, epochs + 1)]),
+            (EVENTS, []),
+            (RUNS, [{"sweep": "a", "run_id": "r1", "status": "completed", "seed": 7}]),
+        ]
+    )
+    assert [part.name for part in parts(paths)] == ["r1-000000.epochs.runs.arrows"]
+    results = analysis.load(paths.folder)
+    assert list(results.epochs["val_error_percent"]) == [5.0] * epochs
+    assert results.runs[["run_id", "status", "seed"]].values.tolist() == [["r1", "completed", 7]]
+    assert len(results.events) == 0
+
+
+def test_a_part_is_deleted_only_once_all_its_tables_are_compacted(tmp_path: Path) -> None:
+    paths = sweep_at(tmp_path)
+    PartWriter(paths, "r1").write(RUNS, [{"sweep": "a", "run_id": "r1"}])
+    compact(paths)
+    whole = paths.tables / "runs.parquet"
+    whole.write_bytes(whole.read_bytes()[:-9])
+    rows = [(EPOCHS, [epoch("r2", 1, 5.0)]), (RUNS, [{"sweep": "a", "run_id": "r2"}])]
+    PartWriter(paths, "r2").write_all(rows)
+    with pytest.warns(StoreWarning, match=r"left damaged .*runs\.parquet"):
+        compact(paths)
+    assert len(parts(paths)) == 1
+    with pytest.warns(StoreWarning, match=r"skipped damaged .*runs\.parquet"):
+        assert errors(paths) == {("r2", 1): 5.0}
+    whole.unlink()
+    assert list(analysis.load(paths.folder).runs["run_id"]) == ["r2"]
+    compact(paths)
+    assert parts(paths) == []
+    assert errors(paths) == {("r2", 1): 5.0}
 
 
 def test_merging_and_compacting_change_no_row(tmp_path: Path) -> None:
@@ -67,10 +112,10 @@ def test_merging_and_compacting_change_no_row(tmp_path: Path) -> None:
         writer.write(EPOCHS, [epoch(run, 3, 1.0)])
     before = errors(paths)
     PartWriter(paths, "r1").merge()
-    assert len(list((paths.tables / "epochs").glob("r1-*"))) == 1
+    assert len(parts(paths, "r1")) == 1
     assert errors(paths) == before
     compact(paths)
-    assert list((paths.tables / "epochs").iterdir()) == []
+    assert parts(paths, "") == []
     assert errors(paths) == before
     PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 3, 2.0)])
     assert errors(paths) == {**before, ("r1", 3): 2.0}
@@ -130,12 +175,33 @@ def test_an_end_outlasts_interrupts_that_others_noted_before_and_after(tmp_path:
 def test_a_half_written_file_is_never_read(tmp_path: Path) -> None:
     paths = sweep_at(tmp_path)
     PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 1, 5.0)])
-    whole = next((paths.tables / "epochs").iterdir())
-    whole.with_name(".r1-000001.parquet.99").write_bytes(whole.read_bytes()[:100])
+    (whole,) = parts(paths)
+    whole.with_name(".r1-000001.epochs.arrows.99").write_bytes(whole.read_bytes()[:100])
     assert errors(paths) == {("r1", 1): 5.0}
     PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 2, 4.0)])
     compact(paths)
     assert errors(paths) == {("r1", 1): 5.0, ("r1", 2): 4.0}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.integers(1, 255), st.booleans())
+def test_a_damaged_part_is_named_and_nothing_else_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, place: int, change: int, cut: bool
+) -> None:
+    paths = sweep_at(tmp_path_factory.mktemp("damaged"))
+    PartWriter(paths, "r1").write(EPOCHS, [epoch("r1", 1, 5.0)])
+    PartWriter(paths, "r2").write(EPOCHS, [epoch("r2", 1, 4.0)])
+    damaged, _ = parts(paths)
+    content = bytearray(damaged.read_bytes())
+    content[place % len(content)] ^= change
+    damaged.write_bytes(content[: place % len(content)] if cut else content)
+    results = analysis.load(paths.folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StoreWarning)
+        found = results.epochs
+    assert 4.0 in set(found["val_error_percent"])
+    assert [part.path for part in results.damaged] == [str(damaged)]
+    assert len(found) == 1
 
 
 def test_files_carry_version_and_units(tmp_path: Path) -> None:
