@@ -62,7 +62,9 @@ def apl(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def gradients(
-    plain: Callable[..., Tensor], inputs: Sequence[Tensor | None], g: Tensor
+    plain: Callable[..., Tensor | tuple[Tensor, ...]],
+    inputs: Sequence[Tensor | None],
+    g: Tensor | tuple[Tensor, ...],
 ) -> tuple[Tensor | None, ...]:
     """Differentiable gradients of `plain(*inputs)`, for fast kernels in second-order use."""
     wanted = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
