@@ -11,8 +11,9 @@ SPEC ?= quickstart
 sweep: $(VENV)/installed
 	@$(BIN)/sweeps run $(SPEC)
 
+# Tests of a file share fixtures, so they stay in one process. In order: the last files are short.
 test: $(VENV)/installed
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed
 	@$(BIN)/ruff format --check .
@@ -31,5 +32,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	@echo "Installing into $(VENV): a few minutes, about 7 GB with CUDA."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[dev]"
+# Compiled as pip would, but on every core; some files are for other versions of Python.
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@

@@ -80,11 +80,9 @@ def sum_by_function(values: Tensor, functions: int) -> Tensor:
     return values.sum_to_size(shape).reshape(functions)
 
 
-def by_function(x: Tensor, functions: int) -> Tensor:
-    """Reorder x to (A, n): a row holds all that one function receives."""
+def extremes_by_function(x: Tensor, functions: int) -> tuple[Tensor, Tensor]:
+    """Least and largest (A,) of the elements that belong to each function, in x's dtype."""
     shape = broadcast_shape(functions, x.shape)
-    if functions == 1:
-        return x.reshape(1, -1)
-    if shape[0] == functions:
-        return x.transpose(0, 1).reshape(functions, -1)
-    return x.flatten(1).T
+    shared = x.ndim - len(shape)
+    dims = [i for i in range(x.ndim) if i < shared or shape[i - shared] == 1]
+    return x.amin(dims).reshape(functions), x.amax(dims).reshape(functions)

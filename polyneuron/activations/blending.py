@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from polyneuron.activations.activation import Activation
-from polyneuron.scope import Channels, spread
+from polyneuron.kernels.functions import BLENDING, Function
+from polyneuron.scope import Channels
 
 
 class AdaptiveBlending(Activation):
@@ -18,7 +18,6 @@ class AdaptiveBlending(Activation):
         super().__init__(channels)
         self.weights = nn.Parameter(torch.full((self.functions, 5), 0.2))
 
-    def _response(self, x: Tensor) -> Tensor:
-        tanh, elu, relu, identity, swish = (spread(row, x) for row in self.weights.unbind(1))
-        blend = tanh * torch.tanh(x) + elu * F.elu(x) + relu * torch.relu(x)
-        return blend + identity * x + swish * F.silu(x)
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """The blend with its weights."""
+        return BLENDING, (self.weights,)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
 from polyneuron.activations.cubic_spline import even_grid
-from polyneuron.kernels import evaluate_hermite
+from polyneuron.kernels.functions import HERMITE, Function
 from polyneuron.scope import Channels
 
 
@@ -48,8 +48,9 @@ class BSpline(Activation):
         wider = torch.cat([grid[:1] - h, grid, grid[-1:] + h])
         self.a = nn.Parameter(torch.relu(wider).expand(self.functions, -1).clone())
 
-    def _response(self, x: Tensor) -> Tensor:
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """The spline with its knots, and its heights and slopes at them."""
         left, middle, right = self.a[:, :-2], self.a[:, 1:-1], self.a[:, 2:]
         c_x = self.grid.expand(self.functions, -1)
         m = (right - left) / (2 * (c_x[:, 1:2] - c_x[:, :1]))
-        return evaluate_hermite(x, c_x, (left + 4 * middle + right) / 6, m)
+        return HERMITE, (c_x, (left + 4 * middle + right) / 6, m)

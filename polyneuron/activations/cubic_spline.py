@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels import evaluate_hermite
+from polyneuron.kernels.functions import HERMITE, Function
 from polyneuron.options import check_choice, check_integer, check_number
 from polyneuron.scope import Channels
 
@@ -50,12 +50,13 @@ class CubicSpline(Activation):
         self.register_buffer("grid", grid, persistent=False)
         self.c_y = nn.Parameter(STARTS[start](grid).expand(self.functions, -1).clone())
 
-    def _response(self, x: Tensor) -> Tensor:
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """The spline with its knots, heights and slopes."""
         c_x = self.grid.expand(self.functions, -1)
         secant = self.c_y.diff(dim=1) / c_x.diff(dim=1)
         inner = (secant[:, :-1] + secant[:, 1:]) / 2
         m = torch.cat([secant[:, :1], inner, secant[:, -1:]], dim=1)
-        return evaluate_hermite(x, c_x, self.c_y, m)
+        return HERMITE, (c_x, self.c_y, m)
 
 
 def even_grid(knots: int, half_range: float) -> Tensor:

@@ -4,10 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
+from polyneuron.kernels.functions import ENSEMBLE, Function
+from polyneuron.kernels.operators import apply, wide_dtype
 from polyneuron.options import check_number
-from polyneuron.scope import Channels, by_function, spread
+from polyneuron.scope import Channels, extremes_by_function
 
 MEMBERS = (torch.sigmoid, torch.tanh, torch.relu)
+"""As `polyneuron.kernels.reference.ensemble` has them."""
 
 START_RANGE = 3.0
 """Before any training the members are normalised over inputs within three standard deviations."""
@@ -47,24 +50,32 @@ class ActivationEnsemble(Activation):
     @torch.no_grad()
     def curve(self, grid: Tensor) -> Tensor:
         """Values (A, n) at the points of a grid (n,), normalised by the running means."""
-        return self._blend(grid[:, None].expand(-1, self.functions), self.low, self.high).T
+        function, weights = self._normalised(self.low, self.high)
+        return apply(function, grid[:, None].expand(-1, self.functions), weights).T
 
-    def _response(self, x: Tensor) -> Tensor:
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]] | None:
+        """The ensemble as evaluation has it; in training it depends on the input."""
+        return None if self.training else self._normalised(self.low, self.high)
+
+    def _widened_response(self, x: Tensor) -> Tensor:
+        function, weights = self._normalised(*self._range_of(x))
+        return apply(function, x, weights)
+
+    def _range_of(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Least and largest values (A, 3) of the members: the batch's, or the running means."""
         if not self.training or x.numel() == 0:
-            return self._blend(x, self.low, self.high)
-        rows = by_function(x, self.functions)
-        low, high = rows.amin(dim=1), rows.amax(dim=1)
+            return self.low, self.high
         # Every member is monotone: its extremes lie at the input's.
-        low = torch.stack([member(low) for member in MEMBERS], dim=1)
-        high = torch.stack([member(high) for member in MEMBERS], dim=1)
+        low, high = (
+            torch.stack([member(end.to(wide_dtype(x))) for member in MEMBERS], dim=1)
+            for end in extremes_by_function(x, self.functions)
+        )
         self.low.lerp_(low.detach().to(self.low.dtype), self.momentum)
         self.high.lerp_(high.detach().to(self.high.dtype), self.momentum)
-        return self._blend(x, low, high)
+        return low, high
 
-    def _blend(self, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    def _normalised(self, low: Tensor, high: Tensor) -> tuple[Function, tuple[Tensor, ...]]:
         alpha = torch.softmax(self.logits, dim=1)
         scale = alpha * self.eta / (high - low + 1e-5)
-        y = spread((alpha * self.delta - scale * low).sum(1), x)
-        for j, member in enumerate(MEMBERS):
-            y = y + spread(scale[:, j], x) * member(x)
-        return y
+        offset = (alpha * self.delta - scale * low).sum(1, keepdim=True)
+        return ENSEMBLE, (torch.cat([scale, offset], dim=1),)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.scope import Channels, spread
+from polyneuron.kernels.functions import PADE, Function
+from polyneuron.scope import Channels
 
 FIT_RANGE = 3.0
 LEAK = 0.01
@@ -18,7 +19,8 @@ class PadeUnit(Activation):
     """(a_0 + a_1 x + ... + a_5 x^5) / (1 + |b_1 x + ... + b_4 x^4|), the paper's safe form.
 
     The start is a least-squares fit to the leaky ReLU of slope 0.01 on [-3, 3], which is the
-    paper's default target. With the degrees 5 and 4 both tails end on lines of the same slope.
+    paper's default target. With the degrees 5 and 4 both tails end on lines of the same slope; in
+    float32 x^5 overflows at |x| = 5e7.
 
     Attributes:
         a: numerator, constant first, a parameter (A, 6).
@@ -33,15 +35,9 @@ class PadeUnit(Activation):
         self.a = nn.Parameter(a.expand(self.functions, -1).clone())
         self.b = nn.Parameter(b.expand(self.functions, -1).clone())
 
-    def _response(self, x: Tensor) -> Tensor:
-        return _horner(self.a, x) / (1 + torch.abs(x * _horner(self.b, x)))
-
-
-def _horner(coefficients: Tensor, x: Tensor) -> Tensor:
-    *lower, y = (spread(column, x) for column in coefficients.unbind(1))
-    for term in reversed(lower):
-        y = y * x + term
-    return y
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """The rational function with its coefficients."""
+        return PADE, (self.a, self.b)
 
 
 @functools.cache

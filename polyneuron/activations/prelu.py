@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
+from polyneuron.kernels.functions import PRELU, Function
 from polyneuron.options import check_number
-from polyneuron.scope import Channels, spread
+from polyneuron.scope import Channels
 
 
 class PReLU(Activation):
@@ -24,5 +25,6 @@ class PReLU(Activation):
         check_number("a", a)
         self.a = nn.Parameter(torch.full((self.functions,), float(a)))
 
-    def _response(self, x: Tensor) -> Tensor:
-        return torch.relu(x) - spread(self.a, x) * torch.relu(-x)
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """PReLU with its slope."""
+        return PRELU, (self.a,)

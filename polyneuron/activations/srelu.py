@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
+from polyneuron.kernels.functions import SRELU, Function
 from polyneuron.options import check_number
-from polyneuron.scope import Channels, spread
+from polyneuron.scope import Channels
 
 
 class SReLU(Activation):
@@ -49,7 +50,7 @@ class SReLU(Activation):
             check_number(name, start)
             setattr(self, name, nn.Parameter(torch.full((self.functions,), float(start))))
 
-    def _response(self, x: Tensor) -> Tensor:
-        below = torch.relu(spread(self.t_left, x) - x)
-        above = torch.relu(x - spread(self.t_right, x))
-        return x + (1 - spread(self.a_left, x)) * below + (spread(self.a_right, x) - 1) * above
+    def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
+        """SReLU with both of its outer lines."""
+        lines = (self.t_left, self.a_left, self.t_right, self.a_right)
+        return SRELU, (torch.stack(lines, dim=1),)

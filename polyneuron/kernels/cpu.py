@@ -180,7 +180,8 @@ def norm_backward(
 
 def like(values: Tensor, x: Tensor) -> Tensor:
     """`values` in x's dtype and memory layout."""
-    values = values.to(x.dtype)
+    if values.dtype is not x.dtype:
+        values = values.to(x.dtype)
     if values.stride() == x.stride():
         return values
     return torch.empty_like(x).copy_(values)

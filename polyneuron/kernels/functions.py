@@ -20,6 +20,10 @@ def _rows(s: int) -> Parameters:
     return row, 0.1 + row.square(), 0.2 - 0.1 * row
 
 
+def _row(s: int) -> Parameters:
+    return _rows(s)[1:2]
+
+
 def _two_rows(s: int) -> Parameters:
     return _rows(s)[:2]
 
@@ -28,7 +32,7 @@ def _rows_and_line(s: int) -> Parameters:
     return *_rows(s)[:2], torch.tensor([[0.5, -0.25]])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is one object, which is found faster by what it is
 class Function:
     """An activation function of x and parameters, each (A, ...) with one row a function."""
 
@@ -83,9 +87,25 @@ SWISH = Function("swish", reference.swish, "Swish", lambda _: (torch.ones(1),))
 """x sigmoid(beta x); beta (A,)."""
 APL = Function("apl", reference.apl, "Apl<{s}>", _two_rows)
 """max(0, x) + sum_i a_i max(0, b_i - x); a and b (A, s)."""
+PRELU = Function("prelu", reference.prelu, "Prelu", lambda _: (torch.full((1,), 0.25),))
+"""max(0, x) + a min(0, x); a (A,)."""
+SRELU = Function("srelu", reference.srelu, "Srelu", _row)
+"""Three straight pieces; t_left, a_left, t_right, a_right as the columns of one (A, 4)."""
+PADE = Function("pade", reference.pade, "Pade<{s}>", lambda s: (*_row(s), *_row(s - 2)))
+"""A polynomial by 1 + |another|; numerator a (A, s), denominator b (A, s - 2) from b_1 on."""
+BLENDING = Function("blending", reference.blending, "Blending", _row)
+"""A weighted sum of tanh, ELU, ReLU, identity and SiLU; weights (A, 5)."""
+ENSEMBLE = Function("ensemble", reference.ensemble, "Ensemble", _row)
+"""A weighted sum of sigmoid, tanh, ReLU and 1; weights (A, 4)."""
 RELU = Function("relu", torch.relu, "Relu", lambda _: ())
 
-_FIXED = {function.name: function for function in (HERMITE, NATURAL, SWISH, APL, RELU)}
+_FIXED = {
+    function.name: function
+    for function in (
+        *(HERMITE, NATURAL, SWISH, APL, RELU),
+        *(PRELU, SRELU, PADE, BLENDING, ENSEMBLE),
+    )
+}
 
 
 def named(name: str) -> Function:

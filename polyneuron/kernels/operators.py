@@ -45,7 +45,7 @@ def apply(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor
 
 def wide_dtype(x: Tensor) -> torch.dtype:
     """The dtype in which functions of x are computed."""
-    return torch.promote_types(x.dtype, torch.float32)
+    return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
 def is_transformed() -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from polyneuron.basis import basis
 from polyneuron.scope import spread
@@ -59,6 +60,42 @@ def apl(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     for a_i, b_i in zip(a.unbind(1), b.unbind(1), strict=True):
         y = y + spread(a_i, x) * torch.relu(spread(b_i, x) - x)
     return y
+
+
+def prelu(x: Tensor, a: Tensor) -> Tensor:
+    """max(0, x) + a min(0, x), a (A,)."""
+    return torch.relu(x) - spread(a, x) * torch.relu(-x)
+
+
+def srelu(x: Tensor, lines: Tensor) -> Tensor:
+    """X with slope a_l below t_l and a_r above t_r; lines t_l, a_l, t_r, a_r (A, 4)."""
+    t_left, a_left, t_right, a_right = (spread(column, x) for column in lines.unbind(1))
+    return x + (1 - a_left) * torch.relu(t_left - x) + (a_right - 1) * torch.relu(x - t_right)
+
+
+def pade(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """(a_0 + ... + a_{s-1} x^{s-1}) / (1 + |b_1 x + ... + b_{s-2} x^{s-2}|), a (A, s), b."""
+    return _horner(a, x) / (1 + torch.abs(x * _horner(b, x)))
+
+
+def _horner(coefficients: Tensor, x: Tensor) -> Tensor:
+    *lower, y = (spread(column, x) for column in coefficients.unbind(1))
+    for term in reversed(lower):
+        y = y * x + term
+    return y
+
+
+def blending(x: Tensor, w: Tensor) -> Tensor:
+    """w_0 tanh(x) + w_1 ELU(x) + w_2 max(0, x) + w_3 x + w_4 SiLU(x), w (A, 5)."""
+    tanh, elu, relu, identity, silu = (spread(column, x) for column in w.unbind(1))
+    curved = tanh * torch.tanh(x) + elu * F.elu(x) + silu * F.silu(x)
+    return curved + relu * torch.relu(x) + identity * x
+
+
+def ensemble(x: Tensor, w: Tensor) -> Tensor:
+    """w_0 sigmoid(x) + w_1 tanh(x) + w_2 max(0, x) + w_3, w (A, 4)."""
+    sigmoid, tanh, relu, one = (spread(column, x) for column in w.unbind(1))
+    return sigmoid * torch.sigmoid(x) + tanh * torch.tanh(x) + relu * torch.relu(x) + one
 
 
 def gradients(

@@ -49,6 +49,7 @@ THREADS = 2
 LARGE = (128, 16, 32, 32)
 TESTS = {
     "activation": ["tests/polyneuron/test_kernels.py"],
+    "baselines": ["tests/polyneuron/test_kernels.py"],
     "norm": ["tests/polyneuron/test_normalised.py"],
     "step": ["tests/trainers/test_fast_path.py", "tests/polyneuron/test_joint_solve.py"],
     "augmentation": ["tests/trainers/test_augment.py"],
@@ -133,6 +134,32 @@ def activation_rows(
         yield from compare("activation", operator, ours, rivals, timed=timed)
 
 
+def baseline_rows() -> Iterator[Row]:
+    """What PolyNeuron is compared with, against ReLU and against its own plain formula."""
+    x = torch.randn(LARGE).to(memory_format=torch.channels_last)
+    relu = both_ways(torch.relu, x), None
+    for name in BASELINES:
+        module = make_activation(name).eval()
+        function, parameters = module.kernel()
+        parameters = tuple(parameter.detach().requires_grad_() for parameter in parameters)
+        plain = both_ways(
+            lambda x, f=function, parameters=parameters: f.plain(x, *parameters), x, *parameters
+        )
+        ours = both_ways(module, x, *module.parameters())
+        rivals = {"torch ReLU": relu, "its plain formula": (plain, None)}
+        yield from compare("baselines", f"{name}, layer, channels-last", ours, rivals)
+    # In training it looks for the extremes of the batch first.
+    module = make_activation("ensemble")
+    ours = both_ways(module, x, *module.parameters())
+    yield from compare(
+        "baselines", "ensemble in training, layer, channels-last", ours, {"torch ReLU": relu}
+    )
+
+
+BASELINES = (
+    *("swish", "apl", "prelu", "srelu", "pade"),
+    *("abu", "ensemble", "cubic_spline"),
+)
 FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
@@ -306,6 +333,7 @@ def kept_for_backward(device: str = "cpu") -> int:
 
 GROUPS: dict[str, tuple[Callable[[], Iterator[Row]], ...]] = {
     "activation": (activation_rows, formula_rows),
+    "baselines": (baseline_rows,),
     "norm": (norm_rows,),
     "step": (step_rows,),
     "augmentation": (augmentation_rows,),

@@ -76,6 +76,14 @@ def test_a_sweep_runs_on_every_worker_and_its_results_are_on_the_head(cluster: C
     assert cluster.on_head("head", "-c", "15", "/results/quickstart/report/report.html") != ""
 
 
+def test_every_worker_compiles_its_kernels(cluster: Cluster) -> None:
+    code = "import polyneuron, torch; polyneuron.PolyNeuron()(torch.ones(2)).sum().backward()"
+    use = ["python", "-W", "error:activations run as plain formulas", "-c", code]
+    for index in range(1, WORKERS + 1):
+        used = cluster("exec", "-T", "--index", str(index), "worker", *use)
+        assert used.returncode == 0, used.stderr
+
+
 def test_the_token_is_for_the_nodes_user_alone(cluster: Cluster) -> None:
     assert cluster.on_head("stat", "-c", "%a %U", "/token/auth_token").split() == ["600", "sweeps"]
     assert cluster.on_head("id", "-un").strip() == "sweeps"

@@ -155,6 +155,12 @@ def test_the_image_installs_the_pinned_versions_before_any_source() -> None:
     assert copied == [["pyproject.toml", "constraints.txt"]]
 
 
+def test_the_image_has_a_compiler_for_the_kernels_and_no_package_lists() -> None:
+    (step,) = [line for line in instructions() if "apt-get install" in line]
+    assert "--no-install-recommends g++" in step
+    assert step.endswith("rm -rf /var/lib/apt/lists/*")
+
+
 def test_the_image_gets_every_package_and_little_else() -> None:
     wheel = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     packages = wheel["targets"]["wheel"]["packages"]

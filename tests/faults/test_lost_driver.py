@@ -21,7 +21,7 @@ from sweeps.part_files import write_rows
 
 GRID = """
 name: grid
-data: digits
+data: {name: digits, train_images: 600}
 recipe: {epochs: 3, flip: none}
 activation: polyneuron_r
 space: {s: {grid: [3, 5]}, learning_rate: {grid: [1e-3, 3e-3, 1e6]}}

@@ -43,7 +43,9 @@ def activations(verbose: bool) -> Iterator[tuple[str, int, int, int, Tensor]]:
     last = image.to(memory_format=torch.channels_last)
     yield from (("radial", 1, 3, 3, image), ("radial", 16, 2, 4, last.bfloat16()))
     yield from (("hermite", 16, 3, 0, image.half()), ("swish", 16, 0, 0, last))
-    yield ("apl", 1, 2, 0, image)
+    yield from (("apl", 1, 2, 0, image), ("prelu", 1, 0, 0, last.bfloat16()))
+    yield from (("srelu", 16, 4, 0, image), ("pade", 1, 6, 0, image))
+    yield from (("blending", 16, 5, 0, last), ("ensemble", 1, 4, 0, image))
     if verbose:
         for s in (3, 5, 9):
             for k in (1, 2, 3):
@@ -51,7 +53,9 @@ def activations(verbose: bool) -> Iterator[tuple[str, int, int, int, Tensor]]:
                     yield from (("radial", 1, s, k, x), ("radial", 16, s, k, x))
             yield from (("hermite", 1, s, 0, image), ("hermite", 16, s, 0, last))
         yield from (("hermite", 1, 21, 0, image), ("hermite", 16, 21, 0, last))
-        yield from (("apl", 1, 5, 0, image), ("apl", 16, 5, 0, last))
+        for x, A in ((image, 1), (last, 16), (last.bfloat16(), 1)):
+            for name, s in (("apl", 5), ("srelu", 4), ("pade", 6), ("blending", 5)):
+                yield (name, A, s, 0, x)
 
 
 def rows(name: str, A: int, s: int) -> tuple[Tensor, ...]:
@@ -61,6 +65,11 @@ def rows(name: str, A: int, s: int) -> tuple[Tensor, ...]:
         "hermite": (row, row.clone(), row.clone()),
         "swish": (torch.rand(A),),
         "apl": (row, row.clone()),
+        "prelu": (torch.rand(A),),
+        "srelu": (row,),
+        "pade": (row, row[:, 2:].clone()),
+        "blending": (row,),
+        "ensemble": (row,),
     }[name]
 
 

@@ -12,13 +12,29 @@ from polyneuron import make_activation, normalised_activation
 from polyneuron.kernels import compiler, cpu, cuda, spline
 from polyneuron.kernels.compiler import KernelWarning
 from polyneuron.kernels.cuda import NormCase
-from polyneuron.kernels.functions import APL, HERMITE, NATURAL, RELU, SWISH, Function, radial
+from polyneuron.kernels.functions import (
+    APL,
+    BLENDING,
+    ENSEMBLE,
+    HERMITE,
+    NATURAL,
+    PADE,
+    PRELU,
+    RELU,
+    SRELU,
+    SWISH,
+    Function,
+    radial,
+)
 from polyneuron.natural_spline import natural_spline
 
 pytest.importorskip("triton")
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-FUNCTIONS = [(radial(2), 3), (radial(3), 3), (HERMITE, 4), (NATURAL, 5), (SWISH, 1), (APL, 2)]
+FUNCTIONS = [
+    *((radial(2), 3), (radial(3), 3), (HERMITE, 4), (NATURAL, 5), (SWISH, 1), (APL, 2)),
+    *((PRELU, 1), (SRELU, 4), (PADE, 6), (BLENDING, 5), (ENSEMBLE, 4)),
+]
 CASE = NormCase(
     columns=3,
     shared=True,

@@ -60,8 +60,16 @@ PLAIN: dict[str, Callable[..., Tensor]] = {
     "hermite": reference.evaluate_hermite,
     "swish": reference.swish,
     "apl": reference.apl,
+    "prelu": reference.prelu,
+    "srelu": reference.srelu,
+    "pade": reference.pade,
+    "blending": reference.blending,
+    "ensemble": reference.ensemble,
     "relu": torch.relu,
 }
+
+OTHERS = ["hermite", "swish", "apl", "prelu", "srelu", "pade", "blending", "ensemble"]
+"""All that are learned, but the radial sum."""
 
 
 def parameters_of(name: str, A: int, s: int) -> tuple[Tensor, ...]:
@@ -73,6 +81,11 @@ def parameters_of(name: str, A: int, s: int) -> tuple[Tensor, ...]:
         "hermite": (knots, *rows),
         "swish": (rows[0, :, 0],),
         "apl": (rows[0], knots),
+        "prelu": (rows[0, :, 0],),
+        "srelu": (torch.randn(A, 4),),
+        "pade": (torch.randn(A, 6), torch.randn(A, 4)),
+        "blending": (torch.randn(A, 5),),
+        "ensemble": (torch.randn(A, 4),),
         "relu": (),
     }[name]
     return tuple(parameter.to(DEVICE) for parameter in found)
@@ -155,7 +168,7 @@ def test_radial_sum_of_every_order(k: int, s: int) -> None:
 
 
 @pytest.mark.parametrize("place", ["layer", "channel", "channels-last", "neuron"])
-@pytest.mark.parametrize("name", ["hermite", "swish", "apl"])
+@pytest.mark.parametrize("name", OTHERS)
 def test_other_functions(name: str, place: str) -> None:
     check(name, place, 3)
 
@@ -166,7 +179,7 @@ def test_knots_of_a_hermite_spline(s: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("name", ["radial", "hermite", "swish", "apl"])
+@pytest.mark.parametrize("name", ["radial", *OTHERS])
 def test_half_precision(name: str, dtype: torch.dtype) -> None:
     k = (3,) if name == "radial" else ()
     check(name, "channels-last", 3, *k, dtype=dtype)
@@ -182,7 +195,7 @@ def test_far_input_and_control_points(k: int) -> None:
         assert_close(found, exact(partial(reference.evaluate, k=k), g, x, parameters), SINGLE)
 
 
-@pytest.mark.parametrize("name", ["hermite", "swish", "apl"])
+@pytest.mark.parametrize("name", OTHERS)
 def test_far_input_of_other_functions(name: str) -> None:
     parameters = parameters_of(name, 1, 3)
     x = torch.tensor([1e4, -1e4, *parameters[-1].flatten().tolist()], device=DEVICE)
@@ -191,7 +204,7 @@ def test_far_input_of_other_functions(name: str) -> None:
     assert_close(found, exact(PLAIN[name], g, x, parameters), SINGLE)
 
 
-@pytest.mark.parametrize("name", ["radial", "hermite", "swish", "apl"])
+@pytest.mark.parametrize("name", ["radial", *OTHERS])
 def test_nan_stays_nan_and_stays_where_it_is(name: str) -> None:
     k = (2,) if name == "radial" else ()
     parameters = parameters_of(name, 3, 3)
@@ -209,7 +222,7 @@ def test_nan_stays_nan_and_stays_where_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["layer", "channel", "channels-last"])
-@pytest.mark.parametrize("name", ["radial", "hermite", "apl"])
+@pytest.mark.parametrize("name", ["radial", "hermite", "apl", "pade"])
 def test_equal_inputs_give_equal_bits(name: str, place: str) -> None:
     k = (4,) if name == "radial" else ()
     parameters = parameters_of(name, LAYOUTS[place][0], 3)

@@ -7,7 +7,19 @@ from torch import Tensor
 from polyneuron import SingularSystemError, evaluate, solve_coefficients
 from polyneuron.activations.interpolating import spline_through
 from polyneuron.kernels import cpu, evaluate_hermite, reference
-from polyneuron.kernels.functions import APL, HERMITE, NATURAL, SWISH, Function, radial
+from polyneuron.kernels.functions import (
+    APL,
+    BLENDING,
+    ENSEMBLE,
+    HERMITE,
+    NATURAL,
+    PADE,
+    PRELU,
+    SRELU,
+    SWISH,
+    Function,
+    radial,
+)
 from polyneuron.kernels.operators import apply
 from polyneuron.natural_spline import knot_slopes
 
@@ -30,7 +42,9 @@ def functions() -> list[tuple[Function, tuple[int, ...]]]:
     """Every function that has a kernel, with the columns of its parameters."""
     splines = [(kind, (s,) * n) for s in (2, 3, 5, 9) for kind, n in ((HERMITE, 3), (NATURAL, 2))]
     sums = [(radial(k), (s, s, 2)) for k in ORDERS for s in (2, 3, 5, 9) if k < 7]
-    return [*sums, *splines, (SWISH, (0,)), (APL, (1, 1)), (APL, (5, 5))]
+    hinges = [(APL, (1, 1)), (APL, (5, 5)), (PRELU, (0,)), (SRELU, (4,))]
+    smooth = [(SWISH, (0,)), (PADE, (6, 4)), (BLENDING, (5,)), (ENSEMBLE, (4,))]
+    return [*sums, *splines, *hinges, *smooth]
 
 
 every_function = pytest.mark.parametrize(
@@ -147,7 +161,12 @@ def test_what_is_not_a_number_stays_so(function: Function, columns: tuple[int, .
     y, g_x, *_ = computed(lambda x, *p: apply(function, x, p), x, parameters, torch.ones(20))
     assert y.isnan().nonzero().flatten().tolist() == [3, 17]
     # Of straight lines the slope is known even there.
-    assert function in (APL, radial(1)) or g_x.isnan().nonzero().flatten().tolist() == [3, 17]
+    assert function in (
+        APL,
+        PRELU,
+        SRELU,
+        radial(1),
+    ) or g_x.isnan().nonzero().flatten().tolist() == [3, 17]
     parameters[-1][0] = float("nan")
     if function is NATURAL:
         with pytest.raises(SingularSystemError, match="c_y must be finite"):

@@ -1,5 +1,8 @@
+import contextlib
 import hashlib
+import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -82,13 +85,23 @@ def test_an_unknown_sweep_is_named(command: str, sweeps) -> None:
     assert "error: no results in results" in err
 
 
-@pytest.fixture
-def one_run(sweeps):
-    """A finished run on digits, recorded under `results/one`."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a finished run on digits, recorded under `one`; tests change copies of it."""
+    root = tmp_path_factory.mktemp("trained")
     arguments = ["train", "--data", "digits", "--epochs", "2", "--name", "one"]
-    code, out, err = sweeps(*arguments, "--activation", "swish", "--seed", "3")
-    assert code == 0, err
-    assert "completed" in out
+    arguments += ["--activation", "swish", "--seed", "3", "--root", str(root)]
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
+        patch.setattr(sys, "argv", ["sweeps", *arguments])
+        assert run_command() == 0
+    assert "completed" in out.getvalue()
+    return root
+
+
+@pytest.fixture
+def one_run(sweeps, trained: Path):
+    """The command where `results/one` is a finished run."""
+    shutil.copytree(trained, "results")
     return sweeps
 
 

@@ -1,8 +1,9 @@
 // The activation functions that the traversals of pointwise.hpp and norm.hpp are built for.
 //
-// `prepare` makes one function's coefficients of its parameters, tensors (A, ...), and returns
-// whether there is such a function; `value` is y; `pull` returns dL/dx from g = dL/dy and adds to
-// SUMS sums over x; from these, `finish` makes the gradients of the parameters.
+// A function is a sum of TERMS terms. `prepare` makes one function's coefficients of its parameters,
+// tensors (A, ...), and returns whether there is such a function; `value<i>` is term i of y;
+// `slope<i>` is term i of dy/dx, and adds to SUMS sums over x from g = dL/dy; from these, `finish`
+// makes the gradients of the parameters.
 #pragma once
 
 #include "lanes.hpp"
@@ -25,16 +26,19 @@ constexpr Vector power(Vector d) {
 //   even K:  phi = q d L,  phi' = q (K L + 1),   q = d^(K-1),     L = log |d|
 template <int S, int K>
 struct Radial {
-  static constexpr int COEFFICIENTS = 2 * S + 2, SUMS = 2 * S + 2;
+  static constexpr int TERMS = S + 1, COEFFICIENTS = 3 * S + 2;
+  static constexpr int SUMS_OF_A_TERM = 2, SUMS = TERMS * SUMS_OF_A_TERM;
+  enum { W = S, V = 2 * S, KW = 2 * S + 2 };  // where w, v and K w begin
   static constexpr bool ODD = K % 2;
 
   static bool prepare(const float* const* p, std::int64_t a, float* out) {
     for (int i = 0; i < S; ++i) {
       out[i] = p[0][a * S + i];
-      out[S + i] = p[1][a * S + i];
+      out[W + i] = p[1][a * S + i];
+      out[KW + i] = K * p[1][a * S + i];
     }
-    out[2 * S] = p[2][2 * a];
-    out[2 * S + 1] = p[2][2 * a + 1];
+    out[V] = p[2][2 * a];
+    out[V + 1] = p[2][2 * a + 1];
     return true;
   }
 
@@ -54,48 +58,48 @@ struct Radial {
     return logarithm(at_least(broadcast(SMALLEST_NORMAL), absolute(d)));
   }
 
-  static Vector value(Vector x, const Vector* c) {
-    Vector y = x * c[2 * S] + c[2 * S + 1];
-#pragma GCC unroll 64
-    for (int i = 0; i < S; ++i) {
-      const Vector d = x - c[i];
-      Vector phi;
-      if constexpr (K == 1)
-        phi = absolute(d);
-      else if constexpr (ODD)
-        phi = power<K - 1>(d) * absolute(d);
-      else
-        phi = power<K>(d) * log_distance(d);
-      y += c[S + i] * phi;
-    }
-    return y;
+  static Vector basis(Vector d) {
+    if constexpr (K == 1)
+      return absolute(d);
+    else if constexpr (ODD)
+      return power<K - 1>(d) * absolute(d);
+    else
+      return power<K>(d) * log_distance(d);
   }
 
-  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
-    Vector slope = broadcast(0);
-#pragma GCC unroll 64
-    for (int i = 0; i < S; ++i) {
+  template <int i>
+  static Vector value(Vector x, const Vector* c) {
+    if constexpr (i == S)
+      return x * c[V] + c[V + 1];
+    else
+      return c[W + i] * basis(x - c[i]);
+  }
+
+  template <int i>
+  static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
+    if constexpr (i == S) {
+      sum[0] += g * x;
+      sum[1] += g;
+      return c[V];
+    } else {
       const Vector d = x - c[i], q = factor(d), gq = g * q;
       if constexpr (ODD) {
-        slope += c[S + i] * q;
-        sum[i] += gq;
-        sum[S + i] += gq * d;
+        sum[0] += gq;
+        sum[1] += gq * d;
+        return c[KW + i] * q;
       } else {
         const Vector L = log_distance(d), rise = float(K) * L + 1;
-        slope += c[S + i] * q * rise;
-        sum[i] += gq * rise;
-        sum[S + i] += gq * d * L;
+        sum[0] += gq * rise;
+        sum[1] += gq * d * L;
+        return c[W + i] * q * rise;
       }
     }
-    sum[2 * S] += g * x;
-    sum[2 * S + 1] += g;
-    return g * (ODD ? float(K) * slope + c[2 * S] : slope + c[2 * S]);
   }
 
   static void finish(const float* const* p, std::int64_t a, const double* sum, float* const* out) {
     for (int i = 0; i < S; ++i) {
-      out[0][a * S + i] = float(-double(p[1][a * S + i]) * (ODD ? K : 1) * sum[i]);
-      out[1][a * S + i] = float(sum[S + i]);
+      out[0][a * S + i] = float(-double(p[1][a * S + i]) * (ODD ? K : 1) * sum[2 * i]);
+      out[1][a * S + i] = float(sum[2 * i + 1]);
     }
     out[2][2 * a] = float(sum[2 * S]);
     out[2][2 * a + 1] = float(sum[2 * S + 1]);
@@ -115,12 +119,13 @@ struct Radial {
 // rounding to what is not theirs, as they would to sums of g u, g u^2, g u^3.
 template <int S>
 struct Hermite {
-  static constexpr int INTERVALS = S - 1;
-  static constexpr int COEFFICIENTS = 7 * INTERVALS + 4, SUMS = 3 * INTERVALS + 3;
+  static constexpr int INTERVALS = S - 1, TERMS = INTERVALS + 1;
+  static constexpr int COEFFICIENTS = 7 * INTERVALS + 4;
+  static constexpr int SUMS_OF_A_TERM = 3, SUMS = TERMS * SUMS_OF_A_TERM;
   enum { START, INVERSE, RISE, BEND, CUBE, SLOPE_1, SLOPE_2 };  // of an interval
   enum { FIRST_HEIGHT = 7 * INTERVALS, FIRST_SLOPE, LAST_KNOT, LAST_SLOPE };
   enum { SQUARES, AT_LEFT, AT_RIGHT };  // sums of an interval: of g u^2, g B, g C
-  enum { LEFT = 3 * INTERVALS, RIGHT, TOTAL };
+  enum { LEFT, RIGHT, TOTAL };  // sums of term 0: of g times x's distance outside, and of g
 
   struct Piece {
     double h, rise, bend, cube;
@@ -155,34 +160,35 @@ struct Hermite {
     return at_most(broadcast(1), at_least(broadcast(0), (x - at[START]) * at[INVERSE]));
   }
 
+  // Term 0 is what is outside, and where y begins; term i is interval i - 1.
+  template <int i>
   static Vector value(Vector x, const Vector* c) {
-    const Vector zero = broadcast(0);
-    Vector y = c[FIRST_HEIGHT] + c[FIRST_SLOPE] * at_most(zero, x - c[START]);
-    y += c[LAST_SLOPE] * at_least(zero, x - c[LAST_KNOT]);
-#pragma GCC unroll 64
-    for (int j = 0; j < INTERVALS; ++j) {
-      const Vector *at = c + 7 * j, u = place(x, at);
-      y += u * (at[RISE] + (u - 1) * (at[BEND] + at[CUBE] * u));
+    if constexpr (i == 0) {
+      const Vector zero = broadcast(0);
+      return c[FIRST_SLOPE] * at_most(zero, x - c[START]) +
+             (c[LAST_SLOPE] * at_least(zero, x - c[LAST_KNOT]) + c[FIRST_HEIGHT]);
+    } else {
+      const Vector *at = c + 7 * (i - 1), u = place(x, at);
+      return u * (at[RISE] + (u - 1) * (at[BEND] + at[CUBE] * u));
     }
-    return y;
   }
 
-  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
-    const Vector zero = broadcast(0);
-    Vector slope = c[FIRST_SLOPE];
-    sum[LEFT] += g * at_most(zero, x - c[START]);
-    sum[RIGHT] += g * at_least(zero, x - c[LAST_KNOT]);
-    sum[TOTAL] += g;
-#pragma GCC unroll 64
-    for (int j = 0; j < INTERVALS; ++j) {
-      const Vector *at = c + 7 * j, u = place(x, at), v = 1 - u;
-      slope += u * (at[SLOPE_1] + at[SLOPE_2] * u);
+  template <int i>
+  static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
+    if constexpr (i == 0) {
+      const Vector zero = broadcast(0);
+      sum[LEFT] += g * at_most(zero, x - c[START]);
+      sum[RIGHT] += g * at_least(zero, x - c[LAST_KNOT]);
+      sum[TOTAL] += g;
+      return c[FIRST_SLOPE];
+    } else {
+      const Vector *at = c + 7 * (i - 1), u = place(x, at), v = 1 - u;
       const Vector gu = g * u, guv = gu * v;
-      sum[3 * j + SQUARES] += gu * u;
-      sum[3 * j + AT_LEFT] += guv * v;
-      sum[3 * j + AT_RIGHT] += guv * u;
+      sum[SQUARES] += gu * u;
+      sum[AT_LEFT] += guv * v;
+      sum[AT_RIGHT] += guv * u;
+      return u * (at[SLOPE_1] + at[SLOPE_2] * u);
     }
-    return g * slope;
   }
 
   // The gradients of knots, heights and slopes (S).
@@ -191,8 +197,8 @@ struct Hermite {
     for (int i = 0; i < S; ++i) c[i] = y[i] = m[i] = 0;
     for (int j = 0; j < INTERVALS; ++j) {
       const Piece f = piece(p, a, j);
-      const double B = sum[3 * j + AT_LEFT], C = sum[3 * j + AT_RIGHT];
-      const double rise = sum[3 * j + SQUARES] + 2 * C;  // of g S
+      const double* own = sum + 3 * (j + 1);
+      const double B = own[AT_LEFT], C = own[AT_RIGHT], rise = own[SQUARES] + 2 * C;  // of g S
       y[j] -= rise;
       y[j + 1] += rise;
       m[j] += f.h * B;
@@ -236,18 +242,22 @@ struct Natural : Hermite<S> {
 
 // x sigmoid(beta x). Parameter: beta (A).
 struct Swish {
-  static constexpr int COEFFICIENTS = 1, SUMS = 1;
+  static constexpr int TERMS = 1, COEFFICIENTS = 1, SUMS_OF_A_TERM = 1, SUMS = 1;
   static bool prepare(const float* const* p, std::int64_t a, float* out) {
     out[0] = p[0][a];
     return true;
   }
-  static Vector value(Vector x, const Vector* c) { return x / (1 + exponential(-c[0] * x)); }
-  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+  template <int>
+  static Vector value(Vector x, const Vector* c) {
+    return x / (1 + exponential(-c[0] * x));
+  }
+  template <int>
+  static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
     // sigmoid(z) and sigmoid(-z), which 1 - sigmoid(z) would lose for large z.
     const Vector t = exponential(-c[0] * x), on = 1 / (1 + t), off = t * on;
     const Vector bend = x * on * off;
     sum[0] += g * x * bend;
-    return g * (on + c[0] * bend);
+    return on + c[0] * bend;
   }
   static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
     out[0][a] = float(sum[0]);
@@ -257,7 +267,8 @@ struct Swish {
 // max(0, x) + sum_i a_i max(0, b_i - x). Parameters: a (A, S), b (A, S).
 template <int S>
 struct Apl {
-  static constexpr int COEFFICIENTS = 2 * S, SUMS = 2 * S;
+  static constexpr int TERMS = S + 1, COEFFICIENTS = 2 * S;
+  static constexpr int SUMS_OF_A_TERM = 2, SUMS = TERMS * SUMS_OF_A_TERM;
   static bool prepare(const float* const* p, std::int64_t a, float* out) {
     for (int i = 0; i < S; ++i) {
       out[i] = p[0][a * S + i];
@@ -265,40 +276,44 @@ struct Apl {
     }
     return true;
   }
+  template <int i>
   static Vector value(Vector x, const Vector* c) {
-    const Vector zero = broadcast(0);
-    Vector y = at_least(zero, x);
-#pragma GCC unroll 64
-    for (int i = 0; i < S; ++i) y += c[i] * at_least(zero, c[S + i] - x);
-    return y;
+    if constexpr (i == S)
+      return at_least(broadcast(0), x);
+    else
+      return c[i] * at_least(broadcast(0), c[S + i] - x);
   }
-  static Vector pull(Vector x, Vector g, const Vector* c, Vector* sum) {
+  template <int i>
+  static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
     const Vector zero = broadcast(0);
-    Vector slope = x > 0 ? broadcast(1) : zero;
-#pragma GCC unroll 64
-    for (int i = 0; i < S; ++i) {
+    if constexpr (i == S) {
+      return x > 0 ? broadcast(1) : zero;
+    } else {
       const Vector on = c[S + i] > x ? broadcast(1) : zero;
-      slope -= c[i] * on;
-      sum[i] += g * at_least(zero, c[S + i] - x);
-      sum[S + i] += g * on;
+      sum[0] += g * at_least(zero, c[S + i] - x);
+      sum[1] += g * on;
+      return -c[i] * on;
     }
-    return g * slope;
   }
   static void finish(const float* const* p, std::int64_t a, const double* sum, float* const* out) {
     for (int i = 0; i < S; ++i) {
-      out[0][a * S + i] = float(sum[i]);
-      out[1][a * S + i] = float(double(p[0][a * S + i]) * sum[S + i]);
+      out[0][a * S + i] = float(sum[2 * i]);
+      out[1][a * S + i] = float(double(p[0][a * S + i]) * sum[2 * i + 1]);
     }
   }
 };
 
 // max(0, x), for the fused batch norm; alone, torch's is as good.
 struct Relu {
-  static constexpr int COEFFICIENTS = 0, SUMS = 0;
+  static constexpr int TERMS = 1, COEFFICIENTS = 0, SUMS_OF_A_TERM = 0, SUMS = 0;
   static bool prepare(const float* const*, std::int64_t, float*) { return true; }
-  static Vector value(Vector x, const Vector*) { return at_least(broadcast(0), x); }
-  static Vector pull(Vector x, Vector g, const Vector*, Vector*) {
-    return x > 0 ? g : broadcast(0);
+  template <int>
+  static Vector value(Vector x, const Vector*) {
+    return at_least(broadcast(0), x);
+  }
+  template <int>
+  static Vector slope(Vector x, Vector, const Vector*, Vector*) {
+    return x > 0 ? broadcast(1) : broadcast(0);
   }
   static void finish(const float* const*, std::int64_t, const double*, float* const*) {}
 };

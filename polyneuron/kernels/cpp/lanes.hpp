@@ -3,6 +3,10 @@
 // Arithmetic is in float; STORAGE says how tensors lie in memory, as float or as bfloat16.
 #pragma once
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -27,9 +31,18 @@ inline Vector broadcast(float value) { return Vector{} + value; }
 inline Words bits(Vector x) { return (Words)x; }
 inline Vector from_bits(Words x) { return (Vector)x; }
 
-// Both return x where it is not a number, as a comparison with it is false.
+// Both return x where it is not a number, as a comparison with it is false. These are what the
+// instructions do, which a compiler makes of the plain form only under laxer rules.
+#if defined(__AVX512F__)
+inline Vector at_least(Vector bound, Vector x) { return _mm512_max_ps(bound, x); }
+inline Vector at_most(Vector bound, Vector x) { return _mm512_min_ps(bound, x); }
+#elif defined(__AVX__)
+inline Vector at_least(Vector bound, Vector x) { return _mm256_max_ps(bound, x); }
+inline Vector at_most(Vector bound, Vector x) { return _mm256_min_ps(bound, x); }
+#else
 inline Vector at_least(Vector bound, Vector x) { return bound > x ? bound : x; }
 inline Vector at_most(Vector bound, Vector x) { return bound < x ? bound : x; }
+#endif
 
 constexpr std::uint32_t SIGN = 0x80000000;
 inline Vector absolute(Vector x) { return from_bits(bits(x) & ~SIGN); }
@@ -96,15 +109,26 @@ inline Vector logarithm(Vector x) {
   return __builtin_convertvector(e, Vector) * 0.69314718f + 2 * z * series;
 }
 
-// exp x for any x, as 2^n times a Taylor series on [-log(2) / 2, log(2) / 2], whose terms left out
-// are below 6e-9; beyond the range of normal numbers it stops at the smallest and largest of them.
-inline Vector exponential(Vector x) {
+// e^x as 2^n (1 + rise), so that e^x - 1 keeps its digits near 0.
+struct Exponential {
+  Vector scale, rise;
+  Vector value() const { return scale * (1 + rise); }
+  Vector less_one() const { return scale * rise + (scale - 1); }
+};
+
+// e^x for any x, by a Taylor series on [-log(2) / 2, log(2) / 2], whose terms left out are below
+// 6e-9; beyond the range of normal numbers it stops at the smallest and largest of them.
+inline Exponential split_exponential(Vector x) {
   x = at_most(broadcast(87), at_least(broadcast(-87), x));
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
   const Vector shift = broadcast(0x1.8p23f), shifted = x * 1.44269504f + shift, n = shifted - shift;
   // log(2) in two parts, the first with so few bits that its product with n is exact.
   const Vector f = x - n * 0.693145751953125f - n * 1.4286068203e-6f;
-  Vector series = broadcast(1);
-  for (int i = 7; i >= 1; --i) series = series * f * (1.0f / i) + 1;
-  return from_bits(bits(series) + ((bits(shifted) - bits(shift)) << MANTISSA_BITS));
+  constexpr float FACTORIALS[] = {1, 2, 6, 24, 120, 720, 5040};
+  Vector series = broadcast(1 / FACTORIALS[6]);
+  for (int i = 5; i >= 0; --i) series = series * f + 1 / FACTORIALS[i];
+  const Words scale = bits(broadcast(1)) + ((bits(shifted) - bits(shift)) << MANTISSA_BITS);
+  return {from_bits(scale), series * f};
 }
+
+inline Vector exponential(Vector x) { return split_exponential(x).value(); }

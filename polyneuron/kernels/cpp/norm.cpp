@@ -2,6 +2,8 @@
 // `statistics` are the means, then the variances of the channels.
 #include "norm.hpp"
 
+#include "baselines.hpp"
+
 extern "C" {
 
 bool norm_forward(const void* z, const void* residual, void* y, const float* const* parameters,

@@ -8,8 +8,7 @@
 
 #include <cmath>
 
-#include "functions.hpp"
-#include "traversal.hpp"
+#include "terms.hpp"
 
 struct Norm {
   const float *weight, *bias;
@@ -31,6 +30,10 @@ bool prepare_channel(const float* const* parameters, std::int64_t functions, con
       float(norm.weight[channel] / std::sqrt(norm.variance[channel] + norm.eps));
   out[F::COEFFICIENTS + BIAS] = norm.bias[channel];
   return sound;
+}
+
+inline Vector normalised(Vector z, const Vector* c) {
+  return (z - c[MEAN]) * c[SCALE] + c[BIAS];
 }
 
 inline Vector first_lanes(int n, Vector x) {
@@ -124,19 +127,11 @@ bool norm_forward(const Stored* z, const Stored* residual, Stored* y,
     walk_and_sum<OWN + NORM_COEFFICIENTS, 0>(
         walk, shape.functions, coefficients, threads,
         [=](Range range, const Vector* c, Vector*) INLINED {
-          const auto value = [=](Vector in, auto read) INLINED {
-            Vector u = (in - c[OWN + MEAN]) * c[OWN + SCALE] + c[OWN + BIAS];
-            if constexpr (with_residual) u += read(residual);
-            return F::value(u, c);
-          };
-          range.each([&](std::int64_t at, auto is_partial) INLINED {
-            if constexpr (is_partial) {
-              const auto read = [=](const Stored* from) INLINED { return load(from + at, range.rest); };
-              store(y + at, value(read(z), read), range.rest);
-            } else {
-              const auto read = [=](const Stored* from) INLINED { return load(from + at); };
-              store(y + at, value(read(z), read));
-            }
+          range.each([=](auto place) INLINED {
+            put_values<F>(place, c, y, [=](int n) INLINED {
+              const Vector u = normalised(place.load(z, n), c + OWN);
+              return with_residual ? u + place.load(residual, n) : u;
+            });
           });
         },
         [](std::int64_t, const double*) {});
@@ -170,23 +165,19 @@ void norm_backward(const Stored* g, const Stored* z, const Stored* residual, Sto
     walk_and_sum<OWN + NORM_COEFFICIENTS, SUMS>(
         walk, shape.functions, coefficients, threads,
         [=](Range range, const Vector* c, Vector* sums) INLINED {
-          const auto pull = [=](Vector in, Vector up, auto read) INLINED {
-            const Vector d = in - c[OWN + MEAN];
-            Vector u = d * c[OWN + SCALE] + c[OWN + BIAS];
-            if constexpr (with_residual) u += read(residual);
-            const Vector down = F::pull(u, up, c, sums);
-            sums[SUM] += down;
-            sums[PROJECTION] += down * d;
-            return down;
-          };
-          range.each([&](std::int64_t at, auto is_partial) INLINED {
-            if constexpr (is_partial) {
-              const auto read = [=](const Stored* from) INLINED { return load(from + at, range.rest); };
-              store(g_u + at, pull(read(z), read(g), read), range.rest);
-            } else {
-              const auto read = [=](const Stored* from) INLINED { return load(from + at); };
-              store(g_u + at, pull(read(z), read(g), read));
-            }
+          range.each([=](auto place) INLINED {
+            pull<F>(
+                place, c, sums,
+                [=](int n) INLINED {
+                  const Vector u = normalised(place.load(z, n), c + OWN);
+                  return with_residual ? u + place.load(residual, n) : u;
+                },
+                [=](int n) INLINED { return place.load(g, n); },
+                [=](int n, Vector down) INLINED {
+                  sums[SUM] += down;
+                  sums[PROJECTION] += down * (place.load(z, n) - c[OWN + MEAN]);
+                  place.store(g_u, n, down);
+                });
           });
         },
         [&](std::int64_t channel, const double* sums) {
@@ -219,15 +210,11 @@ void norm_backward(const Stored* g, const Stored* z, const Stored* residual, Sto
   walk_and_sum<G_COEFFICIENTS, 0>(
       walk, shape.functions, g_coefficients, threads,
       [=](Range range, const Vector* c, Vector*) INLINED {
-        const auto value = [=](Vector down, Vector in) INLINED {
-          return down * c[G_SCALE] + ((in - c[CENTRE]) * c[SLOPE] + c[OFFSET]);
-        };
-        range.each([&](std::int64_t at, auto is_partial) INLINED {
-          if constexpr (is_partial)
-            store(g_z + at, value(load(g_u + at, range.rest), load(z + at, range.rest)),
-                  range.rest);
-          else
-            store(g_z + at, value(load(g_u + at), load(z + at)));
+        range.each([=](auto place) INLINED {
+          for (int n = 0; n < place.VECTORS; ++n) {
+            const Vector d = place.load(z, n) - c[CENTRE];
+            place.store(g_z, n, place.load(g_u, n) * c[G_SCALE] + (d * c[SLOPE] + c[OFFSET]));
+          }
         });
       },
       [](std::int64_t, const double*) {});

@@ -1,6 +1,8 @@
 // One function for one type of storage, compiled with -DSTORAGE=Float32|Bfloat16 and
-// -DFUNCTION='Radial<3, 3>' or another of functions.hpp.
+// -DFUNCTION='Radial<3, 3>' or another of functions.hpp or baselines.hpp.
 #include "pointwise.hpp"
+
+#include "baselines.hpp"
 
 extern "C" {
 

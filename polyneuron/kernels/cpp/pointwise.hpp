@@ -1,8 +1,7 @@
 // y = f(x) and its gradients.
 #pragma once
 
-#include "functions.hpp"
-#include "traversal.hpp"
+#include "terms.hpp"
 
 // Returns whether there is every function; those that are not give NaN.
 template <class F>
@@ -14,11 +13,8 @@ bool forward(const Stored* x, Stored* y, const float* const* parameters, Shape s
   walk_and_sum<F::COEFFICIENTS, 0>(
       walk, shape.functions, coefficients, threads,
       [=](Range range, const Vector* c, Vector*) INLINED {
-        range.each([&](std::int64_t at, auto partial) INLINED {
-          if constexpr (partial)
-            store(y + at, F::value(load(x + at, range.rest), c), range.rest);
-          else
-            store(y + at, F::value(load(x + at), c));
+        range.each([=](auto place) INLINED {
+          put_values<F>(place, c, y, [=](int n) INLINED { return place.load(x, n); });
         });
       },
       [](std::int64_t, const double*) {});
@@ -35,12 +31,11 @@ void backward(const Stored* g, const Stored* x, Stored* g_x, const float* const*
   walk_and_sum<F::COEFFICIENTS, F::SUMS>(
       walk, shape.functions, coefficients, threads,
       [=](Range range, const Vector* c, Vector* sums) INLINED {
-        range.each([&](std::int64_t at, auto partial) INLINED {
-          if constexpr (partial)
-            store(g_x + at, F::pull(load(x + at, range.rest), load(g + at, range.rest), c, sums),
-                  range.rest);
-          else
-            store(g_x + at, F::pull(load(x + at), load(g + at), c, sums));
+        range.each([=](auto place) INLINED {
+          pull<F>(
+              place, c, sums, [=](int n) INLINED { return place.load(x, n); },
+              [=](int n) INLINED { return place.load(g, n); },
+              [=](int n, Vector down) INLINED { place.store(g_x, n, down); });
         });
       },
       [=](std::int64_t a, const double* sums) { F::finish(parameters, a, sums, gradients); });

@@ -21,6 +21,27 @@ struct Shape {
   std::int64_t size() const { return outer * functions * inner; }
 };
 
+// Where the i-th of VECTORS vectors lies in tensors.
+template <int N>
+struct Whole {
+  static constexpr int VECTORS = N;
+  std::int64_t at, stride;
+  Vector load(const Stored* from, int i) const { return ::load(from + at + i * stride); }
+  void store(Stored* to, int i, Vector x) const { ::store(to + at + i * stride, x); }
+};
+
+// Where the first `lanes` lanes of a vector lie.
+struct Part {
+  static constexpr int VECTORS = 1;
+  std::int64_t at;
+  int lanes;
+  Vector load(const Stored* from, int) const { return ::load(from + at, lanes); }
+  void store(Stored* to, int, Vector x) const { ::store(to + at, x, lanes); }
+};
+
+// Vectors visited together: while one waits for a result the processor computes another.
+constexpr int TOGETHER = 3;
+
 // The vectors of one block within a tile: `count` whole ones, `stride` elements apart, and perhaps
 // one more of which only the first `rest` lanes exist.
 struct Range {
@@ -29,9 +50,11 @@ struct Range {
 
   template <class Visit>
   void each(Visit visit) const {
-    std::int64_t at = start;
-    for (std::int64_t n = 0; n < count; ++n, at += stride) visit(at, std::false_type{});
-    if (rest > 0) visit(at, std::true_type{});
+    std::int64_t at = start, n = 0;
+    for (; n + TOGETHER <= count; n += TOGETHER, at += TOGETHER * stride)
+      visit(Whole<TOGETHER>{at, stride});
+    for (; n < count; ++n, at += stride) visit(Whole<1>{at, stride});
+    if (rest > 0) visit(Part{at, rest});
   }
 
   // The sum of term(at) over the whole vectors, in four parts: one would wait for each addition.
@@ -164,8 +187,10 @@ std::vector<double> lanes_by_function(const Traversal& walk, std::int64_t functi
   return sums;
 }
 
-// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors, both of
-// them local and so in registers. Then total(a, sums) receives the sums of each function a.
+// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors. These are
+// local, and so in registers; coefficients are operands in memory, which leaves the registers to
+// the sums: one that lies in memory costs each addition the time of a store and a load. Then
+// total(a, sums) receives the sums of each function a.
 template <int COEFFICIENTS, int SUMS, class Body, class Total>
 void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& coefficients,
                   int threads, Body body, Total total) {
@@ -173,10 +198,8 @@ void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& c
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
     walk.chunk(chunk, [&](std::int64_t slot, Range range) {
-      const Vector* shared = coefficients.by_block.row(walk.block(chunk, slot));
-      Vector own[at_least_one(COEFFICIENTS)], sums[at_least_one(SUMS)] = {};
-      for (int i = 0; i < COEFFICIENTS; ++i) own[i] = shared[i];
-      body(range, own, sums);
+      Vector sums[at_least_one(SUMS)] = {};
+      body(range, coefficients.by_block.row(walk.block(chunk, slot)), sums);
       Vector* kept = partial.row(chunk * walk.slots + slot);
       for (int i = 0; i < SUMS; ++i) kept[i] += sums[i];
     });

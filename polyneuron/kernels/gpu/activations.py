@@ -95,6 +95,61 @@ def apl_backward(g: Tensor, x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Te
     return g_x, g_a, g_b
 
 
+def prelu_forward(x: Tensor, a: Tensor) -> Tensor:
+    """Return max(0, x) + a min(0, x), with a (A,)."""
+    return _forward(x, parametrised("prelu", a))
+
+
+def prelu_backward(g: Tensor, x: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of x and a."""
+    g_x, g_a = _backward(g, x, parametrised("prelu", a))
+    return g_x, g_a
+
+
+def srelu_forward(x: Tensor, lines: Tensor) -> Tensor:
+    """Return SReLU, as `reference.srelu`, with t_left, a_left, t_right and a_right (A, 4)."""
+    return _forward(x, parametrised("srelu", lines))
+
+
+def srelu_backward(g: Tensor, x: Tensor, lines: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of x and the lines."""
+    g_x, g_lines = _backward(g, x, parametrised("srelu", lines))
+    return g_x, g_lines
+
+
+def pade_forward(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return the Padé unit, as `reference.pade`, with a (A, s) and b (A, s - 2)."""
+    return _forward(x, parametrised("pade", a, b))
+
+
+def pade_backward(g: Tensor, x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of x, a and b."""
+    g_x, g_a, g_b = _backward(g, x, parametrised("pade", a, b))
+    return g_x, g_a, g_b
+
+
+def blending_forward(x: Tensor, w: Tensor) -> Tensor:
+    """Return the weighted sum of `reference.blending`, with w (A, 5)."""
+    return _forward(x, parametrised("blending", w))
+
+
+def blending_backward(g: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of x and w."""
+    g_x, g_w = _backward(g, x, parametrised("blending", w))
+    return g_x, g_w
+
+
+def ensemble_forward(x: Tensor, w: Tensor) -> Tensor:
+    """Return the weighted sum of `reference.ensemble`, with w (A, 4)."""
+    return _forward(x, parametrised("ensemble", w))
+
+
+def ensemble_backward(g: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of x and w."""
+    g_x, g_w = _backward(g, x, parametrised("ensemble", w))
+    return g_x, g_w
+
+
 def _forward(x: Tensor, f: Parametrised) -> Tensor:
     packed, layout = dense(x, f.parameters[0].shape[0])
     return in_order_of(x, evaluate(f, packed, layout))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from polyneuron.kernels.gpu import apl, hermite, radial, relu, swish
+from polyneuron.kernels.gpu import apl, blend, hermite, pade, prelu, radial, relu, srelu, swish
 
 DeviceFunction = Any
 """What `triton.jit` makes of a function; it has no type of its own when interpreted."""
@@ -39,5 +39,14 @@ FUNCTIONS: Mapping[str, Function] = {
     ),
     "swish": Function(swish.load, swish.value, swish.gradient, swish.finish, lambda s: 1),
     "apl": Function(apl.load, apl.value, apl.gradient, apl.finish, lambda s: 2 * s),
+    "prelu": Function(prelu.load, prelu.value, prelu.gradient, prelu.finish, lambda s: 1),
+    "srelu": Function(srelu.load, srelu.value, srelu.gradient, srelu.finish, lambda s: s),
+    "pade": Function(pade.load, pade.value, pade.gradient, pade.finish, lambda s: 2 * s - 2),
+    "blending": Function(
+        blend.load, blend.blending_value, blend.blending_gradient, blend.finish, lambda s: s
+    ),
+    "ensemble": Function(
+        blend.load, blend.ensemble_value, blend.ensemble_gradient, blend.finish, lambda s: s
+    ),
     "relu": Function(relu.load, relu.value, relu.gradient, None, lambda s: 0),
 }
