@@ -6,7 +6,7 @@ from torch import Tensor
 from polyneuron.activations.activation import Activation
 from polyneuron.kernels.functions import HERMITE, NATURAL, Function, radial
 from polyneuron.kernels.operators import apply
-from polyneuron.natural_spline import natural_spline
+from polyneuron.kernels.spline import natural_spline
 from polyneuron.system import raise_if_singular, solve_coefficients, solve_isolated
 
 Kernel = tuple[Function, tuple[Tensor, ...]]

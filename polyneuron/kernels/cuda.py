@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from polyneuron.kernels.compiler import warn_of_plain_formulas
 from polyneuron.kernels.cpu import BatchNorm
 from polyneuron.kernels.functions import HERMITE, NATURAL, Function
+from polyneuron.natural_spline import natural_spline
 
 DEVICES = ("cuda",)
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -111,6 +112,25 @@ def norm_backward(
     return *gradients, *form.pull(*by_form)
 
 
+def spline_available(c_x: Tensor, c_y: Tensor) -> bool:
+    """Whether Triton kernels solve for the natural splines through control points (A, s)."""
+    if c_x.device.type not in DEVICES or {c_x.dtype, c_y.dtype} != {torch.float32}:
+        return False
+    return _spline_verified(c_x.shape[1], c_x.device)
+
+
+def spline_forward(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Knots, heights and slopes (A, s), not a number where points coincide, and an order."""
+    solved: tuple[Tensor, Tensor, Tensor, Tensor] = _kernels().interpolate_forward(c_x, c_y)
+    return solved
+
+
+def spline_backward(*tensors: Tensor) -> tuple[Tensor, Tensor]:
+    """dL/dc_x and dL/dc_y from the gradients of the three, and all that `spline_forward` gave."""
+    points: tuple[Tensor, Tensor] = _kernels().interpolate_backward(*tensors)
+    return points
+
+
 def _kernels() -> Any:
     # Triton is imported where a GPU asks for it, and is not installed everywhere.
     from polyneuron.kernels import gpu
@@ -155,6 +175,11 @@ def _verified(function: Function, columns: int, dtype: torch.dtype, device: torc
 def _norm_verified(function: Function, case: "NormCase") -> bool:
     name = f"batch norm and {function.name}"
     return _sound(name, case.device, lambda: norm_agrees(function, case))
+
+
+@functools.cache
+def _spline_verified(s: int, device: torch.device) -> bool:
+    return _sound("the natural spline", device, lambda: spline_agrees(s, device))
 
 
 def _sound(name: str, device: torch.device, agreement: Callable[[], bool]) -> bool:
@@ -233,6 +258,19 @@ def norm_agrees(function: Function, case: NormCase) -> bool:
         gradients = norm_backward(function, g, z, residual, norm, statistics, parameters)
     found = [y, *gradients, norm.running_mean, norm.running_variance]
     return _close([tensor for tensor in found if tensor is not None], expected, case.dtype)
+
+
+def spline_agrees(s: int, device: torch.device) -> bool:
+    """As `agrees`, for the natural splines through s control points, of two functions."""
+    ascending, heights = (row.to(device) for row in NATURAL.example(s))
+    c_x, c_y = (torch.cat([row, row.flip(1)]).requires_grad_() for row in (ascending, heights))
+    exact = natural_spline(c_x, c_y)[:3]
+    weights = [torch.sin(n + torch.arange(2 * s, device=device)).view(2, s) for n in range(3)]
+    by_points = torch.autograd.grad(exact, (c_x, c_y), weights)
+    with torch.no_grad():
+        solved = spline_forward(c_x, c_y)
+        found = [*solved[:3], *spline_backward(*weights, *solved)]
+    return _close(found, [*(one.detach() for one in exact), *by_points], torch.float32)
 
 
 def _close(found: Sequence[Tensor], expected: Sequence[Tensor], dtype: torch.dtype) -> bool:

@@ -99,7 +99,9 @@ def ensemble(x: Tensor, w: Tensor) -> Tensor:
 
 
 def gradients(
-    plain: Callable[..., Tensor], inputs: Sequence[Tensor | None], g: Tensor
+    plain: Callable[..., Tensor | tuple[Tensor, ...]],
+    inputs: Sequence[Tensor | None],
+    g: Tensor | tuple[Tensor, ...],
 ) -> tuple[Tensor | None, ...]:
     """Differentiable gradients of `plain(*inputs)`, for fast kernels in second-order use."""
     wanted = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron import make_activation, normalised_activation
-from polyneuron.kernels import compiler, cpu, cuda
+from polyneuron.kernels import compiler, cpu, cuda, spline
 from polyneuron.kernels.compiler import KernelWarning
 from polyneuron.kernels.cuda import NormCase
 from polyneuron.kernels.functions import (
@@ -26,6 +26,7 @@ from polyneuron.kernels.functions import (
     Function,
     radial,
 )
+from polyneuron.natural_spline import natural_spline
 
 pytest.importorskip("triton")
 
@@ -49,6 +50,7 @@ CASE = NormCase(
 def _forget() -> None:
     cuda._verified.cache_clear()
     cuda._norm_verified.cache_clear()
+    cuda._spline_verified.cache_clear()
     compiler.warn_of_plain_formulas.cache_clear()
 
 
@@ -121,6 +123,47 @@ def test_the_cpu_and_doubles_have_no_triton_kernel() -> None:
     assert not cuda.available(SWISH, torch.zeros(3), [beta])
     assert not cuda.available(SWISH, torch.zeros(3, dtype=torch.float64), [beta])
     assert not cuda.norm_available(SWISH, torch.zeros(2, 3, 4, 4), None, [beta], True)
+
+
+@pytest.mark.usefixtures("_by_triton")
+class TestSpline:
+    """Control points of a network, solved for by Triton."""
+
+    def points(self) -> list[Tensor]:
+        c_x = torch.linspace(-1, 1, 5).repeat(4, 1).gather(1, torch.rand(4, 5).argsort(1))
+        return [t.to(DEVICE).requires_grad_() for t in (c_x, torch.randn(4, 5))]
+
+    def test_is_the_formula_twice_differentiated(self) -> None:
+        points, found = self.points(), []
+        for solve in (spline.natural_spline, natural_spline):
+            *outputs, singular = solve(*points)
+            value = sum((output**2).sum() for output in outputs)
+            first = torch.autograd.grad(value, points, create_graph=True)
+            second = torch.autograd.grad(sum((g**2).sum() for g in first), points)
+            found.append([*outputs, *first, *second, singular.float()])
+        assert "NaturalSpline" in type(spline.natural_spline(*points)[2].grad_fn).__name__
+        for one, other in zip(*found, strict=True):
+            size = float(other.detach().abs().max())
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-5 * size)
+
+    def test_points_that_nearly_meet_are_singular(self) -> None:
+        c_x, c_y = (tensor.detach() for tensor in self.points())
+        c_x[2, 1] = c_x[2, 3] + 1e-7
+        c_y[3, 0] = float("nan")
+        singular = spline.natural_spline(c_x, c_y)[3]
+        assert singular.tolist() == [False, False, True, True]
+
+    def test_one_that_disagrees_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kernels = cuda._kernels()
+        solve = kernels.interpolate_forward
+
+        def steeper(*points: Tensor) -> tuple[Tensor, ...]:
+            knots, heights, m, order = solve(*points)
+            return knots, heights, 1.01 * m, order
+
+        monkeypatch.setattr(kernels, "interpolate_forward", steeper)
+        with pytest.warns(KernelWarning, match="kernel of the natural spline disagrees"):
+            assert not cuda.spline_available(*self.points())
 
 
 class TestModules:
