@@ -83,7 +83,7 @@ def compare(
     operator: str,
     ours: Callable[[], object],
     rivals: dict[str, tuple[Callable[[], object], float | None]],
-    seconds: float = 2.0,
+    seconds: float = 4.0,
     timed: Timer = alternate,
 ) -> Iterator[Row]:
     """Time ours and all its rivals together."""
