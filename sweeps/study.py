@@ -202,7 +202,9 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
         except optuna.exceptions.DuplicatedStudyError:
             raise _taken(spec) from None
         study.set_user_attr("spec_sha256", spec.sha256)
-        study.set_user_attr("objective", _objective_text(spec))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(_metric_names(spec))
         return _in_memory(spec, storage, study._study_id)
 
 
@@ -309,12 +311,13 @@ def _directions(spec: SweepSpec) -> list[StudyDirection]:
     return [StudyDirection.MINIMIZE] * (2 if spec.search.algorithm == "nsga2" else 1)
 
 
-def _objective_text(spec: SweepSpec) -> str:
+def _metric_names(spec: SweepSpec) -> list[str]:
+    """Say what the study's values are, as Optuna's dashboard and plots show them."""
     objective = spec.objective
     text = f"mean over seeds of {objective.metric}"
     if objective.plus_standard_errors > 0:
         text += f" + {objective.plus_standard_errors:g} standard errors"
-    return f"{text}; seconds an epoch" if spec.search.algorithm == "nsga2" else text
+    return [text, "seconds an epoch"] if spec.search.algorithm == "nsga2" else [text]
 
 
 def _not_queued(spec: SweepSpec, study: optuna.Study) -> list[Params]:

@@ -204,3 +204,19 @@ def test_nsga2_is_told_error_and_epoch_seconds(tmp_path: Path) -> None:
     told.searcher.end("w1", {"status": "diverged", "objective": None, "epoch_seconds": None})
     assert [trial.values for trial in told.trials()] == [[2.5, 0.5], None]
     assert told.states() == [TrialState.COMPLETE, TrialState.FAIL]
+
+
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [
+        ({}, ["mean over seeds of last_val_error_percent"]),
+        (
+            {"search": {"algorithm": "nsga2", "trials": 2}},
+            ["mean over seeds of last_val_error_percent", "seconds an epoch"],
+        ),
+    ],
+)
+def test_the_study_names_its_values(tmp_path: Path, more: dict, names: list[str]) -> None:
+    told = Told(spec_of(**more), tmp_path)
+    told.trials()
+    assert optuna.load_study(study_name="told", storage=told.url).metric_names == names
