@@ -224,8 +224,9 @@ def test_an_export_that_cannot_be_is_one_line(arguments, message: str, one_run) 
 
 
 def test_compact_names_what_is_damaged_and_loses_nothing(one_run, tmp_path: Path) -> None:
-    part = tmp_path / "results" / "one" / "tables" / "runs" / "late-000000.parquet"
-    part.write_bytes(b"not parquet")
+    part = tmp_path / "results" / "one" / "tables" / "parts" / "late-000000.runs.arrows"
+    part.parent.mkdir(exist_ok=True)
+    part.write_bytes(b"no stream of Arrow's")
     code, _, err = one_run("compact", "one")
     assert code == 1
     assert err.startswith("warning: left damaged ")
