@@ -36,6 +36,8 @@ template <class F, class Place, class Input, class Upstream, class Take>
 INLINED inline void pull(Place, const Vector* c, Vector* sums, Input input, Upstream upstream,
                          Take take) {
   constexpr int N = Place::VECTORS, SUMS = F::SUMS_OF_A_TERM;
+  // Keeps the sums in memory. A compiler that moves them to registers for a whole loop runs out of
+  // these, and each addition to one that was left over waits for the store and load of the last.
   asm volatile("" : "+r"(sums) : : "memory");
   Vector x[N], g[N], slope[N];
 #pragma GCC unroll 8

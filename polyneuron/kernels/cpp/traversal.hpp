@@ -187,10 +187,8 @@ std::vector<double> lanes_by_function(const Traversal& walk, std::int64_t functi
   return sums;
 }
 
-// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors. These are
-// local, and so in registers; coefficients are operands in memory, which leaves the registers to
-// the sums: one that lies in memory costs each addition the time of a store and a load. Then
-// total(a, sums) receives the sums of each function a.
+// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors, which are 0
+// at first for each range. Then total(a, sums) receives the sums of each function a.
 template <int COEFFICIENTS, int SUMS, class Body, class Total>
 void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& coefficients,
                   int threads, Body body, Total total) {
