@@ -120,7 +120,6 @@ def norm_forward(
     """
     z, shape = _laid_out(z, z.shape[1])
     y = torch.empty_like(z)
-    running = (norm.running_mean, norm.running_variance)
     sound = kernels.norm_forward(
         z.data_ptr(),
         None if residual is None else residual.data_ptr(),
@@ -130,14 +129,13 @@ def norm_forward(
         norm.weight.data_ptr(),
         norm.bias.data_ptr(),
         statistics.data_ptr(),
-        *(tensor.data_ptr() for tensor in running),
+        norm.running_mean.data_ptr(),
+        norm.running_variance.data_ptr(),
         norm.momentum,
         norm.eps,
         norm.training,
         *shape,
     )
-    if norm.training:
-        torch.autograd.graph.increment_version(running)
     return y, sound
 
 

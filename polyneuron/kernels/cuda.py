@@ -57,8 +57,7 @@ def norm_available(
 def forward(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     """Values in x's shape, dtype and memory format; NaN of functions that do not exist."""
     gpu = _kernels()
-    form = _form(gpu, function, parameters)
-    y: Tensor = getattr(gpu, f"{form.family}_forward")(x, *form.parameters, *form.order)
+    y: Tensor = gpu.forward(x, *_form(gpu, function, parameters).arguments)
     return y
 
 
@@ -68,8 +67,7 @@ def backward(
     """dL/dx and the parameters' gradients, from g = dL/dy."""
     gpu = _kernels()
     form = _form(gpu, function, parameters)
-    kernel = getattr(gpu, f"{form.family}_backward")
-    g_x, *gradients = kernel(g, x, *form.parameters, *form.order)
+    g_x, *gradients = gpu.backward(g, x, *form.arguments)
     return g_x, list(form.pull(*gradients))
 
 
@@ -87,12 +85,10 @@ def norm_forward(
     gpu = _kernels()
     running = norm.running_mean, norm.running_variance
     front = z, residual, norm.weight, norm.bias
-    form = _form(gpu, function, parameters).behind_norm
+    form = _form(gpu, function, parameters).arguments
     constants = norm.eps, norm.momentum, norm.training
-    y, statistics = gpu.norm_forward(*front, *running, *constants, *form)
-    if norm.training:
-        torch.autograd.graph.increment_version(running)
-    return y, statistics
+    found: tuple[Tensor, Tensor] = gpu.norm_forward(*front, *running, *constants, *form)
+    return found
 
 
 def norm_backward(
@@ -108,7 +104,7 @@ def norm_backward(
     gpu = _kernels()
     front = z, residual, norm.weight, norm.bias
     form = _form(gpu, function, parameters)
-    *gradients, by_form = gpu.norm_backward(g, *front, statistics, norm.training, *form.behind_norm)
+    *gradients, by_form = gpu.norm_backward(g, *front, statistics, norm.training, *form.arguments)
     return *gradients, *form.pull(*by_form)
 
 
@@ -141,29 +137,22 @@ def _kernels() -> Any:
 class _Form(NamedTuple):
     """A function as kernels/gpu has it."""
 
-    family: str
-    parameters: Sequence[Tensor]
-    order: tuple[int, ...]
+    arguments: tuple[str, Sequence[Tensor], int]
+    """The last arguments of its kernels: family, parameters and order."""
     pull: Callable[..., Sequence[Tensor]]
     """From the gradients of these parameters to those of the function's own."""
-
-    @property
-    def behind_norm(self) -> tuple[object, ...]:
-        """The last arguments of the norm's kernels."""
-        return self.family, self.parameters, *self.order
 
 
 def _form(gpu: Any, function: Function, parameters: Sequence[Tensor]) -> _Form:
     if function is not NATURAL:
-        order = (function.order,) if function.order else ()
-        return _Form(function.family, parameters, order, lambda *gradients: gradients)
+        return _Form((function.family, parameters, function.order), lambda *gradients: gradients)
     *spline, points = gpu.interpolate_forward(*parameters)
 
     def pull(*gradients: Tensor) -> Sequence[Tensor]:
         by_points: Sequence[Tensor] = gpu.interpolate_backward(*gradients, *spline, points)
         return by_points
 
-    return _Form(HERMITE.family, spline, (), pull)
+    return _Form((HERMITE.family, spline, 0), pull)
 
 
 @functools.cache

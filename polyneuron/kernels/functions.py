@@ -37,7 +37,7 @@ class Function:
     """An activation function of x and parameters, each (A, ...) with one row a function."""
 
     family: str
-    """What kernels/gpu calls it: `{family}_forward` and `{family}_backward`."""
+    """What kernels/gpu calls it."""
     plain: Callable[..., Tensor]
     """plain(x, *parameters) as the formula reads, differentiable by autograd."""
     template: str
@@ -45,7 +45,7 @@ class Function:
     example: Callable[[int], Parameters]
     """Parameters of one function, the first with so many columns, on which to try a kernel."""
     order: int = 0
-    """Of a member of a family that has orders: the last argument of the family's kernels."""
+    """Of a member of a family that has orders: k."""
 
     @property
     def name(self) -> str:

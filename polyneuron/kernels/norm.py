@@ -83,6 +83,8 @@ class _NormaliseAndApply(torch.autograd.Function):
             y, sound = cpu.norm_forward(kernels, z, residual, norm, statistics, parameters)
             if not sound:  # the plain formula says why
                 _plain(function, norm, *statistics)(z, residual, weight, bias, *parameters)
+        if norm.training:  # autograd does not see what a kernel writes
+            torch.autograd.graph.increment_version((norm.running_mean, norm.running_variance))
         ctx.function, ctx.norm = function, norm
         ctx.save_for_backward(z, residual, weight, bias, statistics, *parameters)
         return y

@@ -88,14 +88,14 @@ def compile_all(verbose: bool) -> int:
     passes.launch = norm.launch = natural_spline.launch = compile_one
     for name, A, s, k, x in activations(verbose):
         print(name, f"A={A} s={s} k={k}", x.dtype, x.stride())
-        order = (k,) if k else ()
         parameters = rows(name, A, s)
-        getattr(gpu, f"{name}_forward")(x, *parameters, *order)
-        getattr(gpu, f"{name}_backward")(x, x, *parameters, *order)
+        gpu.forward(x, name, parameters, k)
+        gpu.backward(x, x, name, parameters, k)
     print("radial, rows of their own order")
     x, row = torch.rand(128, 6, 28, 28), torch.rand(6, 3)
-    gpu.radial_forward(x, row, row, torch.rand(6, 2), 4, torch.ones(6))
-    gpu.radial_backward(x, x, row, row, torch.rand(6, 2), 4, torch.ones(6), row)
+    parameters = row, row, torch.rand(6, 2)
+    gpu.forward(x, "radial", parameters, 4, torch.ones(6))
+    gpu.backward(x, x, "radial", parameters, 4, torch.ones(6), row)
     print("norm with residual, then without")
     z, row = torch.rand(128, 16, 32, 32), torch.rand(16)
     for residual, name in ((z, "radial"), (None, "relu")):

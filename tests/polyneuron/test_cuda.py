@@ -95,8 +95,8 @@ def test_a_kernel_behind_a_norm_agrees_with_its_formula(
 
 def test_one_that_disagrees_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     kernels = cuda._kernels()
-    forward, norm_forward = kernels.swish_forward, kernels.norm_forward
-    monkeypatch.setattr(kernels, "swish_forward", lambda x, beta: forward(x, beta) + 0.1)
+    forward, norm_forward = kernels.forward, kernels.norm_forward
+    monkeypatch.setattr(kernels, "forward", lambda x, *f: forward(x, *f) + 0.1)
     with pytest.warns(KernelWarning, match="Triton kernel of swish disagrees with its formula"):
         assert not cuda._verified(SWISH, 1, torch.float32, DEVICE)
 
@@ -113,7 +113,7 @@ def test_one_that_does_not_compile_is_not_used(monkeypatch: pytest.MonkeyPatch) 
     def broken(*_: object) -> None:
         raise RuntimeError("PTX codegen error\nand much more")
 
-    monkeypatch.setattr(cuda._kernels(), "swish_forward", broken)
+    monkeypatch.setattr(cuda._kernels(), "forward", broken)
     with pytest.warns(KernelWarning, match="several times slower: Triton: PTX codegen error$"):
         assert not cuda._verified(SWISH, 1, torch.float32, DEVICE)
 

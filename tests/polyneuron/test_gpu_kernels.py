@@ -120,8 +120,8 @@ def input_of(name: str, points: Tensor) -> Tensor:
 
 def fast(name: str, g: Tensor, x: Tensor, parameters: Sequence[Tensor], *k: int) -> list[Tensor]:
     """Value and gradients by the kernels."""
-    y = getattr(gpu, f"{name}_forward")(x, *parameters, *k)
-    return [y, *getattr(gpu, f"{name}_backward")(g, x, *parameters, *k)]
+    f = name, parameters, *k
+    return [gpu.forward(x, *f), *gpu.backward(g, x, *f)]
 
 
 def exact(
@@ -256,7 +256,7 @@ def test_gradient_of_another_memory_format() -> None:
 def test_other_dtypes_are_refused() -> None:
     beta = torch.ones(1, device=DEVICE)
     with pytest.raises(ValueError, match=r"float32, bfloat16 or float16, got torch\.float64"):
-        gpu.swish_forward(torch.zeros(3, dtype=torch.float64, device=DEVICE), beta)
+        gpu.forward(torch.zeros(3, dtype=torch.float64, device=DEVICE), "swish", [beta])
 
 
 def test_full_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,8 +281,8 @@ class TestRowsOfTheirOwn:
         x = torch.randn(7, 6, 3, device=DEVICE)
         x[0, :, 0] = c_x[:, 1]
         g = torch.randn(x.shape).to(DEVICE)
-        y = gpu.radial_forward(x, c_x, w, v, 6, orders=orders)
-        found = gpu.radial_backward(g, x, c_x, w, v, 6, orders=orders, present=present)
+        f = "radial", (c_x, w, v), 6, orders
+        y, found = gpu.forward(x, *f), gpu.backward(g, x, *f, present)
         for row, (k, s) in enumerate(zip(orders.tolist(), lengths, strict=True)):
             own = (c_x[row : row + 1, :s], w[row : row + 1, :s], v[row : row + 1])
             x_row, g_row = x[:, row], g[:, row]
@@ -298,10 +298,8 @@ class TestRowsOfTheirOwn:
         parameters = parameters_of("radial", 3, 3)
         x, g = torch.randn(2, 5, 3, 4, device=DEVICE)
         orders = torch.full((3,), 4, device=DEVICE)
-        own = [
-            gpu.radial_forward(x, *parameters, 4, orders),
-            *gpu.radial_backward(g, x, *parameters, 4, orders),
-        ]
+        f = "radial", parameters, 4, orders
+        own = [gpu.forward(x, *f), *gpu.backward(g, x, *f)]
         for one, other in zip(fast("radial", g, x, parameters, 4), own, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-5)
 

@@ -3,15 +3,10 @@
 
 #include <initializer_list>
 
-#include "lanes.hpp"
+#include "functions.hpp"
 
 // max(0, x) + a min(0, x). Parameter: a (A).
-struct Prelu {
-  static constexpr int TERMS = 1, COEFFICIENTS = 1, SUMS_OF_A_TERM = 1, SUMS = 1;
-  static bool prepare(const float* const* p, std::int64_t a, float* out) {
-    out[0] = p[0][a];
-    return true;
-  }
+struct Prelu : OneParameter<1> {
   template <int>
   static Vector value(Vector x, const Vector* c) {
     return at_least(broadcast(0), x) + c[0] * at_most(broadcast(0), x);
@@ -21,9 +16,6 @@ struct Prelu {
     const Vector zero = broadcast(0);
     sum[0] += g * at_most(zero, x);
     return x > 0 ? broadcast(1) : x < 0 ? c[0] : zero;
-  }
-  static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
-    out[0][a] = float(sum[0]);
   }
 };
 
@@ -171,13 +163,7 @@ struct One {
 
 // sum_i w_i f_i(x) with fixed members f_i. Parameter: w (A, members).
 template <class... Members>
-struct Blend {
-  static constexpr int COEFFICIENTS = sizeof...(Members);
-  static constexpr int TERMS = 1, SUMS_OF_A_TERM = COEFFICIENTS, SUMS = COEFFICIENTS;
-  static bool prepare(const float* const* p, std::int64_t a, float* out) {
-    std::memcpy(out, p[0] + a * COEFFICIENTS, COEFFICIENTS * sizeof(float));
-    return true;
-  }
+struct Blend : OneParameter<sizeof...(Members)> {
   // One term of all members, which share their e^-|x|.
   template <int>
   static Vector value(Vector x, const Vector* c) {
@@ -192,9 +178,6 @@ struct Blend {
     Vector slope = broadcast(0);
     ((slope += *c++ * Members::slope(decay), *sum++ += g * Members::value(decay)), ...);
     return slope;
-  }
-  static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
-    for (int i = 0; i < SUMS; ++i) out[0][a * SUMS + i] = float(sum[i]);
   }
 };
 

@@ -240,13 +240,22 @@ struct Natural : Hermite<S> {
   }
 };
 
-// x sigmoid(beta x). Parameter: beta (A).
-struct Swish {
-  static constexpr int TERMS = 1, COEFFICIENTS = 1, SUMS_OF_A_TERM = 1, SUMS = 1;
+// A function of one term whose coefficients are the N columns of its one parameter, (A, N) or (A),
+// and whose sums are their gradients.
+template <int N>
+struct OneParameter {
+  static constexpr int TERMS = 1, COEFFICIENTS = N, SUMS_OF_A_TERM = N, SUMS = N;
   static bool prepare(const float* const* p, std::int64_t a, float* out) {
-    out[0] = p[0][a];
+    std::memcpy(out, p[0] + a * N, N * sizeof(float));
     return true;
   }
+  static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
+    for (int i = 0; i < N; ++i) out[0][a * N + i] = float(sum[i]);
+  }
+};
+
+// x sigmoid(beta x). Parameter: beta (A).
+struct Swish : OneParameter<1> {
   template <int>
   static Vector value(Vector x, const Vector* c) {
     return x / (1 + exponential(-c[0] * x));
@@ -258,9 +267,6 @@ struct Swish {
     const Vector bend = x * on * off;
     sum[0] += g * x * bend;
     return on + c[0] * bend;
-  }
-  static void finish(const float* const*, std::int64_t a, const double* sum, float* const* out) {
-    out[0][a] = float(sum[0]);
   }
 };
 

@@ -1,6 +1,6 @@
 """The natural cubic spline through control points: Eq. 2 for k = 3, a whole network at once.
 
-`hermite_forward(x, knots, heights, m)` evaluates it. Rows of all layers and channels may be
+`forward(x, "hermite", (knots, heights, m))` evaluates it. Rows of all layers and channels may be
 concatenated; nothing waits for the host.
 """
 
