@@ -3,14 +3,14 @@
 Reads what `sweeps` writes and stands on nothing else of the project: no torch, no ray.
 """
 
-from analysis.columns import columns
-from analysis.comparisons import compare, surface
-from analysis.errors import StoreError, StoreWarning
-from analysis.load import Results, load
-from analysis.report import report
-from analysis.tables import table1
-from analysis.values import values
-from analysis.verdicts import verdicts
+from analysis.measures.comparisons import compare, surface
+from analysis.measures.values import values
+from analysis.paper.verdicts import verdicts
+from analysis.reporting.report import report
+from analysis.reporting.tables import table1
+from analysis.store.columns import columns
+from analysis.store.errors import StoreError, StoreWarning
+from analysis.store.results import Results, load
 
 __all__ = [
     "Results",

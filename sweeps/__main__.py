@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line, or say how to install what it needs."""
     try:
-        from sweeps.cli import run_command
+        from sweeps.commands.cli import run_command
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in ("sweeps", "trainers", "analysis"):
             raise

@@ -11,8 +11,8 @@ from rich.console import Console
 
 import analysis
 from analysis import Results
-from sweeps.spec import SweepSpec
-from sweeps.spec_file import load_spec, parse_spec, with_settings
+from sweeps.spec.reading import load_spec, parse_spec, with_settings
+from sweeps.spec.sections import SweepSpec
 
 
 def run(
@@ -44,7 +44,7 @@ def run(
         DataUnavailableError: the data is not there and cannot be fetched.
         ClusterError: no cluster there, or it lacks what a trial needs.
     """
-    from sweeps.driver import prepare, run_sweep
+    from sweeps.driver.driver import prepare, run_sweep
 
     prepared = prepare(_read(spec, settings, name), address)
     console = Console(quiet=not show)
@@ -68,7 +68,7 @@ def resume(
         StoreError: no such sweep, another driver runs it, or code or data changed.
         ClusterError: no cluster there, or it lacks what a trial needs.
     """
-    from sweeps.continuation import Request, continue_sweep
+    from sweeps.driver.continuation import Request, continue_sweep
 
     continue_sweep(_root(root), name, Request(), Console(quiet=not show), address)
     return load(name, root=root)

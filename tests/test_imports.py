@@ -52,7 +52,7 @@ def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
 
 def test_only_sweeps_knows_ray_and_optuna() -> None:
     # Optuna's importances are asked of Optuna, in a function: importing analysis needs none.
-    asks = {ROOT / "analysis" / "importance.py": {"optuna"}}
+    asks = {ROOT / "analysis" / "statistics" / "importance.py": {"optuna"}}
     for package in ("polyneuron", "trainers", "analysis"):
         for file in (ROOT / package).rglob("*.py"):
             assert _imported(file) & {"ray", "optuna"} == asks.get(file, set()), file

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.search_space import trial_count
-from sweeps.spec_file import bundled_names, load_spec
+from sweeps.spec.reading import bundled_names, load_spec
+from sweeps.spec.search_space import trial_count
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

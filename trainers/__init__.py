@@ -11,6 +11,7 @@ from trainers.config import (
     Recipe,
     RunConfig,
 )
+from trainers.data.sources import DataUnavailableError
 from trainers.records import (
     EpochRecord,
     Event,
@@ -21,7 +22,6 @@ from trainers.records import (
     RunStopped,
     Snapshot,
 )
-from trainers.sources import DataUnavailableError
 
 if TYPE_CHECKING:
     from trainers.loop import train

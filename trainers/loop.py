@@ -10,18 +10,19 @@ from typing import Any
 import torch
 
 from polyneuron import JointSolve, activation_modules, penalties
-from trainers import datasets, devices
+from trainers import devices
 from trainers.augment import Augmentation, Normaliser
 from trainers.checkpoint import RunFolder, pack_records, unpack_records
 from trainers.config import RunConfig
-from trainers.datasets import Images
+from trainers.data import datasets
+from trainers.data.datasets import Images
 from trainers.divergence import Diverged, locate_singular_system
 from trainers.epoch import EpochTotals, train_epoch
 from trainers.evaluate import Evaluation, evaluate
 from trainers.graph import StepGraph
-from trainers.handover import Handover
 from trainers.networks.build import INPUT_SIDE, build_network
 from trainers.optimizer import load_state, make_optimizer, set_rates
+from trainers.outbox import Handover
 from trainers.records import EpochRecord, Event, Record, Report, RunRecord, RunStatus, RunStopped
 from trainers.snapshots import INPUT_IMAGES, snapshot_epochs, take_snapshots
 from trainers.step import Objective, Training, precision

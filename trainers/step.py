@@ -14,7 +14,7 @@ from polyneuron import JointSolve, PolyNeuronR
 from polyneuron.penalties import penalised_layers, penalties_of
 from trainers.augment import Augmentation, Draws, Normaliser
 from trainers.config import Recipe, RunConfig
-from trainers.datasets import Images
+from trainers.data.datasets import Images
 
 
 @dataclass(frozen=True)

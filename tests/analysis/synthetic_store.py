@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.schema import TABLES
+from analysis.store.schema import TABLES
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 

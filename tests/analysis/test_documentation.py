@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.schema import TABLES
+from analysis.store.schema import TABLES
 
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("module", ["load", "columns", "values"])
+@pytest.mark.parametrize("module", ["store.results", "store.columns", "measures.values"])
 def test_examples_of_the_documentation_give_what_they_show(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("duckdb", reason="one example is a query")
     for store in ("stores", "real_store"):
-        shutil.copytree(HERE / store, tmp_path / "results", dirs_exist_ok=True)
+        shutil.copytree(HERE / "store" / store, tmp_path / "results", dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testmod(
         importlib.import_module(f"analysis.{module}"),

@@ -16,10 +16,10 @@ import pandas as pd
 import pyarrow as pa
 from synthetic_store import SyntheticSweep, configuration
 
-from analysis.evidence import Evidence
-from analysis.frames import frame_of
-from analysis.load import Results
-from analysis.schema import TABLES
+from analysis.paper.evidence import Evidence
+from analysis.store.conversion import frame_of
+from analysis.store.results import Results
+from analysis.store.schema import TABLES
 
 KINDS = ("true", "false", "border", "undecidable")
 NOISE = 0.1

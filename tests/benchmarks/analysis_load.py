@@ -81,7 +81,7 @@ def reading_with_ray(folder: Path, runs: int) -> Callable[[], int]:
 
 
 def compaction(root: Path) -> Callable[[], int]:
-    from sweeps.store import SweepPaths, compact
+    from sweeps.store.paths import SweepPaths, compact
 
     parts = len(list((root / SWEEP / "tables").glob("parts/*")))
 

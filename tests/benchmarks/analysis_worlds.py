@@ -33,10 +33,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 
 from worlds import KINDS, PLANTS, TRUTHS, ManyWorlds, MemoryResults, Silent, plant
 
-from analysis.claims import Claim, paper
-from analysis.evidence import Evidence
-from analysis.rules import Part
-from analysis.verdicts import Verdict, judge_claim
+from analysis.paper.claims import Claim, paper
+from analysis.paper.evidence import Evidence
+from analysis.paper.rules import Part
+from analysis.paper.verdicts import Verdict, judge_claim
 
 WRONG = {"true": "contradicted", "false": "supported", "border": "supported"}
 WORDS = ("supported", "contradicted", "inconclusive", "not tested")

@@ -41,7 +41,7 @@ from trainers import (  # noqa: E402
     Recipe,
     RunConfig,
 )
-from trainers.datasets import Images  # noqa: E402
+from trainers.data.datasets import Images  # noqa: E402
 from trainers.epoch import TrainingPass  # noqa: E402
 from trainers.graph import GraphWarning, StepGraph  # noqa: E402
 from trainers.loop import set_up  # noqa: E402

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.folders import open_folder
-from analysis.schema import EPOCHS, PARTS_FOLDER, RUNS, SWEEPS, TABLES_FOLDER, Table
-from sweeps.part_files import joined, write_part
+from analysis.store.folders import open_folder
+from analysis.store.schema import EPOCHS, PARTS_FOLDER, RUNS, SWEEPS, TABLES_FOLDER, Table
+from analysis.store.writing import joined, write_part
 
 SWEEP = "large"
 METRICS = [field.name for field in EPOCHS.schema if pa.types.is_floating(field.type)]

@@ -23,7 +23,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sweeps import ray_environment
+from sweeps.workers import environment as ray_environment
 
 ray_environment.prepare()
 
@@ -35,10 +35,10 @@ from ray.tune.search.optuna import OptunaSearch  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 import analysis  # noqa: E402
-from sweeps.driver import prepare, run_sweep  # noqa: E402
-from sweeps.progress import SweepView  # noqa: E402
-from sweeps.provenance import versions  # noqa: E402
-from sweeps.spec_file import parse_spec  # noqa: E402
+from sweeps.driver.driver import prepare, run_sweep  # noqa: E402
+from sweeps.spec.reading import parse_spec  # noqa: E402
+from sweeps.store.provenance import versions  # noqa: E402
+from sweeps.view.progress import SweepView  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "sweep_overhead.json"
 SLOTS = 2

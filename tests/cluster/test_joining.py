@@ -8,10 +8,10 @@ from pathlib import Path
 
 JOIN = """
 import sys
-from sweeps import ray_environment
+from sweeps.workers import environment as ray_environment
 ray_environment.prepare()
-from sweeps.spec import ResourcesSection
-from sweeps.tuning import cluster
+from sweeps.spec.sections import ResourcesSection
+from sweeps.workers.pool import cluster
 try:
     with cluster(sys.argv[1], ResourcesSection()):
         pass

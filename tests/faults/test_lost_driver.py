@@ -15,9 +15,9 @@ import pytest
 from optuna.trial import TrialState
 
 import analysis
-from analysis.folders import open_folder
-from analysis.schema import SWEEPS
-from sweeps.part_files import write_rows
+from analysis.store.folders import open_folder
+from analysis.store.schema import SWEEPS
+from analysis.store.writing import write_rows
 
 GRID = """
 name: grid

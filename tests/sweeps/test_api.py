@@ -14,14 +14,14 @@ import pytest
 
 import sweeps
 from analysis import Results
-from analysis.errors import StoreError
+from analysis.store.errors import StoreError
 from sweeps import extras
-from sweeps.dashboard import make_dashboard
-from sweeps.overview import current_view, sweep_view
-from sweeps.progress import SweepView
-from sweeps.spec_file import SpecError
-from sweeps.store import SweepPaths, driver_lock
-from sweeps.study import storage_url
+from sweeps.commands.dashboard import make_dashboard
+from sweeps.search.study import storage_url
+from sweeps.spec.reading import SpecError
+from sweeps.store.paths import SweepPaths, driver_lock
+from sweeps.view.overview import current_view, sweep_view
+from sweeps.view.progress import SweepView
 
 SPEC = {
     "name": "small",

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from polyneuron import penalties
-from trainers import datasets
 from trainers.augment import Augmentation, Normaliser, draw_epoch
+from trainers.data import datasets
 from trainers.networks import build_network
 from trainers.networks.build import INPUT_SIDE
 from trainers.optimizer import make_optimizer, set_rates

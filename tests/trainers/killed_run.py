@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from trainers import ActivationConfig, DataConfig, Execution, Recipe, RunConfig, datasets, train
+from trainers import ActivationConfig, DataConfig, Execution, Recipe, RunConfig, train
+from trainers.data import datasets
 
 EPOCHS = 32
 WRITE_SECONDS = 0.03

@@ -2,7 +2,7 @@
 
 import torch
 
-from trainers.datasets import Images
+from trainers.data.datasets import Images
 
 
 def synthetic(channels, side, n):

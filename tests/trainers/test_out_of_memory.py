@@ -11,7 +11,7 @@ import dataclasses, json, resource, sys
 from pathlib import Path
 import torch
 from trainers import *
-from trainers import datasets
+from trainers.data import datasets
 
 torch.set_num_threads(1)
 torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])

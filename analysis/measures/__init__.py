@@ -1,0 +1,1 @@
+"""Numbers a run: errors, shapes of learned functions, and comparisons between configurations."""

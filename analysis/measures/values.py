@@ -1,0 +1,162 @@
+"""One number a run, with an explicit word for every run that has none."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from analysis.store.errors import unknown_name
+from analysis.store.results import Results
+from analysis.store.schema import EPOCHS
+
+At = Literal["last", "best", "pre_drop"] | int
+
+CONFIGURATION = (
+    "activation",
+    "scope",
+    "init",
+    "s",
+    "k",
+    "lambda_sum",
+    "lambda_prod",
+    "learning_rate",
+)
+"""Columns of `runs` in which configurations differ."""
+
+SETTING = ("benchmark", "validation", "epochs_planned")
+"""Columns of `runs` that must be equal for two errors to be comparable."""
+
+RUN_METRICS = (
+    "epoch_seconds",
+    "train_seconds",
+    "images_per_second",
+    "parameters",
+    "activation_functions",
+)
+"""Metrics that `runs` has once a run."""
+
+EPOCH_METRICS = tuple(
+    field.name
+    for field in EPOCHS.schema
+    if field.name not in EPOCHS.key and not pa.types.is_string(field.type)
+)
+
+OUTCOMES = {
+    "completed": "measured",
+    "diverged": "diverged",
+    "pruned": "censored",
+    "interrupted": "censored",
+    "running": "censored",
+    "error": "missing",
+}
+"""What a run's status means for its final value.
+
+A diverged run failed by itself, which is a result. A censored one was stopped or is not done.
+A missing one was lost to its surroundings, so another attempt with its seed can replace it.
+"""
+
+
+def values(results: Results, metric: str = "val_error_percent", at: At = "last") -> pd.DataFrame:
+    """Return one row a run: its configuration, `value` and `outcome`.
+
+    >>> values(analysis.load("results/real"))["outcome"].value_counts().to_dict()
+    {'measured': 4, 'censored': 1, 'diverged': 1, 'missing': 1}
+
+    Args:
+        results: what `load` returned.
+        metric: a column of `epochs`, or one of `RUN_METRICS`.
+        at: `last`: after the last planned epoch, so only completed runs have a value. `best`:
+            the smallest of a completed run's epochs, which is optimistic. `pre_drop`: mean over
+            the last quarter, at most 20, of the epochs before the learning rate first falls.
+            A number: after that epoch, whatever became of the run later.
+
+    Returns:
+        The identifying and configuration columns of `runs`, with `value` (NaN unless measured)
+        and `outcome`: measured, diverged, censored or missing.
+
+    Raises:
+        ValueError: no runs, an unknown metric, or `at` that the metric does not have.
+    """
+    if metric not in (*EPOCH_METRICS, *RUN_METRICS):
+        raise ValueError(unknown_name("metric", metric, {*EPOCH_METRICS, *RUN_METRICS}))
+    if at not in ("last", "best", "pre_drop") and not (isinstance(at, int) and at >= 1):
+        raise ValueError(f"at is 'last', 'best', 'pre_drop' or an epoch from 1, not {at!r}")
+    if results.runs.empty:
+        raise ValueError(f"no runs yet in {results.path}")
+    frame = valued(results, metric, at)
+    if at == "pre_drop" and frame["value"].isna().all():
+        raise ValueError("at='pre_drop' needs a learning rate that falls: it falls in no run")
+    return frame
+
+
+def valued(results: Results, metric: str, at: At) -> pd.DataFrame:
+    """Return what `values` does, without its checks."""
+    runs = results.runs
+    identity = ["sweep", "run_id", "trial", "config_id", "seed", "status", "epochs_done"]
+    frame = runs[[*identity, *SETTING, *CONFIGURATION]].copy()
+    frame["value"] = _measured(results, metric, at)
+    frame["outcome"] = _outcomes(frame, ended=at in ("last", "best"))
+    frame.loc[frame["outcome"] != "measured", "value"] = float("nan")
+    return frame
+
+
+def independent(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return values with each run once: two sweeps with the same run have it from one seed."""
+    order = np.argsort(frame["outcome"].ne("measured").to_numpy(), kind="stable")
+    return frame.take(order).drop_duplicates("run_id").sort_index()
+
+
+def _measured(results: Results, metric: str, at: At) -> pd.Series:
+    """Return the metric of each run, in the order of `runs`, whatever the run's outcome."""
+    runs = results.runs
+    if at == "last" and metric in RUN_METRICS:
+        return runs[metric].astype("float64")
+    if at == "last" and metric == "val_error_percent":
+        return runs["last_val_error_percent"]
+    if metric not in EPOCH_METRICS:
+        raise ValueError(f"{metric} is one number a run: use at='last'")
+    columns = [metric, "learning_rate"] if at == "pre_drop" else [metric]
+    epochs = results.table("epochs", columns)
+    found = _at_epoch(epochs, runs, metric, at)
+    keys = pd.MultiIndex.from_frame(runs[["sweep", "run_id"]].astype(str))
+    found.index = pd.MultiIndex.from_arrays(
+        [found.index.get_level_values(level).astype(str) for level in (0, 1)]
+    )
+    return pd.Series(found.reindex(keys).to_numpy("float64"), index=runs.index)
+
+
+def _at_epoch(epochs: pd.DataFrame, runs: pd.DataFrame, metric: str, at: At) -> pd.Series:
+    run = ["sweep", "run_id"]
+    if at == "best":
+        return epochs.groupby(run)[metric].min()
+    if at == "pre_drop":
+        return _before_drop(epochs, run, metric)
+    if at == "last":
+        final = runs[[*run, "epochs_planned"]].rename(columns={"epochs_planned": "epoch"})
+        chosen = epochs.merge(final, on=[*run, "epoch"])
+    else:
+        chosen = epochs[epochs["epoch"] == at]
+    return chosen.set_index(run)[metric]
+
+
+def _before_drop(epochs: pd.DataFrame, run: list[str], metric: str) -> pd.Series:
+    grouped = epochs.groupby(run)["learning_rate"]
+    before = epochs["learning_rate"] > 0.999 * grouped.transform("first")
+    dropped = ~before.groupby([epochs[name] for name in run]).transform("all")
+    kept = epochs[before & dropped]
+    length = kept.groupby(run)["epoch"].transform("size")
+    window = (length // 4).clip(1, 20)
+    return kept[kept["epoch"] > length - window].groupby(run)[metric].mean()
+
+
+def _outcomes(frame: pd.DataFrame, ended: bool) -> pd.Series:
+    """Return what became of each value; `ended`: only a completed run can have it."""
+    outcomes = frame["status"].astype(str).map(OUTCOMES)
+    found = frame["value"].notna()
+    outcomes = outcomes.mask(~found & (outcomes == "measured"), "missing")
+    if not ended:
+        outcomes = outcomes.mask(found, "measured")
+    return outcomes.astype("category")

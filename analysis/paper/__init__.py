@@ -1,0 +1,1 @@
+"""The paper's claims, the evidence for each, and the verdicts."""

@@ -1,0 +1,211 @@
+"""Which runs may speak on a claim: those of fixed designs, in the paper's setting, all there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.comparisons import Cell, Key, cell_of
+from analysis.measures.groups import rows_of_each
+from analysis.measures.shapes import measure
+from analysis.measures.values import CONFIGURATION, OUTCOMES, SETTING, At, independent, valued
+from analysis.paper.claims import Claim, paper
+from analysis.store.results import Results
+
+_OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "sweep")
+_KEPT = ("sweep", "run_id", "config_id", "seed", "status", "device", *SETTING, *CONFIGURATION)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A cell with its name, and what keeps it from speaking, if anything does."""
+
+    name: str
+    cell: Cell
+    lacking: str = ""
+    level: float = 0.05
+    """Of a test of this cell: smaller where its seeds were added after a look at the first."""
+
+    @property
+    def runs(self) -> int:
+        """Runs with a result: measured or diverged."""
+        return len(self.cell.sample) + self.cell.diverged
+
+    @property
+    def failure_rate(self) -> float:
+        """Diverged over all with a result."""
+        return self.cell.diverged / self.runs if self.runs else 0.0
+
+
+class Evidence:
+    """The runs of confirmatory sweeps without early stopping, by how they depart from the paper.
+
+    A search, or a rule that stops poor trials, keeps what looked good early: means over what it
+    completed are too small, by about half a deviation or more.
+    """
+
+    def __init__(self, results: Results, scope: str = "layer") -> None:
+        self.results = results
+        self._scope = scope
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Rows of `runs` that may speak, with `departures` from the paper's setting."""
+        sweeps, runs = self.results.sweeps, self.results.runs
+        fixed = sweeps[(sweeps["purpose"] == "confirmatory") & (sweeps["early_stopping"] == "none")]
+        runs = runs[runs["sweep"].isin(fixed["sweep"])]
+        runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
+        one_each = runs.drop_duplicates("config_id")
+        pairs = zip(one_each["benchmark"].astype(str), one_each["config_json"], strict=True)
+        found = [_departures(*pair) for pair in pairs]
+        departures = dict(zip(one_each["config_id"].astype(str), found, strict=True))
+        kept = runs[[*_KEPT, "config_json"]]
+        return kept.assign(
+            config_id=kept["config_id"].astype(str),
+            departures=kept["config_id"].astype(str).map(departures),
+            status=kept["status"].astype(str),
+        )
+
+    @property
+    def in_setting(self) -> pd.DataFrame:
+        """The rows of `runs` that depart from the paper's setting in nothing."""
+        return self.runs[self.runs["departures"].map(len).eq(0).astype(bool)]
+
+    def arms(
+        self,
+        claim: Claim,
+        benchmark: str,
+        columns: Sequence[str],
+        metric: str = "val_error_percent",
+        at: At | None = None,
+    ) -> dict[Key, Arm]:
+        """Return the claim's cells on a benchmark by the columns' values.
+
+        `metric` is one of `values`, or a measure of shape.
+        """
+        chosen = self._chosen(claim, benchmark)
+        if chosen.empty:
+            return {}
+        frame = self._frame(metric, claim.at if at is None else at)
+        return self._grouped(independent(frame.loc[chosen.index]), columns)
+
+    def _grouped(self, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
+        # arrays, since a frame for each of many cells takes most of the time of a verdict
+        parts = {name: np.asarray(frame[name]) for name in (*_OF_AN_ARM, *columns)}
+        arms: dict[Key, Arm] = {}
+        for rows in rows_of_each(frame, columns):
+            own = {name: values[rows] for name, values in parts.items()}
+            place = tuple(None if pd.isna(own[c][0]) else _plain(own[c][0]) for c in columns)
+            named = [_named(c, v) for c, v in zip(columns, place, strict=True) if v is not None]
+            arms[place] = Arm(
+                ", ".join(named),
+                cell_of(own["value"], own["outcome"], own["run_id"]),
+                self._lacking(own["config_id"]),
+                self._level(own["sweep"]),
+            )
+        return arms
+
+    def tests(self, claim: Claim, benchmark: str) -> bool:
+        """Return whether any run was made for the claim: those of Table 1 vary nothing."""
+        departures = self._chosen(claim, benchmark)["departures"]
+        return bool(len(departures) and (not claim.free or departures.map(len).any()))
+
+    def devices(self, claim: Claim, benchmark: str) -> set[str]:
+        """Return on what the claim's runs were made: times compare only within one device."""
+        return set(self._chosen(claim, benchmark)["device"].dropna().astype(str))
+
+    def _chosen(self, claim: Claim, benchmark: str) -> pd.DataFrame:
+        key = (claim.id, benchmark)
+        if key not in self._choices:
+            self._choices[key] = self._choose(claim, benchmark)
+        return self._choices[key]
+
+    @cached_property
+    def _choices(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {}
+
+    def _choose(self, claim: Claim, benchmark: str) -> pd.DataFrame:
+        runs, free = self.runs, frozenset(claim.free)
+        keep = (runs["benchmark"] == benchmark) & runs["activation"].isin(claim.activations)
+        keep &= np.array([found <= free for found in runs["departures"]], dtype=bool)
+        for column, allowed in claim.only.items():
+            keep &= runs[column].isin(list(allowed))
+        return runs[keep]
+
+    def _frame(self, metric: str, at: At) -> pd.DataFrame:
+        key = (metric, at)
+        if key not in self._frames:
+            self._frames[key] = self._measured(metric, at)
+        return self._frames[key]
+
+    @cached_property
+    def _frames(self) -> dict[tuple[str, At], pd.DataFrame]:
+        return {}
+
+    def _measured(self, metric: str, at: At) -> pd.DataFrame:
+        if metric == "log_epoch_seconds":
+            frame = valued(self.results, "epoch_seconds", "last")
+            return frame.assign(value=np.log(frame["value"].where(frame["value"] > 0)))
+        shapes = measure(self.results, self.runs, metric)
+        if shapes is None:
+            return valued(self.results, metric, at)
+        frame = self.runs.assign(value=shapes)
+        outcome = frame["status"].map(OUTCOMES)
+        frame["outcome"] = outcome.mask(frame["value"].notna(), "measured").mask(
+            frame["value"].isna() & (outcome == "measured"), "missing"
+        )
+        return frame
+
+    def _level(self, sweeps: np.ndarray) -> float:
+        extended = self._extended and not self._extended.isdisjoint(map(str, sweeps))
+        return paper().level["extended" if extended else "planned"]
+
+    @cached_property
+    def _extended(self) -> frozenset[str]:
+        """Sweeps whose seeds were added to once the first ones had been seen."""
+        events = self.results.events
+        return frozenset(events.loc[events["kind"] == "extend", "sweep"].astype(str))
+
+    def _lacking(self, config_ids: np.ndarray) -> str:
+        if not self._unready:
+            return ""
+        reasons = (self._unready.get(name) for name in dict.fromkeys(map(str, config_ids)))
+        return next((reason for reason in reasons if reason), "")
+
+    @cached_property
+    def _unready(self) -> Mapping[str, str]:
+        """What a configuration lacks: to judge part of a design would be a choice of runs."""
+        sweeps = self.results.sweeps
+        seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+        found: dict[str, str] = {}
+        ended = ~self.runs["status"].isin(["running", "interrupted"])
+        grouped = ended.groupby([self.runs["sweep"].astype(str), self.runs["config_id"]])
+        for key, rows in grouped:
+            sweep, config_id = map(str, key)
+            if not rows.all():
+                found[config_id] = f"{(~rows).sum()} of {len(rows)} runs are not finished"
+            elif len(rows) < seeds.get(sweep, 0):
+                found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
+        return found
+
+
+def _plain(value: object) -> Any:
+    """Return NumPy's scalar as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+@cache
+def _departures(benchmark: str, config_json: str) -> frozenset[str]:
+    return frozenset(paper().departures(benchmark, config_json))
+
+
+def _named(column: str, value: object) -> str:
+    if column == "activation":
+        return str(value)
+    number = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{column} = {number}"

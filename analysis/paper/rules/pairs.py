@@ -1,0 +1,206 @@
+"""The pairs of cells that a claim compares: a candidate and a reference, in one or more blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy
+
+from analysis.measures.comparisons import Key
+from analysis.paper.claims import ACTIVATIONS, Claim
+from analysis.paper.evidence import Arm, Evidence
+from analysis.paper.rules.part import Missing, level_of
+from analysis.statistics.deviations import share_deviation
+from analysis.statistics.intervals import Contrast, contrast
+
+Arms = Mapping[Key, Arm]
+
+
+@dataclass(frozen=True)
+class Family:
+    """All cells of one design: they lend each other their deviation."""
+
+    arms: Arms
+    shared: tuple[bool, ...]
+
+    def contrast(self, weights: Mapping[Key, float]) -> Contrast:
+        """Return the weighted sum of the cells' means."""
+        samples = [arm.cell.sample for arm in self.arms.values()]
+        return contrast(samples, [weights.get(key, 0.0) for key in self.arms], self.shared)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Keys of the candidate's and the reference's cells, block by block."""
+
+    name: str
+    benchmark: str
+    family: Family
+    candidates: tuple[Key, ...]
+    references: tuple[Key, ...]
+
+    @property
+    def candidate(self) -> tuple[Arm, ...]:
+        """The candidate's cells."""
+        return tuple(self.family.arms[key] for key in self.candidates)
+
+    @property
+    def reference(self) -> tuple[Arm, ...]:
+        """The reference's cells."""
+        return tuple(self.family.arms[key] for key in self.references)
+
+    def turned(self) -> Pair:
+        """Return the pair with both sides exchanged."""
+        name = " against ".join(reversed(self.name.split(" against ")))
+        return replace(self, name=name, candidates=self.references, references=self.candidates)
+
+    def gain(self) -> Contrast:
+        """Return the mean over blocks of the reference's value less the candidate's.
+
+        A block where all runs of either diverged has no difference; `keeps_its_rank` counts it.
+        """
+        arms = self.family.arms
+        blocks = [
+            (candidate, reference)
+            for candidate, reference in zip(self.candidates, self.references, strict=True)
+            if len(arms[candidate].cell.sample) and len(arms[reference].cell.sample)
+        ]
+        if not blocks:
+            return Contrast(math.nan, math.nan, 0.0)
+        weights = {reference: 1 / len(blocks) for _, reference in blocks}
+        return self.family.contrast(weights | {key: -1 / len(blocks) for key, _ in blocks})
+
+
+def family(arms: Arms) -> Family:
+    """Return the cells with the knowledge of which may share their deviation."""
+    return Family(arms, tuple(share_deviation([arm.cell.sample for arm in arms.values()])))
+
+
+def pairs(
+    claim: Claim, evidence: Evidence, benchmark: str, metric: str = "val_error_percent"
+) -> Iterator[Pair | Missing]:
+    """Make the pairs that a claim compares, or say what is missing for one.
+
+    No pair at all where the benchmark has no run that may speak on the claim.
+    """
+    if claim.arms is not None:
+        yield from _of_activations(claim, evidence, benchmark, metric)
+    elif claim.grid is not None:
+        yield from _of_grid(claim, evidence, benchmark, metric)
+    elif claim.factor is not None:
+        yield from _of_levels(claim, evidence, benchmark, metric)
+
+
+def keeps_its_rank(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 0.0) -> bool:
+    """Return whether `lower` is no worse than `higher` by the margin with failures as worst.
+
+    Trivially so where it does not fail more often. Else the ranks have to show it.
+    """
+    rates = [float(np.mean([arm.failure_rate for arm in side])) for side in (lower, higher)]
+    if rates[0] <= rates[1]:
+        return True
+    return rank_p(lower, higher, margin) < level_of(lower, higher)
+
+
+def rank_p(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 0.0) -> float:
+    """Return the p value of `lower` not being smaller than `higher` and the margin, by ranks.
+
+    Diverged runs rank worst. Each block is centred on its own median (Mann and Whitney's test).
+    """
+    ranked: list[list[float]] = [[], []]
+    for low, high in zip(lower, higher, strict=True):
+        both = np.concatenate([low.cell.sample, high.cell.sample])
+        centre = np.median(both) if len(both) else 0.0
+        ranked[0] += list(low.cell.ranked - centre)
+        ranked[1] += list(high.cell.ranked - centre + margin)
+    return float(scipy.stats.mannwhitneyu(*ranked, alternative="less").pvalue)
+
+
+def _of_activations(
+    claim: Claim, evidence: Evidence, benchmark: str, metric: str
+) -> Iterator[Pair | Missing]:
+    arms = evidence.arms(claim, benchmark, ["activation"], metric)
+    if arms and claim.arms:
+        everyone = family(arms)
+        for reference in claim.arms["references"]:
+            for candidate in claim.arms["candidates"]:
+                name = f"{ACTIVATIONS[candidate]} against {ACTIVATIONS[reference]}"
+                yield _pair(name, benchmark, everyone, [(candidate,)], [(reference,)])
+
+
+def _of_levels(
+    claim: Claim, evidence: Evidence, benchmark: str, metric: str
+) -> Iterator[Pair | Missing]:
+    factor = claim.factor or {}
+    columns = [factor["column"], *factor["blocks"]]
+    arms = evidence.arms(claim, benchmark, ["activation", *columns], metric)
+    for activation in claim.activations if arms else ():
+        own = {key[1:]: arm for key, arm in arms.items() if key[0] == activation}
+        everyone = family(own)
+        reference = _found(factor["reference"], own)
+        for level in _levels(claim, own):
+            name = f"{ACTIVATIONS[activation]}, {columns[0]} = {level:g} against {reference:g}"
+            blocks = sorted(key[1:] for key in own if key[0] == level)
+            sides = [[(place, *block) for block in blocks] for place in (level, reference)]
+            if factor.get("worse"):
+                sides.reverse()
+            yield _pair(name, benchmark, everyone, *sides)
+
+
+def _of_grid(
+    claim: Claim, evidence: Evidence, benchmark: str, metric: str
+) -> Iterator[Pair | Missing]:
+    grid = claim.grid or {}
+    arms = evidence.arms(claim, benchmark, grid["columns"], metric)
+    if not arms:
+        return
+    everyone = family(arms)
+    reference = tuple(grid["reference"])
+    for key in sorted({*arms, *map(tuple, grid["required"])} - {reference}):
+        place = _place(grid, key)
+        yield _pair(
+            f"{place} against {_place(grid, reference)}", benchmark, everyone, [key], [reference]
+        )
+
+
+def _pair(
+    name: str,
+    benchmark: str,
+    everyone: Family,
+    candidates: Sequence[Key],
+    references: Sequence[Key],
+) -> Pair | Missing:
+    for key in (*candidates, *references):
+        if key not in everyone.arms:
+            place = ", ".join(
+                ACTIVATIONS.get(p, p) if isinstance(p, str) else f"{p:g}" for p in key
+            )
+            return Missing(name, benchmark, f"no runs of {place}")
+    if not candidates:
+        return Missing(name, benchmark, "no runs of it")
+    return Pair(name, benchmark, everyone, tuple(candidates), tuple(references))
+
+
+def _place(grid: Mapping[str, Any], key: Key) -> str:
+    return ", ".join(f"{c} = {v:g}" for c, v in zip(grid["columns"], key, strict=True))
+
+
+def _levels(claim: Claim, arms: Arms) -> list[float]:
+    """Return the factor's levels that the claim is about: those it needs and those there are."""
+    factor = claim.factor or {}
+    reference = _found(factor["reference"], arms)
+    wanted = {_found(level, arms) for level in factor["required"]} | {key[0] for key in arms}
+    if factor.get("above"):
+        wanted = {level for level in wanted if level > reference}
+    if factor.get("below"):
+        wanted = {level for level in wanted if level < reference}
+    return sorted(wanted - {reference})
+
+
+def _found(level: float, arms: Arms) -> float:
+    """Return the level as the runs have it: 0.001 may have been written as 1e-3."""
+    return next((k[0] for k in arms if math.isclose(k[0], level, rel_tol=1e-9)), level)

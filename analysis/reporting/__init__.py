@@ -1,0 +1,1 @@
+"""Reports of stored sweeps as HTML, Markdown and LaTeX."""

@@ -1,0 +1,27 @@
+"""The report's figures: each takes a tidy frame and returns drawings, a caption and its data.
+
+matplotlib is imported here and in `analysis.reporting.drawing` alone.
+"""
+
+from analysis.reporting.figures.cost import cost
+from analysis.reporting.figures.forest import forest
+from analysis.reporting.figures.functions import Shown, activation_functions
+from analysis.reporting.figures.importance import importance
+from analysis.reporting.figures.learning import learning_curves
+from analysis.reporting.figures.maps import error_map, shrinkage_map
+from analysis.reporting.figures.parameters import parameters
+from analysis.reporting.figures.strips import rate_response, seeds_strip
+
+__all__ = [
+    "Shown",
+    "activation_functions",
+    "cost",
+    "error_map",
+    "forest",
+    "importance",
+    "learning_curves",
+    "parameters",
+    "rate_response",
+    "seeds_strip",
+    "shrinkage_map",
+]

@@ -1,0 +1,143 @@
+"""Validation error over epochs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from analysis.reporting.drawing import BLUE, GREY, VERMILLION, Drawing, csv, style
+from analysis.reporting.model import Figure, count, number
+from analysis.reporting.names import ERROR, activation_name
+
+MOST_POINTS, MOST_CURVES, ALL_POINTS = 200, 60, 6000
+"""Of one curve, of trials, and of all curves together, so that a page stays small."""
+
+
+def learning_curves(
+    name: str, title: str, epochs: pd.DataFrame, runs: pd.DataFrame, best_trial: int | None
+) -> Figure:
+    """Draw mean validation error over epochs, of each activation or of each trial.
+
+    Where the runs differ in nothing but the activation, each has its colour and thin lines for
+    its seeds; else each trial is a thin line and the best one stands out.
+
+    Args:
+        name: prefix of the drawing's file and ids.
+        title: printed above.
+        epochs: key, `val_error_percent`, `learning_rate`.
+        runs: `run_id`, `trial`, `status`, `activation`.
+        best_trial: the trial to bring out; None: none.
+    """
+    columns = ["run_id", "trial", "status", "activation"]
+    joined = epochs.merge(runs[columns], on="run_id")
+    drawing = Drawing(title, "Epoch", ERROR)
+    by_activation = joined["trial"].nunique() == joined["activation"].nunique() > 1
+    draw = _each_activation if by_activation else _each_trial
+    drawn = draw(drawing, joined, best_trial)
+    _mark_ends(drawing, joined)
+    dotted = _mark_drops(drawing, joined)
+    drawing.logarithmic_errors(joined["val_error_percent"].to_numpy())
+    drawing.axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    drawing.legend()
+    alt = (
+        f"Validation error of {count(joined['trial'].nunique(), 'trial')} over "
+        f"{joined['epoch'].max()} epochs, from {number(joined['val_error_percent'].max())} % at "
+        f"most to {number(joined['val_error_percent'].min())} % at least."
+    )
+    caption = "Mean over seeds." + (
+        " Thin lines are single runs." if by_activation else " Each line is a trial."
+    )
+    if not by_activation and joined["trial"].nunique() > MOST_CURVES:
+        caption += f" The first {MOST_CURVES} trials and the best one."
+    marks: dict[str, Any] = {
+        "pruned": "○ a run that was stopped",
+        "diverged": "× one that diverged",
+    }
+    shown = [text for status, text in marks.items() if (joined["status"] == status).any()]
+    caption += f" {', '.join(shown)}." if shown else ""
+    if dotted:
+        caption += " Dotted: the learning rate falls."
+    return Figure(name, caption, (drawing.finish(name, alt),), csv(drawn))
+
+
+def _thinned(curve: pd.DataFrame, curves: int) -> pd.DataFrame:
+    """Return a curve's rows, evenly spread if there are too many, the first and last kept."""
+    most = max(20, min(MOST_POINTS, ALL_POINTS // curves))
+    if len(curve) <= most:
+        return curve
+    return curve.iloc[np.linspace(0, len(curve) - 1, most).round().astype(int)]
+
+
+def _each_trial(drawing: Drawing, joined: pd.DataFrame, best_trial: int | None) -> pd.DataFrame:
+    means = joined.groupby(["trial", "epoch"])["val_error_percent"].mean().reset_index()
+    trials = means["trial"].drop_duplicates().tolist()[:MOST_CURVES]
+    shown = {*trials, best_trial}
+    drawn = []
+    for trial, curve in means[means["trial"].isin(shown)].groupby("trial"):
+        curve = _thinned(curve, len(shown))
+        drawn.append(curve)
+        best = trial == best_trial
+        drawing.axes.plot(
+            curve["epoch"],
+            curve["val_error_percent"],
+            color=VERMILLION if best else GREY,
+            linewidth=2.2 if best else 0.9,
+            alpha=1 if best else 0.6,
+            marker="o" if len(curve) <= 12 and best else None,
+            markersize=3.5,
+            zorder=3 if best else 2,
+            label=f"trial {trial}, the best" if best else None,
+        )
+    return pd.concat(drawn)
+
+
+def _each_activation(drawing: Drawing, joined: pd.DataFrame, _: int | None) -> pd.DataFrame:
+    drawn = []
+    for place, (activation, rows) in enumerate(joined.groupby("activation", observed=True)):
+        colour, _marker, dash = style(str(activation), place)
+        for _run, run in rows.groupby("run_id", observed=True):
+            run = _thinned(run.sort_values("epoch"), joined["run_id"].nunique())
+            line: dict[str, Any] = {"color": colour, "linewidth": 0.5, "alpha": 0.4}
+            drawing.axes.plot(run["epoch"], run["val_error_percent"], **line)
+        mean = rows.groupby("epoch")["val_error_percent"].mean().reset_index()
+        curve = _thinned(mean, joined["activation"].nunique()).assign(activation=activation)
+        drawn.append(curve)
+        drawing.axes.plot(
+            curve["epoch"],
+            curve["val_error_percent"],
+            color=colour,
+            linestyle=dash,
+            linewidth=2,
+            label=activation_name(activation),
+        )
+    return pd.concat(drawn)
+
+
+def _mark_ends(drawing: Drawing, joined: pd.DataFrame) -> None:
+    ended = joined.loc[joined.groupby("run_id", observed=True)["epoch"].idxmax()]
+    hollow: dict[str, Any] = {"marker": "o", "facecolors": "none", "edgecolors": BLUE}
+    marks: dict[str, Any] = {
+        "pruned": hollow,
+        "interrupted": hollow,
+        "diverged": {"marker": "x", "color": BLUE},
+    }
+    for status, mark in marks.items():
+        rows = ended[ended["status"] == status]
+        if len(rows):
+            drawing.axes.scatter(rows["epoch"], rows["val_error_percent"], s=26, zorder=4, **mark)
+
+
+def _mark_drops(drawing: Drawing, joined: pd.DataFrame) -> bool:
+    """Draw where the rate falls, if it falls at the same epochs in all runs; whether it does."""
+    first = joined.groupby("run_id", observed=True)["learning_rate"].transform("max")
+    relative = (joined["learning_rate"] / first).round(9)
+    by_epoch = relative.groupby(joined["epoch"]).agg(["min", "max"])
+    if (by_epoch["min"] != by_epoch["max"]).any():
+        return False
+    falls = by_epoch.index[by_epoch["min"].diff() < 0]
+    for epoch in falls:
+        drawing.axes.axvline(epoch - 0.5, color=GREY, linestyle=":", linewidth=1)
+    return len(falls) > 0

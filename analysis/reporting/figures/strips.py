@@ -1,0 +1,98 @@
+"""Every seed as a dot: activations side by side, and over learning rates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.paper.claims import ACTIVATIONS, paper
+from analysis.reporting.drawing import INK, NARROW, WIDE, Drawing, csv, slug, style
+from analysis.reporting.model import Figure, Panel, count, interval, number, short
+from analysis.reporting.names import ERROR, activation_name, benchmark_name
+from analysis.statistics.intervals import mean_interval
+
+
+def seeds_strip(name: str, frame: pd.DataFrame, compare_with_paper: bool) -> Figure:
+    """Draw each activation's runs, mean and interval, a panel a benchmark.
+
+    Args:
+        name: prefix of the drawings' files and ids.
+        frame: rows of `values` that differ in the activation alone.
+        compare_with_paper: whether the runs are in the paper's setting.
+    """
+    panels = tuple(
+        _strip(f"{name}-{slug(str(benchmark))}", str(benchmark), rows, compare_with_paper)
+        for benchmark, rows in frame.groupby("benchmark", observed=True)
+    )
+    caption = "Dots are runs, bars means with 95 % intervals, each from its own runs." + (
+        " A vertical tick is the paper's mean." if compare_with_paper else ""
+    )
+    data = frame[["benchmark", "activation", "seed", "run_id", "value", "outcome"]]
+    return Figure(name, caption, panels, csv(data))
+
+
+def rate_response(name: str, frame: pd.DataFrame) -> Figure:
+    """Draw error over the learning rate, a panel an activation, all on one scale.
+
+    Args:
+        name: prefix of the drawings' files and ids.
+        frame: rows of `values` that differ in activation and learning rate alone.
+    """
+    measured = frame.loc[frame["outcome"] == "measured", "value"]
+    panels = tuple(
+        _response(f"{name}-{activation}", str(activation), rows, measured.to_numpy())
+        for activation, rows in frame.groupby("activation", observed=True)
+    )
+    caption = "Dots are runs, the line is their mean; × on the upper edge is a run that diverged."
+    data = frame[["activation", "learning_rate", "seed", "run_id", "value", "outcome"]]
+    return Figure(name, caption, panels, csv(data))
+
+
+def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> Panel:
+    present = rows["activation"].astype(str).unique()
+    order = [a for a in ACTIVATIONS if a in present] + sorted(set(present) - set(ACTIVATIONS))
+    samples = [
+        rows.loc[(rows["activation"] == a) & (rows["outcome"] == "measured"), "value"].to_numpy()
+        for a in order
+    ]
+    size = (WIDE[0], 0.9 + 0.45 * len(order))
+    drawing = Drawing(benchmark_name(benchmark), ERROR, "", size)
+    means = [mean_interval(sample) for sample in samples]
+    printed = paper().table1.get(benchmark, {}) if with_paper else {}
+    for place, (activation, sample, mean) in enumerate(zip(order, samples, means, strict=True)):
+        colour, marker, _ = style(activation, place)
+        heights = place + 0.17 + 0.02 * (np.arange(len(sample)) % 3)
+        drawing.axes.scatter(sample, heights, s=16, color=colour, marker=marker, alpha=0.8)
+        half = mean.high - mean.estimate
+        if np.isfinite(half):
+            bar: dict[str, Any] = {"color": colour, "capsize": 3, "elinewidth": 2, "markersize": 5}
+            drawing.axes.errorbar(mean.estimate, place, xerr=half, fmt=marker, **bar)
+        if activation in printed:
+            ends = [place - 0.28, place + 0.28]
+            drawing.axes.plot([printed[activation]] * 2, ends, color=INK, linewidth=1.2)
+    labels = [activation_name(a) for a in order]
+    drawing.axes.set_yticks(range(len(order)), labels, color=INK)
+    drawing.axes.set_ylim(len(order) - 0.5, -0.5)
+    text = "; ".join(f"{a} {interval(m)}" for a, m in zip(labels, means, strict=True))
+    return drawing.finish(name, f"Final validation error in percent, {benchmark}: {text}.")
+
+
+def _response(name: str, activation: str, rows: pd.DataFrame, scale: np.ndarray) -> Panel:
+    colour, marker, dash = style(activation)
+    drawing = Drawing(activation_name(activation), "Learning rate", ERROR, NARROW)
+    measured = rows[rows["outcome"] == "measured"]
+    failed = rows[rows["outcome"] == "diverged"]
+    dots: dict[str, Any] = {"s": 16, "color": colour, "marker": marker, "alpha": 0.7}
+    drawing.axes.scatter(measured["learning_rate"], measured["value"], **dots)
+    means = measured.groupby("learning_rate")["value"].mean()
+    drawing.axes.plot(means.index, means, color=colour, linestyle=dash)
+    drawing.axes.set_xscale("log")
+    if len(scale):
+        drawing.axes.set_ylim(scale.min() * 0.9, scale.max() * 1.15)
+    drawing.failures(failed["learning_rate"].to_numpy(float))
+    drawing.logarithmic_errors(scale)
+    text = ", ".join(f"{number(mean)} % at {short(rate)}" for rate, mean in means.items())
+    failures = f"; {count(len(failed), 'run')} diverged" if len(failed) else ""
+    return drawing.finish(name, f"Mean validation error of {activation}: {text}{failures}.")

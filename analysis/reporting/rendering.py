@@ -1,0 +1,117 @@
+"""One report model as HTML, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import jinja2
+
+from analysis.reporting.drawing import inline_svg
+from analysis.reporting.model import Report, Table
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "λ": r"$\lambda$",
+    "Σ": r"$\Sigma$",
+    "δ": r"$\delta$",
+    "β": r"$\beta$",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
+    "○": r"$\circ$",
+    "✓": r"$\surd$",
+    "✕": r"$\times$",
+    "–": "--",
+    "…": r"\ldots{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+}
+
+_TEMPLATES = jinja2.PackageLoader("analysis.reporting")
+
+
+def render(report: Report, form: str, refresh_seconds: float | None = None) -> str:
+    """Return the report as text in `html`, `md` or `tex`."""
+    template = _environment(form).get_template(f"report.{form}")
+    return template.render(report=report, refresh_seconds=refresh_seconds, **_page(form))
+
+
+def _environment(form: str) -> jinja2.Environment:
+    # braces and percent signs are LaTeX's own
+    block, variable = (
+        (("<%", "%>"), ("<<", ">>")) if form == "tex" else (("{%", "%}"), ("{{", "}}"))
+    )
+    environment = jinja2.Environment(
+        *block,
+        *variable,
+        loader=_TEMPLATES,
+        autoescape=form == "html",
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_together if form == "html" else None,
+    )
+    environment.filters.update(markdown=markdown, latex=latex, inline_svg=inline_svg)
+    environment.filters.update(column_shares=column_shares)
+    return environment
+
+
+def _together(value: object) -> object:
+    """Keep a number and its percent sign on one line."""
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
+
+
+def _page(form: str) -> dict[str, str]:
+    if form != "html":
+        return {}
+    css, _, _ = jinja2.PackageLoader("analysis.reporting").get_source(
+        _environment(form), "report.css"
+    )
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return {"css": css, "css_hash": f"sha256-{digest}"}
+
+
+def markdown(text: str) -> str:
+    """Escape what Markdown would read as markup."""
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)
+
+
+def latex(text: str) -> str:
+    """Escape what LaTeX would read as markup, and write signs that its fonts lack.
+
+    A hash may break after every sixteen characters, a name after an underscore.
+    """
+    pieces = re.split(r"([0-9a-f]{16})(?=[0-9a-f])", text)
+    return r"\allowbreak{}".join(_latex(piece) for piece in pieces if piece)
+
+
+def column_shares(table: Table) -> list[float]:
+    """Return each column's share of a LaTeX page's width: the wider its text, the more."""
+    lengths = []
+    for place, name in enumerate(table.columns):
+        words = max(len(word) for word in name.split())
+        cells = max((len(row[place]) for row in table.rows), default=0)
+        lengths.append(min(max(words, cells, 3), 60) + 1)
+    return [0.94 * length / sum(lengths) for length in lengths]
+
+
+def _latex(text: str) -> str:
+    text = "".join(_LATEX.get(character, character) for character in text)
+    return text.replace(r" \%", r"~\%").replace(r"\_", r"\_\allowbreak{}")

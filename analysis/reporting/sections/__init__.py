@@ -1,0 +1,38 @@
+"""What the report of a store says, section by section."""
+
+from __future__ import annotations
+
+from analysis.paper.verdicts import judge
+from analysis.reporting.model import Report, Section, Text, count
+from analysis.reporting.names import benchmark_name
+from analysis.reporting.sections.claims import claim_sections, table1_sections
+from analysis.reporting.sections.closing import failures, methods
+from analysis.reporting.sections.glance import glance
+from analysis.reporting.sections.sweep import cost_sections, figure1_sections, sweep_sections
+from analysis.store.results import Results
+
+
+def build(results: Results) -> Report:
+    """Return the report on everything in the store."""
+    title = ", ".join(results.names)
+    if results.runs.empty:
+        waiting = Text("No run has begun yet: come back when the first epochs are done.")
+        return Report(title, "PolyNeuron sweeps", (Section("runs", "Runs", (waiting,)),))
+    found = judge(results)
+    sections = [glance(results), *claim_sections(results, found), *table1_sections(results)]
+    for sweep in results.runs["sweep"].astype(str).unique():
+        sections += sweep_sections(results, sweep)
+    sections += [
+        *figure1_sections(results),
+        *cost_sections(results),
+        failures(results),
+        methods(results, found),
+    ]
+    return Report(title, _subtitle(results), tuple(sections))
+
+
+def _subtitle(results: Results) -> str:
+    runs = results.runs
+    benchmarks = " and ".join(benchmark_name(b) for b in runs["benchmark"].unique())
+    trials = count(len(runs[["sweep", "trial"]].drop_duplicates()), "trial")
+    return f"{benchmarks}: {trials}, {count(len(runs), 'run')}"

@@ -1,0 +1,240 @@
+"""One sweep: its trials, and the figures that its design calls for."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.comparisons import surface
+from analysis.measures.run_sets import run_set
+from analysis.measures.shapes import measure
+from analysis.measures.values import values
+from analysis.paper.evidence import Evidence
+from analysis.reporting import figures
+from analysis.reporting.figures import Shown
+from analysis.reporting.model import (
+    Block,
+    Code,
+    Figure,
+    Section,
+    Table,
+    Text,
+    count,
+    interval,
+    seconds,
+    short,
+)
+from analysis.reporting.names import SYMBOLS, activation_name
+from analysis.reporting.sections.glance import STATUS_MARKS, exploratory
+from analysis.reporting.tables import records, searched, trials_table
+from analysis.statistics.deviations import cell_intervals
+from analysis.statistics.importance import importances
+from analysis.statistics.intervals import Interval
+from analysis.store.results import Results
+
+MOST_ROWS = 30
+"""Trials that the report prints; all are in the store, a command away."""
+
+SPLINES = ("polyneuron", "polyneuron_r")
+
+
+def sweep_sections(results: Results, sweep: str) -> list[Section]:
+    """Return a section on the sweep's trials, and one on what they show."""
+    table = trials_table(results, sweep)
+    frame = values(results)
+    frame = frame[frame["sweep"] == sweep]
+    names = searched(frame)
+    done = table[table["status"] == "completed"]
+    best = int(done.iloc[0]["trial"]) if len(done) else None
+    sections = [
+        Section(
+            f"{sweep}-trials",
+            f"Trials of {sweep}" + (" (exploratory)" if sweep in exploratory(results) else ""),
+            _trials(results, sweep, table, names),
+        )
+    ]
+    drawn: list[Block] = [*_design_figures(results, sweep, frame, names)]
+    searching = sweep in exploratory(results)
+    if drawn and searching and len(names) > 1:
+        drawn.append(_importance(sweep, table, names))
+    if drawn:
+        title = "Parameters and error" if searching else "Errors"
+        sections.append(Section(f"{sweep}-errors", f"{title} of {sweep}", tuple(drawn)))
+    runs = results.runs[results.runs["sweep"] == sweep]
+    epochs = results.table("epochs", ["val_error_percent", "learning_rate"])
+    epochs = epochs[epochs["run_id"].isin(runs["run_id"]) & (epochs["sweep"] == sweep)]
+    if len(epochs):
+        title = f"Learning curves of {sweep}"
+        curves = figures.learning_curves(f"{sweep}-curves", sweep, epochs, runs, best)
+        sections.append(Section(f"{sweep}-learning", title, (curves,)))
+    return sections
+
+
+def figure1_sections(results: Results) -> list[Section]:
+    """Return activation functions over epochs, as the paper's Figure 1.
+
+    PolyNeuron and PolyNeuron-R in the paper's setting stand side by side, a run each. Of a search
+    the first run of the best trial is shown.
+    """
+    runs = results.runs[results.runs["status"] == "completed"]
+    if results.functions.empty or runs.empty:
+        return []
+    in_setting = Evidence(results).in_setting
+    blocks: list[Block] = []
+    for benchmark in runs["benchmark"].unique():
+        chosen = in_setting[in_setting["benchmark"] == benchmark]
+        pair = [_first_shown(results, chosen[chosen["activation"] == name]) for name in SPLINES]
+        both = [shown for shown in pair if shown]
+        if both:
+            name = f"figure1-{str(benchmark).replace('/', '-')}"
+            blocks.append(figures.activation_functions(name, both))
+    for sweep in exploratory(results):
+        table = trials_table(results, sweep)
+        done = table[table["status"] == "completed"]
+        if len(done):
+            best = runs[(runs["sweep"] == sweep) & (runs["trial"] == done.iloc[0]["trial"])]
+            shown = _first_shown(results, best)
+            if shown:
+                blocks.append(figures.activation_functions(f"{sweep}-functions", [shown]))
+    return [Section("functions", "Activation functions", tuple(blocks))] if blocks else []
+
+
+def cost_sections(results: Results) -> list[Section]:
+    """Return error against time, a mark a configuration."""
+    runs = results.runs[results.runs["status"] == "completed"]
+    runs = runs[runs["epoch_seconds"].notna()].drop_duplicates("run_id")
+    if runs["config_id"].nunique() < 2:
+        return []
+    rows = [
+        row
+        for place, own in runs.groupby(["benchmark", "device"], observed=True)
+        for row in _costs(place, own)
+    ]
+    return [Section("cost", "Cost and error", (figures.cost("cost", pd.DataFrame(rows)),))]
+
+
+def _costs(place: tuple[object, ...], runs: pd.DataFrame) -> list[dict[str, object]]:
+    """Return a row a configuration of one benchmark on one device."""
+    groups = [group for _, group in runs.groupby("config_id", observed=True)]
+    means = cell_intervals([g["last_val_error_percent"].to_numpy() for g in groups])
+    names = searched(runs)
+    return [
+        {
+            "benchmark": place[0],
+            "device": place[1],
+            "activation": group["activation"].iloc[0],
+            "label": _label(group.iloc[0], names),
+            "error": mean.estimate,
+            "error_half": mean.high - mean.estimate if np.isfinite(mean.high) else 0.0,
+            "epoch_seconds": group["epoch_seconds"].median(),
+            "n": len(group),
+            "config_id": group["config_id"].iloc[0],
+            "run_set": run_set(group["run_id"].astype(str)),
+        }
+        for group, mean in zip(groups, means, strict=True)
+    ]
+
+
+def _trials(
+    results: Results, sweep: str, table: pd.DataFrame, names: list[str]
+) -> tuple[Block, ...]:
+    rows = tuple(
+        (
+            str(row["trial"]),
+            STATUS_MARKS[row["status"]],
+            interval(Interval(row["mean"], row["low"], row["high"])),
+            f"{row['n']} of {row['runs']}",
+            *(activation_name(row[n]) if n == "activation" else short(row[n]) for n in names),
+            seconds(row["train_seconds"]),
+        )
+        for row in records(table.head(MOST_ROWS))
+    )
+    labels = tuple(SYMBOLS.get(name, name) for name in names)
+    columns = ("Trial", "Status", "Error % (95 % interval)", "Seeds", *labels, "Training")
+    words = {"Trial", "Status", "Activation", "Initialisation", "Scope"}
+    note = "Intervals use the deviation between seeds that all trials share."
+    hidden = len(table) - len(rows)
+    note += f" {count(hidden, 'further trial')} not shown." if hidden else ""
+    caption = f"{count(len(table), 'trial')}, best first"
+    blocks: list[Block] = []
+    question = _question(results, sweep)
+    if question:
+        blocks.append(Text(question))
+    return (
+        *blocks,
+        Table(f"{sweep}-trials", caption, columns, rows, frozenset(columns) - words, note),
+        Text("One row a run, for a spreadsheet or pandas:"),
+        Code((f"sweeps results {sweep}", f"sweeps results {sweep} --csv")),
+    )
+
+
+def _question(results: Results, sweep: str) -> str:
+    row = results.sweeps[results.sweeps["sweep"] == sweep]
+    text = row["spec_json"].iloc[0] if len(row) else None
+    question = json.loads(text or "{}").get("question") if isinstance(text, str) else None
+    return str(question or "")
+
+
+def _design_figures(
+    results: Results, sweep: str, frame: pd.DataFrame, names: list[str]
+) -> list[Figure]:
+    """Return the figures for the columns in which a sweep's runs differ."""
+    if not (frame["outcome"] == "measured").any() or not names:
+        return []
+    row = results.sweeps[results.sweeps["sweep"] == sweep].iloc[0]
+    grid = row["search"] == "grid"
+    if grid and set(names) == {"s", "k"}:
+        return [figures.error_map(f"{sweep}-map", surface(frame, "s", "k"), "s", "k")]
+    if grid and set(names) == {"lambda_sum", "lambda_prod"}:
+        return _penalty_maps(results, sweep, frame)
+    if grid and set(names) == {"activation", "learning_rate"}:
+        return [figures.rate_response(f"{sweep}-rates", frame)]
+    if names == ["activation"]:
+        with_paper = set(frame["run_id"]) <= set(Evidence(results).in_setting["run_id"])
+        return [figures.seeds_strip(f"{sweep}-seeds", frame, with_paper)]
+    return [figures.parameters(f"{sweep}-parameters", frame, names)]
+
+
+def _importance(sweep: str, table: pd.DataFrame, names: list[str]) -> Block:
+    complete = table[table["status"] == "completed"]
+    try:
+        shares = importances(complete, names)
+    except (ModuleNotFoundError, ValueError) as reason:
+        return Text(f"No importance of parameters: {reason}.")
+    return figures.importance(f"{sweep}-importance", shares, len(complete))
+
+
+def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[Figure]:
+    x, y = "lambda_prod", "lambda_sum"
+    maps = [figures.error_map(f"{sweep}-map", surface(frame, x, y), x, y)]
+    runs = results.runs[results.runs["sweep"] == sweep]
+    shrunk = measure(results, runs, "log_span")
+    if shrunk is not None and shrunk.notna().any():
+        groups = runs.assign(log_ratio=shrunk).groupby([x, y])["log_ratio"]
+        means = groups.agg(["mean", "count"]).reset_index()
+        ratios = means.assign(ratio=np.exp(means["mean"]), n=means["count"])[[x, y, "ratio", "n"]]
+        maps.append(figures.shrinkage_map(f"{sweep}-shrinkage", ratios[ratios["n"] > 0], x, y))
+    return maps
+
+
+def _first_shown(results: Results, runs: pd.DataFrame) -> Shown | None:
+    """Return the functions of the first completed run that has any."""
+    for run in records(runs[runs["status"] == "completed"].sort_values("seed")):
+        rows = results.functions[results.functions["run_id"] == run["run_id"]]
+        if len(rows):
+            points = results.snapshots[results.snapshots["run_id"] == run["run_id"]]
+            rows = rows[rows["sweep"] == rows["sweep"].iloc[0]]
+            points = points[points["sweep"] == rows["sweep"].iloc[0]]
+            title = f"{activation_name(run['activation'])} of run {run['run_id']}"
+            return Shown(title, rows, points)
+    return None
+
+
+def _label(row: pd.Series, names: list[str]) -> str:
+    parts = [activation_name(row["activation"])]
+    for name in names:
+        if name != "activation" and pd.notna(row[name]):
+            parts.append(f"{SYMBOLS[name].lower()} = {short(row[name])}")
+    return ", ".join(parts)

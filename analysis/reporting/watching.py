@@ -1,0 +1,58 @@
+"""A report that follows its sweeps: written anew whenever the store has changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from analysis.reporting.report import FORMATS, report
+from analysis.store.results import Results, load
+
+EVERY_SECONDS = 30.0
+
+
+def watch(
+    path: str | Path,
+    sweeps: Sequence[str] | None,
+    out: str | Path,
+    formats: Sequence[str] = FORMATS,
+    every_seconds: float = EVERY_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[Results, list[Path]]]:
+    """Write the report into `out` now and after each change, until every trial has its end.
+
+    The page asks the browser to load it again while there is more to come.
+
+    Yields:
+        The results that were reported on, and the paths of the files.
+
+    Raises:
+        StoreError: no store there, or no such sweep.
+        ValueError: an unknown format.
+    """
+    before: object = None
+    while True:
+        results = load(path, sweeps)
+        finished, now = _finished(results), _state(results)
+        if now != before or finished:
+            again = None if finished else every_seconds
+            yield results, report(results, out, formats, refresh_seconds=again)
+            before = now
+        if finished:
+            return
+        sleep(every_seconds)
+
+
+def _finished(results: Results) -> bool:
+    """Return whether every planned trial ended in a way that nothing will change by itself."""
+    trials, planned = results.trials, results.sweeps["trials_planned"]
+    ended = ~trials["status"].isin(["running", "interrupted"])
+    return bool(planned.notna().all() and ended.sum() >= planned.sum() and ended.all())
+
+
+def _state(results: Results) -> object:
+    """Return what changes when a run begins, goes on or ends."""
+    runs, trials = results.runs, results.trials
+    words = [tuple(frame["status"].astype(str)) for frame in (runs, trials)]
+    return (*words, tuple(runs["epochs_done"].fillna(-1)))

@@ -1,0 +1,1 @@
+"""Intervals, tests, power: arithmetic on arrays that knows nothing of sweeps."""

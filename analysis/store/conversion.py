@@ -1,0 +1,179 @@
+"""From Arrow rows to a DataFrame of writable columns, each value in memory once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from analysis.store.keys import last_rows
+from analysis.store.schema import Table
+
+FREE_TEXT = frozenset(
+    {"spec_json", "versions_json", "params_json", "config_json", "error", "stop_reason", "detail"}
+)
+"""Text columns that seldom repeat; all others become categoricals."""
+
+
+class Columns:
+    """The columns of a frame whose length is known, filled some rows at a time.
+
+    Several threads may fill: each place once. `run_ids` are known categories of the column
+    `run_id`: tables that share them join fast.
+    """
+
+    def __init__(self, schema: pa.Schema, rows: int, run_ids: Sequence[str] = ()) -> None:
+        self._columns = {
+            field.name: _column(field, rows, run_ids if field.name == "run_id" else ())
+            for field in schema
+        }
+
+    def fill(self, start: int, rows: pa.Table) -> None:
+        """Put rows in their place, from the index `start` on; a column they lack is null."""
+        there = set(rows.schema.names)
+        for name, column in self._columns.items():
+            column.fill(start, rows[name] if name in there else pa.nulls(rows.num_rows))
+
+    def frame(self) -> pd.DataFrame:
+        """Return the frame; nothing can be filled in afterwards."""
+        names = list(self._columns)
+        return pd.DataFrame({name: self._columns.pop(name).array() for name in names}, copy=False)
+
+
+def last_of_each_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Return the frame sorted by key, the last row of each, with a fresh index.
+
+    The frame given is used up, so that no two copies of a column are in memory.
+    """
+    kept = last_rows([_sortable(frame[name]) for name in key])
+    if kept is None:
+        return frame
+    replaced = len(kept) < len(frame)
+    taken = {name: frame.pop(name).array.take(kept) for name in map(str, frame.columns)}
+    frame = pd.DataFrame(taken, copy=False)
+    if replaced:
+        # words that only replaced rows had; run ids stay, as all tables share them
+        words = [str(name) for name in frame.select_dtypes("category") if name != "run_id"]
+        for name in words:
+            frame[name] = frame[name].cat.remove_unused_categories()
+    return frame
+
+
+def frame_of(rows: pa.Table, table: Table) -> pd.DataFrame:
+    """Return Arrow rows of a table as its frame."""
+    columns = Columns(table.schema, rows.num_rows)
+    columns.fill(0, rows)
+    return last_of_each_key(columns.frame(), table.key)
+
+
+def _sortable(column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy()
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.to_numpy()
+    return column.astype("int64").to_numpy()
+
+
+class _Column(Protocol):
+    def fill(self, start: int, values: Any) -> None: ...
+
+    def array(self) -> Any: ...
+
+
+def _column(field: pa.Field, rows: int, known: Sequence[str]) -> _Column:
+    if pa.types.is_integer(field.type) and field.nullable:
+        return _NullableIntegers(field, rows)
+    if pa.types.is_integer(field.type) or pa.types.is_floating(field.type):
+        return _Numbers(field, rows)
+    if pa.types.is_string(field.type) and field.name not in FREE_TEXT:
+        return _Words(rows, known)
+    return _Others(field)
+
+
+class _Numbers:
+    """Floating numbers, of which null is NaN, or integers that are never null."""
+
+    def __init__(self, field: pa.Field, rows: int) -> None:
+        self._values = np.empty(rows, field.type.to_pandas_dtype())
+
+    def fill(self, start: int, values: Any) -> None:
+        here = slice(start, start + len(values))
+        none = values.null_count == len(values) > 0
+        self._values[here] = np.nan if none else values.to_numpy()
+
+    def array(self) -> np.ndarray:
+        return self._values
+
+
+class _NullableIntegers:
+    def __init__(self, field: pa.Field, rows: int) -> None:
+        self._type = field.type
+        self._values = np.empty(rows, field.type.to_pandas_dtype())
+        self._missing = np.zeros(rows, bool)
+
+    def fill(self, start: int, values: Any) -> None:
+        here = slice(start, start + len(values))
+        if values.null_count:
+            self._missing[here] = values.is_null().to_numpy(zero_copy_only=False)
+            values = values.cast(self._type).fill_null(0)
+        self._values[here] = values.to_numpy()
+
+    def array(self) -> pd.arrays.IntegerArray:
+        return pd.arrays.IntegerArray(self._values, self._missing)
+
+
+class _Words:
+    """A categorical whose categories are in alphabetical order."""
+
+    def __init__(self, rows: int, known: Sequence[str]) -> None:
+        self._codes = np.full(rows, -1, np.int32)
+        self._places: dict[str, int] = {word: code for code, word in enumerate(known)}
+        self._lock = Lock()
+
+    def fill(self, start: int, values: Any) -> None:
+        chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+        for chunk in chunks:
+            if chunk.null_count < len(chunk):
+                self._fill(start, chunk)
+            start += len(chunk)
+
+    def _fill(self, start: int, chunk: Any) -> None:
+        if not pa.types.is_dictionary(chunk.type):
+            chunk = chunk.dictionary_encode()
+        words = chunk.dictionary.to_pylist()
+        with self._lock:
+            places = [self._places.setdefault(word, len(self._places)) for word in words]
+        lookup = np.array([*places, -1], np.int32)
+        codes = chunk.indices.fill_null(len(words)).to_numpy()
+        np.take(lookup, codes, out=self._codes[start : start + len(chunk)], mode="clip")
+
+    def array(self) -> Any:
+        words = sorted(self._places)
+        kind = np.min_scalar_type(-max(len(words), 1))
+        if words == list(self._places):
+            codes = self._codes.astype(kind)
+        else:
+            ranks = {word: rank for rank, word in enumerate(words)}
+            codes = np.array([*(ranks[word] for word in self._places), -1], kind)[self._codes]
+        return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(words), validate=False)
+
+
+class _Others:
+    """Free text, lists, bytes, times: as pandas makes them of Arrow's."""
+
+    def __init__(self, field: pa.Field) -> None:
+        self._field = field
+        self._parts: dict[int, Any] = {}
+
+    def fill(self, start: int, values: Any) -> None:
+        self._parts[start] = values.cast(self._field.type)
+
+    def array(self) -> Any:
+        parts = [self._parts[start] for start in sorted(self._parts)]
+        chunks = [c for p in parts for c in (p.chunks if isinstance(p, pa.ChunkedArray) else [p])]
+        column = pa.chunked_array(chunks, self._field.type)
+        return column.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get).array

@@ -1,0 +1,199 @@
+"""A store of sweeps as plain DataFrames, each table read when it is first asked for."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from pyarrow import fs
+
+from analysis.store.errors import StoreError, StoreWarning, unknown_name
+from analysis.store.folders import Folder, open_folder, with_tables
+from analysis.store.parts import Damaged, read_table
+from analysis.store.schema import TABLES, TABLES_FOLDER
+
+SHOWN_ORDER = {"runs": ["sweep", "trial", "seed", "run_id"]}
+"""Tables that are shown in another order than their key's."""
+
+
+def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
+    """Return the results under a root of many sweeps, or in one sweep's folder.
+
+    >>> load("results", ["real"]).runs["status"].value_counts().loc[["pruned", "error"]].to_dict()
+    {'pruned': 1, 'error': 1}
+
+    Args:
+        path: a folder, or an address as `s3://bucket/results`.
+        sweeps: names to read; None: all.
+
+    Raises:
+        StoreError: no store there, or no such sweep.
+    """
+    try:
+        found = _find_sweeps(open_folder(path))
+    except OSError as cause:
+        raise StoreError(f"cannot read {path}: {str(cause).splitlines()[0]}") from cause
+    if not found:
+        raise StoreError(f"no results in {path}: expected <root>/<sweep>/{TABLES_FOLDER}")
+    if sweeps is not None and (isinstance(sweeps, str) or not sweeps):
+        raise StoreError(f"sweeps is a list of names, as {sorted(found)[:2]}, not {sweeps!r}")
+    for name in sweeps or ():
+        if name not in found:
+            raise StoreError(unknown_name("sweep", name, found) + f" (in {path})")
+    return Results(str(path), {name: found[name] for name in sweeps or found})
+
+
+def _find_sweeps(folder: Folder) -> dict[str, Folder]:
+    here = with_tables(folder)
+    if here.child(TABLES_FOLDER).exists():
+        return {folder.path.rsplit("/", 1)[-1]: here}
+    below = [info for info in folder.entries() if info.type == fs.FileType.Directory]
+    children = {i.base_name: with_tables(folder.child(i.base_name)) for i in below}
+    return {n: child for n, child in children.items() if child.child(TABLES_FOLDER).exists()}
+
+
+class Results:
+    """The tables of `analysis.schema` over one or more sweeps; `analysis.columns` explains them.
+
+    Repeating text is categorical, integers that can be missing are nullable, times are UTC.
+    `runs` and `epochs` have a row for every run and every epoch, whatever became of the run.
+
+    >>> results = load("results")
+    >>> results.names
+    ('real', 'version1')
+    >>> best = results.runs.nsmallest(1, "last_val_error_percent")
+    >>> best[["sweep", "activation", "s", "k", "learning_rate"]].to_dict("records")
+    [{'sweep': 'real', 'activation': 'polyneuron_r', 's': 3, 'k': 3, 'learning_rate': 0.003}]
+    >>> results.epochs.groupby("sweep")["val_error_percent"].min().round(1).to_dict()
+    {'real': 18.9, 'version1': 76.1}
+    """
+
+    def __init__(self, path: str, folders: dict[str, Folder]) -> None:
+        self.path = path
+        self._folders = folders
+        self._damaged: dict[str, Damaged] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the sweeps."""
+        return tuple(self._folders)
+
+    @property
+    def damaged(self) -> tuple[Damaged, ...]:
+        """Parts that were skipped so far, since they cannot be read."""
+        return tuple(self._damaged.values())
+
+    @cached_property
+    def sweeps(self) -> pd.DataFrame:
+        """One row a sweep."""
+        return self.table("sweeps")
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a configuration."""
+        return self.table("trials")
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row a configuration and seed."""
+        return self.table("runs")
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row an epoch of a run: the complete history."""
+        return self.table("epochs")
+
+    @cached_property
+    def snapshots(self) -> pd.DataFrame:
+        """One row a control point of an activation function at an epoch."""
+        return self.table("snapshots")
+
+    @cached_property
+    def functions(self) -> pd.DataFrame:
+        """One row an activation function at an epoch, with its curve."""
+        return self.table("functions")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row a run: which validation images it classified correctly."""
+        return self.table("predictions")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """One row for whatever happened to a run at a moment."""
+        return self.table("events")
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return a table, or its key and the given columns: wide tables read faster so.
+
+        >>> list(load("results").table("epochs", ["val_loss"]).columns)
+        ['sweep', 'run_id', 'epoch', 'val_loss']
+
+        Raises:
+            StoreError: an unknown table or column, or a part of a newer schema version.
+        """
+        if name not in TABLES:
+            raise StoreError(unknown_name("table", name, TABLES))
+        if isinstance(columns, str):
+            raise StoreError(f"columns is a list of names, as [{columns!r}]")
+        table = TABLES[name]
+        for column in columns or ():
+            if column not in table.schema.names:
+                raise StoreError(unknown_name(f"column of {name}", column, table.schema.names))
+        folders = list(self._folders.values())
+        frame, damaged = read_table(folders, table, columns, self._run_ids(name))
+        self._name_damaged(damaged)
+        if name in SHOWN_ORDER and columns is None:
+            frame = frame.sort_values(SHOWN_ORDER[name], kind="stable", ignore_index=True)
+        return frame
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Return what an SQL query over the tables gives, as in `select * from runs`.
+
+        Only the tables that the query names are read.
+
+        >>> load("results").query("select count(*) as n from epochs where epoch = 1")["n"].item()
+        7
+
+        Raises:
+            StoreError: DuckDB is not installed, or it does not understand the query.
+        """
+        try:
+            import duckdb  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            raise StoreError("query needs DuckDB: pip install duckdb") from None
+        named = [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+        with duckdb.connect() as connection:
+            for name in named:
+                connection.register(name, getattr(self, name))
+            try:
+                return connection.sql(sql).df()
+            except duckdb.Error as cause:
+                raise StoreError(f"query: {_explained(str(cause), named)}") from cause
+
+    def _name_damaged(self, damaged: Sequence[Damaged]) -> None:
+        for part in damaged:
+            if part.path not in self._damaged:
+                warnings.warn(f"skipped damaged {part.path}: {part.reason}", StoreWarning, 4)
+            self._damaged[part.path] = part
+
+    def _run_ids(self, name: str) -> list[str]:
+        """Return the run ids whose codes a table shares with `runs`, so that joins are fast."""
+        return (
+            [] if name in ("sweeps", "trials", "runs") else list(self.runs["run_id"].cat.categories)
+        )
+
+
+def _explained(complaint: str, tables: Sequence[str]) -> str:
+    """Return what DuckDB complains of in one line, with close names for one it does not know."""
+    unknown = re.search(r'(Table with name|[Cc]olumn) "?(\w+)"? (does not|not found)', complaint)
+    if unknown is None:
+        return complaint.splitlines()[0]
+    if unknown[1] == "Table with name":
+        return unknown_name("table", unknown[2], TABLES)
+    columns = {column for table in tables for column in TABLES[table].schema.names}
+    return unknown_name("column", unknown[2], columns)

@@ -1,0 +1,284 @@
+"""The command line: it reads arguments, calls the rest and prints."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.store.errors import StoreError
+from sweeps.commands.looking import app as views
+from sweeps.commands.terminal import (
+    INTERRUPTED,
+    ROOT,
+    AcceptChanges,
+    Address,
+    Root,
+    Settings,
+    SpecName,
+    SweepName,
+    console,
+    errors,
+    say,
+)
+from sweeps.extras import NotInstalledError
+from sweeps.spec.reading import SpecError
+from sweeps.workers.environment import ClusterError
+from trainers.data.sources import DataUnavailableError
+
+app = typer.Typer(
+    name="sweeps",
+    help="Hyperparameter sweeps over learned activation functions.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+REPORTS = (".html", ".md", ".tex")
+"""What `sweeps report` names; the figures and data beside them explain themselves."""
+USER_ERRORS = (ClusterError, DataUnavailableError, NotInstalledError, SpecError, StoreError)
+
+
+def run_command() -> int:
+    """Run the command line; bad input ends with one or two lines and exit code 2."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_warning
+        try:
+            app()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        except USER_ERRORS as error:
+            say(errors, f"error: {error}", "red")
+            return 2
+    return 0
+
+
+@app.command()
+def run(
+    spec: SpecName,
+    root: Root = ROOT,
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.")] = None,
+    address: Address = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write each run's epochs as event files too.")
+    ] = False,
+) -> None:
+    """Run a sweep here, or on the cluster of --address."""
+    from sweeps.driver.driver import prepare, run_sweep
+    from sweeps.spec.reading import load_spec
+
+    with errors.status("reading the specification and looking for its data"):
+        prepared = prepare(load_spec(spec, settings or (), name), address)
+    _print_notes(prepared.notes)
+    sweep = prepared.spec.name
+    _to_the_end(root, sweep, lambda: run_sweep(prepared, root, console, address, tensorboard))
+
+
+@app.command()
+def resume(
+    name: SweepName,
+    root: Root = ROOT,
+    spec: Annotated[str | None, typer.Option(help="Go on with this specification.")] = None,
+    settings: Settings = None,
+    address: Address = None,
+    accept_changes: AcceptChanges = False,
+) -> None:
+    """Go on with a sweep that was stopped, or whose driver is gone."""
+    _continue(name, root, address, accept_changes, spec_source=spec, settings=settings)
+
+
+@app.command()
+def extend(
+    name: SweepName,
+    trials: Annotated[str | None, typer.Option(help="More trials, as +50.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds a trial, in all.")] = None,
+    root: Root = ROOT,
+    address: Address = None,
+    accept_changes: AcceptChanges = False,
+) -> None:
+    """Add trials or seeds to a sweep; nothing that is finished is trained again."""
+    from sweeps.driver.continuation import more_trials
+
+    more = None if trials is None else more_trials(trials)
+    if more is None and seeds is None:
+        raise SpecError("say what to extend: --trials +50, or --seeds 10")
+    _continue(name, root, address, accept_changes, more or 0, seeds)
+
+
+@app.command()
+def retry(
+    name: SweepName,
+    root: Root = ROOT,
+    failed: Annotated[bool, typer.Option("--failed", help="The default, spelled out.")] = True,
+    address: Address = None,
+    accept_changes: AcceptChanges = False,
+) -> None:
+    """Try again the trials that an error ended; a diverged trial is a result and stays."""
+    _continue(name, root, address, accept_changes, retry_errors=True)
+
+
+@app.command()
+def stop(name: SweepName, root: Root = ROOT) -> None:
+    """End a running sweep gently; `sweeps resume` goes on with it."""
+    from sweeps.driver.continuation import stop_driver
+
+    stop_driver(root, name)
+    console.print(f"asked {name} to stop; go on with `sweeps resume {name}`", soft_wrap=True)
+
+
+@app.command()
+def results(
+    name: SweepName,
+    root: Root = ROOT,
+    csv: Annotated[bool, typer.Option("--csv", help="One row a run, as CSV.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One row a run, as JSON lines.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="One row a run; needs --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CODECHECK-style description of --out to write.")
+    ] = None,
+) -> None:
+    """Print the trials of a sweep, or export its runs."""
+    chosen = [form for form, on in (("csv", csv), ("json", json), ("parquet", parquet)) if on]
+    if len(chosen) > 1:
+        raise StoreError(f"choose one of --{' and --'.join(chosen)}")
+    if manifest is not None and (out is None or not chosen):
+        raise StoreError("--manifest describes a file: export one with --csv --out FILE")
+    if not chosen:
+        _print_trials(root, name)
+        return
+    from sweeps.store.export import export_runs, write_manifest
+
+    export_runs(root, name, chosen[0], out, sys.stdout)
+    if manifest is not None and out is not None:
+        write_manifest(root, name, out, manifest)
+
+
+@app.command()
+def compact(name: SweepName, root: Root = ROOT) -> None:
+    """Put each table of a sweep into one file, which reads faster; a sweep's end does so too."""
+    import analysis
+    from sweeps.store.paths import SweepPaths, driver_lock
+    from sweeps.store.paths import compact as compact_tables
+
+    analysis.load(root, [name])
+    paths = SweepPaths(root.resolve(), name)
+    with driver_lock(paths):
+        damaged = compact_tables(paths)
+    if damaged:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    names: Annotated[list[str], typer.Argument(help="Sweeps to report on together.")],
+    root: Root = ROOT,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write it anew as results come in, until all are there.")
+    ] = False,
+) -> None:
+    """Write a report of one or more sweeps."""
+    import analysis
+
+    folder = out or root / names[0] / "report"
+    if watch:
+        _watch_report(root, names, folder)
+        return
+    for path in analysis.report(analysis.load(root, names), folder):
+        if path.suffix in REPORTS:
+            console.print(str(path), soft_wrap=True)
+
+
+@app.command()
+def train(
+    activation: Annotated[str, typer.Option(help="Name of the activation.")] = "polyneuron_r",
+    network: Annotated[str, typer.Option(help="lenet5 or resnet20.")] = "lenet5",
+    data: Annotated[str, typer.Option(help="mnist, cifar10 or digits.")] = "mnist",
+    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Epochs; default: the paper's.")] = None,
+    settings: Settings = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    name: Annotated[str | None, typer.Option(help="Name to keep the results under.")] = None,
+    root: Root = ROOT,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
+) -> None:
+    """Train one run without Ray: the debugger's entrance."""
+    from sweeps.driver.driver import prepare
+    from sweeps.driver.single_run import single_run_spec, train_single_run
+
+    spec = single_run_spec(activation, network, data, seed, epochs, settings or (), name)
+    prepared = prepare(spec)
+    _print_notes(prepared.notes)
+    try:
+        train_single_run(prepared, root, device, resume, console)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _watch_report(root: Path, names: Sequence[str], folder: Path) -> None:
+    from analysis.reporting.watching import watch
+
+    try:
+        for results, paths in watch(root, names, folder):
+            ended = (results.runs["status"] != "running").sum()
+            console.print(f"{paths[0]}: {ended} of {len(results.runs)} runs", soft_wrap=True)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+# Listed after what they look at.
+app.add_typer(views)
+
+
+def _continue(
+    name: str,
+    root: Path,
+    address: str | None,
+    accept_changes: bool,
+    more_trials: int = 0,
+    seeds: int | None = None,
+    retry_errors: bool = False,
+    spec_source: str | None = None,
+    settings: Sequence[str] | None = None,
+) -> None:
+    from sweeps.driver.continuation import Request, continue_sweep
+
+    request = Request(
+        more_trials, seeds, retry_errors, spec_source, tuple(settings or ()), accept_changes
+    )
+    _to_the_end(root, name, lambda: continue_sweep(root, name, request, console, address))
+
+
+def _to_the_end(root: Path, name: str, work: Callable[[], bool]) -> None:
+    """Do a sweep's work, and say what came of it or how to go on."""
+    try:
+        complete = work()
+        _print_trials(root, name)
+    except KeyboardInterrupt:
+        complete = False
+    if not complete:
+        begun = (root / name).exists()
+        how = f"go on with `sweeps resume {name}`" if begun else "nothing was written"
+        say(errors, f"interrupted; {how}", "yellow")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    say(errors, f"warning: {message}", "yellow")
+
+
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        say(errors, f"note: {note}", "yellow")
+
+
+def _print_trials(root: Path, name: str) -> None:
+    from sweeps.view.overview import trials_summary
+
+    console.print(trials_summary(root, name, console.width))

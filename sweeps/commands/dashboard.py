@@ -1,0 +1,107 @@
+"""Optuna's dashboard on a sweep's study: for this machine alone, and for looking alone.
+
+The dashboard has no login and can rename and delete studies. So it is served on the loopback
+address, to a browser that asks for this machine by name, and every request that would change
+something is refused: the study is the driver's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import webbrowser
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import optuna
+
+from analysis.store.errors import StoreError
+from sweeps.driver.continuation import stored_spec
+from sweeps.extras import optional
+from sweeps.search.study import open_storage, storage_url
+from sweeps.store.paths import SweepPaths
+
+HOST = "127.0.0.1"
+USUAL_PORT = 8080
+LOCAL_NAMES = (HOST, "localhost")
+READING = ("GET", "HEAD", "OPTIONS")
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing of each request."""
+
+
+def serve(root: Path, name: str, port: int | None, announce: Callable[[str], None]) -> None:
+    """Serve the dashboard of a sweep's study until Ctrl-C.
+
+    Args:
+        root: of all results.
+        name: of the sweep.
+        port: to listen on; None: 8080, or another where that is taken.
+        announce: is told the address.
+
+    Raises:
+        NotInstalledError: optuna-dashboard is not installed.
+        StoreError: no such sweep or study, or the port is taken.
+    """
+    paths = SweepPaths(root.resolve(), name)
+    stored_spec(paths)
+    with open_storage(storage_url(paths)) as storage, make_dashboard(storage, port) as server:
+        study = _study_id(storage, name)
+        address = f"http://{HOST}:{server.server_port}/dashboard/studies/{study}"
+        announce(address)
+        if sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ:
+            webbrowser.open(address)
+        server.serve_forever()
+
+
+def make_dashboard(storage: optuna.storages.RDBStorage, port: int | None) -> WSGIServer:
+    """Make the server, listening but not yet answering."""
+    dashboard = optional("optuna_dashboard", "dashboard", "sweeps dashboard")
+    application = for_looking(dashboard.wsgi(storage))
+    try:
+        chosen = _free_port() if port is None else port
+        return make_server(HOST, chosen, application, _Server, _Quiet)
+    except OSError as error:
+        raise StoreError(f"port {port} cannot be had: {error.strerror}; try --port 0") from None
+
+
+def for_looking(application: Application) -> Application:
+    """Refuse requests that change something, or that a page of another origin had sent here."""
+
+    def guarded(environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
+        host = str(environ.get("HTTP_HOST", "")).rpartition(":")[0]
+        if environ["REQUEST_METHOD"] in READING and host in LOCAL_NAMES:
+            return application(environ, respond)
+        respond("403 Forbidden", [("Content-Type", "application/json")])
+        return [b'{"reason": "the study belongs to the sweep: it can be looked at, not changed"}']
+
+    return guarded
+
+
+def _study_id(storage: optuna.storages.RDBStorage, name: str) -> int:
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        raise StoreError(f"the sweep {name!r} has no study yet") from None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, USUAL_PORT))
+        except OSError:
+            return 0
+    return USUAL_PORT

@@ -1,0 +1,1 @@
+"""The driver: starts a sweep, goes on with it, spends its budget, ends it."""

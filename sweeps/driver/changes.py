@@ -1,0 +1,96 @@
+"""What changed since a sweep began: its specification, the training code, the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from analysis.store.errors import StoreError
+from sweeps.spec.reading import parse_spec
+from sweeps.spec.sections import SweepSpec
+from sweeps.store.paths import SweepPaths, write_atomically
+from sweeps.store.provenance import code_files, code_version
+from trainers.data.sources import data_root
+
+FREE = ("budget", "concurrency")
+"""Sections that decide how much is trained and how fast, and not what comes of it."""
+SHOWN = 12
+"""Lines of a diff; of a longer one the rest is counted."""
+
+
+def refuse_changes(
+    paths: SweepPaths, row: Mapping[str, Any], data_trained_on: Iterable[str], spec: SweepSpec
+) -> None:
+    """Compare a sweep with what it would go on as.
+
+    Args:
+        paths: of the sweep.
+        row: of the table `sweeps`, as it was last written.
+        data_trained_on: hashes of the data of its runs.
+        spec: what it would go on with.
+
+    Raises:
+        StoreError: there are changes; the message is their diff.
+    """
+    changes = spec_changes(parse_spec(json.loads(row["spec_json"])), spec)
+    changes += _code_changes(paths, str(row["code_version"]))
+    changes += _data_changes(sorted(set(data_trained_on)), spec)
+    if not changes:
+        return
+    more = [f"(and {len(changes) - SHOWN} more)"] if len(changes) > SHOWN else []
+    diff = "\n  ".join([*changes[:SHOWN], *more])
+    raise StoreError(
+        f"the sweep {paths.sweep!r} has changed since it was last run:\n  {diff}\nOld and new runs"
+        " would not be comparable: start another sweep, or go on with --accept-changes"
+    )
+
+
+def note_code(paths: SweepPaths) -> None:
+    """Keep the hash of each file of the training code, so that a diff can name files."""
+    write_atomically(paths.code, json.dumps(code_files(), indent=1).encode())
+
+
+def spec_changes(before: SweepSpec, now: SweepSpec) -> list[str]:
+    """List the settings that differ, a line each."""
+    old, new = _flat(before.model_dump(mode="json")), _flat(now.model_dump(mode="json"))
+    return [
+        f"{key}: {_shown(old, key)} -> {_shown(new, key)}"
+        for key in dict.fromkeys((*old, *new))
+        if old.get(key) != new.get(key) and key.partition(".")[0] not in FREE
+    ]
+
+
+def _code_changes(paths: SweepPaths, before: str) -> list[str]:
+    if before == code_version():
+        return []
+    line = f"training code: {before} -> {code_version()}"
+    try:
+        old = json.loads(paths.code.read_text("utf-8"))
+    except FileNotFoundError:
+        return [line]
+    new = code_files()
+    words = {True: "is new", False: "changed"}
+    changed = [f"{file} {words[file not in old]}" for file in new if old.get(file) != new[file]]
+    return [line, *changed, *(f"{file} is gone" for file in old if file not in new)]
+
+
+def _data_changes(trained_on: list[str], spec: SweepSpec) -> list[str]:
+    from trainers.data.datasets import load
+    from trainers.networks.build import INPUT_SIDE
+
+    if not trained_on:
+        return []
+    here = load(spec.data.name, data_root(), INPUT_SIDE[spec.network.name]).sha256
+    return [f"data: {one[:12]} -> {here[:12]}" for one in trained_on if one != here]
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {path: value}
+    inner = [_flat(part, f"{path}.{key}" if path else key) for key, part in value.items()]
+    return {key: one for part in inner for key, one in part.items()}
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    return json.dumps(values[key]) if key in values else "not there"

@@ -1,0 +1,74 @@
+"""What a sweep has spent of its budget, kept in a file so that a resumed sweep counts on."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+
+from sweeps.spec.sections import SweepSpec
+from sweeps.store.paths import SweepPaths, write_atomically
+
+LOOK_SECONDS = 5.0
+"""How often the spending is looked at, and noted; a killed driver forgets no more than that."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was spent so far, over all drivers of a sweep."""
+
+    wall_seconds: float = 0.0
+    gpu_seconds: float = 0.0
+
+
+def read_spent(paths: SweepPaths) -> Spent:
+    """Read what earlier drivers spent."""
+    try:
+        return Spent(**json.loads(paths.spent.read_text("utf-8")))
+    except FileNotFoundError:
+        return Spent()
+
+
+class Limits:
+    """Watches a sweep's budget while it runs."""
+
+    def __init__(self, spec: SweepSpec, paths: SweepPaths) -> None:
+        self._budget = spec.budget
+        self._gpus = spec.resources.gpus
+        self._paths = paths
+        self._spent = read_spent(paths)
+        self._looked_at = time.monotonic()
+        self._reason = ""
+
+    def reached(self, running: int, now: bool = False) -> str:
+        """Say which limit is reached, or nothing.
+
+        Args:
+            running: trials that run.
+            now: look at once, not at intervals.
+        """
+        elapsed = time.monotonic() - self._looked_at
+        if elapsed < LOOK_SECONDS and not now:
+            return self._reason
+        self._looked_at += elapsed
+        if running > 0:
+            gpu_seconds = self._spent.gpu_seconds + elapsed * running * self._gpus
+            self._spent = Spent(self._spent.wall_seconds + elapsed, gpu_seconds)
+        write_atomically(self._paths.spent, json.dumps(asdict(self._spent)).encode())
+        self._reason = self._compare()
+        return self._reason
+
+    def _compare(self) -> str:
+        budget, spent = self._budget, self._spent
+        hours = {"wall_hours": spent.wall_seconds / 3600, "gpu_hours": spent.gpu_seconds / 3600}
+        for name, value in hours.items():
+            limit = getattr(budget, name)
+            if limit is not None and value >= limit:
+                return f"budget.{name}: {limit:g} are spent"
+        if budget.megabytes is not None:
+            size = sum(
+                file.stat().st_size for file in self._paths.folder.rglob("*") if file.is_file()
+            )
+            if size >= budget.megabytes * 1e6:
+                return f"budget.megabytes: {budget.megabytes:g} are used"
+        return ""

@@ -1,0 +1,1 @@
+"""Plans: what a sweep will cost, and which claims it can decide."""

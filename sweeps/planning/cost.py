@@ -1,0 +1,193 @@
+"""What a sweep will cost: from earlier results, or a calibration of two minutes at most."""
+
+from __future__ import annotations
+
+import json
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import analysis
+from analysis.store.errors import StoreError
+from sweeps.driver.driver import Prepared
+from sweeps.spec.reading import SpecError
+from sweeps.spec.search_space import Params, configure, grid
+from sweeps.spec.sections import Domain, SweepSpec
+from sweeps.store.paths import SweepPaths
+from sweeps.store.recorder import RunRecorder
+from sweeps.view.overview import rows
+from trainers import EpochRecord, Execution, Record, RunConfig, train
+from trainers.records import RunStopped
+
+CALIBRATION_IMAGES = 1280
+CALIBRATION_SECONDS = 120.0
+"""For all configurations together; each is given an epoch at least."""
+CALIBRATION_RATE = 1e-6
+"""So small that no run diverges by it: the ends of a range often make one."""
+CALIBRATION_EPOCHS = 3
+"""The first one warms up; the fastest of the others counts."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run costs."""
+
+    epoch_seconds: float
+    result_bytes_per_epoch: float
+    checkpoint_bytes: float
+
+
+def representative_points(spec: SweepSpec) -> list[Params]:
+    """Choose a trial for each activation, and both ends of s and k, which set the cost."""
+    points: list[Params] = []
+    for end in (0, -1):
+        space = {key: _one(domain, end) for key, domain in spec.space.items()}
+        if "activation" in spec.space:
+            space["activation"] = spec.space["activation"].model_copy(update={"kind": "grid"})
+        points += grid(spec.model_copy(update={"space": space}))
+    return [point for index, point in enumerate(points) if point not in points[:index]]
+
+
+def costs(prepared: Prepared, root: Path) -> tuple[list[Cost], str]:
+    """Find what a run of each representative trial costs, and say how that is known.
+
+    Runs of this machine that are like them are worth more than a calibration, which no other
+    trial disturbs.
+
+    Raises:
+        SpecError: no kind of trial gets through an epoch.
+    """
+    spec, data_root = prepared.spec, prepared.data_root
+    points = representative_points(spec)
+    earlier = EarlierRuns(root)
+    known = [earlier.cost(configure(spec, point, spec.seeds[0])) for point in points]
+    unknown = known.count(None)
+    deadline = time.monotonic() + CALIBRATION_SECONDS
+    found: list[Cost] = []
+    for point, cost in zip(points, known, strict=True):
+        if cost is None:
+            seconds = (deadline - time.monotonic()) / unknown
+            cost, unknown = measure(spec, point, data_root, seconds), unknown - 1
+        if cost is not None:
+            found.append(cost)
+    if not found:
+        raise SpecError("every kind of trial diverged in the first epoch of its calibration")
+    earlier_ones = len(points) - known.count(None)
+    sources = [f"{earlier_ones} from earlier runs"] if earlier_ones else []
+    if earlier_ones < len(points):
+        sources.append(f"{known.count(None)} from a calibration on {CALIBRATION_IMAGES:,} images")
+    return found, f"of {len(points)} kinds of trial, {' and '.join(sources)} on this machine"
+
+
+class EarlierRuns:
+    """What completed runs under a root took on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._runs: list[dict[str, Any]] = []
+        try:
+            results = analysis.load(root)
+        except StoreError:
+            return
+        here = results.trials.loc[results.trials["hostname"] == socket.gethostname()]
+        runs = results.runs.merge(here[["sweep", "trial"]], on=["sweep", "trial"])
+        self._runs = rows(runs[runs["status"] == "completed"])
+        self._root = root
+
+    def cost(self, config: RunConfig) -> Cost | None:
+        """Take the median over runs that cost what this one will; None where there is none."""
+        alike = [
+            run
+            for run in self._runs
+            if run["epoch_seconds"] and _work(json.loads(run["config_json"])) == _work(config)
+        ]
+        if not alike:
+            return None
+        seconds = statistics.median(float(run["epoch_seconds"]) for run in alike)
+        paths = SweepPaths(self._root, str(alike[-1]["sweep"]))
+        epochs = [r["epochs_done"] for r in self._runs if r["sweep"] == paths.sweep]
+        checkpoints = _size(paths.checkpoints) / len(epochs)
+        return Cost(seconds, _size(paths.tables) / sum(epochs), checkpoints)
+
+
+def _work(config: RunConfig | Mapping[str, Any]) -> Any:
+    """Reduce a configuration to what its time depends on."""
+    full = config.identity() if isinstance(config, RunConfig) else config
+    recipe = {key: full["recipe"][key] for key in ("batch_size", "precision", "flip", "pad")}
+    kept = {key: full[key] for key in ("activation", "network", "data")}
+    return json.loads(json.dumps({**kept, "recipe": recipe}))
+
+
+def measure(spec: SweepSpec, point: Params, data_root: Path, seconds: float) -> Cost | None:
+    """Train some hundred images as the sweep would, and weigh what that leaves on disk.
+
+    None where the run diverges at once.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        paths = SweepPaths(Path(folder), "calibration")
+        config = calibration_config(spec, point, data_root, paths.checkpoints)
+        recorder = RunRecorder(paths, 0, config)
+        epochs: list[EpochRecord] = []
+        started = time.monotonic()
+
+        def report(record: Record) -> None:
+            recorder(record)
+            if isinstance(record, EpochRecord):
+                epochs.append(record)
+                if time.monotonic() - started > seconds:
+                    raise RunStopped("interrupted", "the calibration has had its time")
+
+        train(config, report=report)
+        if not epochs:
+            return None
+        images = train_image_count(spec, data_root)
+        share = images / min(CALIBRATION_IMAGES, images)
+        warm = epochs[1:] or epochs
+        validation = min(epoch.epoch_seconds - epoch.train_seconds for epoch in warm)
+        return Cost(
+            share * min(epoch.train_seconds for epoch in warm) + validation,
+            _size(paths.tables) / len(epochs),
+            _size(paths.checkpoints),
+        )
+
+
+def calibration_config(
+    spec: SweepSpec, point: Params, data_root: Path, checkpoints: Path
+) -> RunConfig:
+    """Shorten a run of the sweep to what a calibration needs."""
+    device = "cuda" if spec.resources.gpus > 0 else "cpu"
+    threads = max(1, int(spec.resources.cpus))
+    execution = Execution(
+        device=device, threads=threads, data_root=data_root, checkpoint_folder=checkpoints
+    )
+    config = configure(spec, point, spec.seeds[0], execution)
+    images = min(CALIBRATION_IMAGES, spec.data.train_images or CALIBRATION_IMAGES)
+    return replace(
+        config,
+        data=replace(config.data, train_images=images),
+        recipe=replace(config.recipe, epochs=CALIBRATION_EPOCHS, learning_rate=CALIBRATION_RATE),
+    )
+
+
+def run_bytes(spec: SweepSpec, cost: Cost) -> float:
+    """Estimate the disk space of one run."""
+    return cost.result_bytes_per_epoch * spec.recipe.epochs + cost.checkpoint_bytes
+
+
+def train_image_count(spec: SweepSpec, data_root: Path) -> int:
+    """Count the images of an epoch."""
+    from trainers.data.datasets import load, split
+
+    return len(split(load(spec.data.name, data_root), spec.data).train_labels)
+
+
+def _one(domain: Domain, end: int) -> Domain:
+    return Domain(kind="fixed", values=(domain.values[end],))
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,269 @@
+"""From a specification to trials: what applies to which activation, and how it is drawn.
+
+A parameter of the space is one of
+
+- `activation` and `scope`;
+- `s` and `k`: control points and order of U_k, of the PolyNeurons;
+- `lambda_sum` and `lambda_prod`: the penalties of eq. 4, of PolyNeuron-R;
+- any other setting of the recipe, as `learning_rate` or `weight_decay`;
+- any option of an activation, as `init`; or `apl.s`, where only one of them is meant.
+
+A parameter that does not apply to a trial's activation is not drawn for that trial.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import cast
+
+import optuna
+
+from sweeps.spec.reading import SpecError, parse_spec
+from sweeps.spec.sections import Domain, SweepSpec
+from trainers.config import ActivationConfig, Execution, OptionValue, Recipe, RunConfig
+
+Params = dict[str, OptionValue]
+
+SPLINES = ("polyneuron", "polyneuron_r", "polyneuron_ordered")
+SPLINE_PARAMETERS = ("s", "k")
+PENALTIES = ("lambda_sum", "lambda_prod")
+PENALISED = "polyneuron_r"
+SCOPES = ("layer", "channel", "neuron")
+MOST_POINTS = 100_000
+RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
+
+
+def applies(key: str, activation: str) -> bool:
+    """Whether a parameter of the space matters to a trial with this activation."""
+    owner, dot, _ = key.partition(".")
+    if dot:
+        return owner == activation
+    if key in SPLINE_PARAMETERS:
+        return activation in SPLINES
+    if key in PENALTIES:
+        return activation == PENALISED
+    if key == "scope":
+        return _is_learned(activation)
+    return key == "activation" or key in RECIPE_SETTINGS or key in _options(activation)
+
+
+def draw(spec: SweepSpec, trial: optuna.trial.Trial) -> Params:
+    """Ask the study for one trial's parameters, fixed ones included."""
+    params: Params = {}
+    for key, domain in _activation_first(spec.space):
+        if applies(key, str(params.get("activation", spec.activation.name))):
+            params[key] = _suggest(key, domain, trial)
+    return params
+
+
+def restored(spec: SweepSpec, drawn: Mapping[str, OptionValue]) -> Params:
+    """Put the fixed parameters back among those that a study recorded, in the space's order."""
+    activation = str(drawn.get("activation", _fixed_activation(spec)))
+    return {
+        key: domain.values[0] if domain.kind == "fixed" else drawn[key]
+        for key, domain in _activation_first(spec.space)
+        if applies(key, activation)
+    }
+
+
+def grid(spec: SweepSpec) -> list[Params]:
+    """List every trial of a grid search once, in the order of the specification."""
+    points: dict[tuple[tuple[str, OptionValue], ...], None] = {}
+    ordered = _activation_first(spec.space)
+    for values in itertools.product(*(domain.values for _, domain in ordered)):
+        point = dict(zip((key for key, _ in ordered), values, strict=True))
+        activation = str(point.get("activation", spec.activation.name))
+        kept = {key: value for key, value in point.items() if applies(key, activation)}
+        points.setdefault(tuple(kept.items()))
+    return [dict(point) for point in points]
+
+
+def trial_count(spec: SweepSpec) -> int:
+    """Count the trials of a sweep."""
+    return len(grid(spec)) if spec.search.algorithm == "grid" else spec.search.trials or 0
+
+
+def configure(
+    spec: SweepSpec, params: Params, seed: int, execution: Execution | None = None
+) -> RunConfig:
+    """Build the configuration of one run from what was drawn for its trial.
+
+    Raises:
+        ValueError: from the recipe, which names the setting.
+    """
+    name = str(params.get("activation", spec.activation.name))
+    options: Params = dict(spec.activation.options) if name == spec.activation.name else {}
+    scope = spec.activation.scope
+    recipe: dict[str, OptionValue] = {}
+    for key, value in params.items():
+        option = key.rpartition(".")[2]
+        if key in RECIPE_SETTINGS:
+            recipe[key] = value
+        elif key == "scope":
+            scope = value  # type: ignore[assignment]
+        elif key != "activation":
+            options[option] = value
+    return RunConfig(
+        activation=ActivationConfig(name=name, scope=scope, options=options),
+        network=spec.network,
+        data=spec.data,
+        recipe=dataclasses.replace(spec.recipe, **recipe),  # type: ignore[arg-type]
+        seed=seed,
+        execution=execution or Execution(),
+    )
+
+
+def check(spec: SweepSpec) -> list[str]:
+    """Check what only the activations and the recipe know, value by value.
+
+    Returns:
+        Warnings: settings that are allowed and known to be ill-posed.
+
+    Raises:
+        SpecError: names the parameter, its value and what is expected.
+    """
+    varied = "activation" in spec.space
+    for name in spec.activation_names():
+        _known("space.activation" if varied else "activation.name", name, _names(), "activation")
+    for option in spec.activation.options:
+        known = list(_options(spec.activation.name))
+        _known(f"activation.options.{option}", option, known, "option")
+    points = math.prod(len(domain.values) for domain in spec.space.values())
+    if spec.search.algorithm == "grid" and points > MOST_POINTS:
+        raise SpecError(f"space: its grid has {points:,} points; at most {MOST_POINTS:,} are run")
+    notes: dict[str, None] = {}
+    for name in spec.activation_names():
+        own = dict(spec.activation.options) if name == spec.activation.name else {}
+        notes.update(_build("activation.options", name, spec.activation.scope, own))
+    for key, domain in spec.space.items():
+        notes.update(_check_parameter(spec, key, domain))
+    if spec.search.algorithm == "cmaes":
+        _check_cmaes(spec)
+    return list(notes)
+
+
+def _check_cmaes(spec: SweepSpec) -> None:
+    """CMA-ES moves in the ranges that every trial has; Optuna draws all others at random."""
+    names = spec.activation_names()
+    ranges = [
+        key
+        for key, domain in spec.space.items()
+        if domain.kind in ("uniform", "log", "int") and all(applies(key, name) for name in names)
+    ]
+    if len(ranges) < 2:
+        raise SpecError(
+            "search: cmaes needs at least two ranges (uniform, log, int) that apply to every"
+            f" activation; the space has {len(ranges)}; search with tpe"
+        )
+
+
+def _check_parameter(spec: SweepSpec, key: str, domain: Domain) -> dict[str, None]:
+    owner, dot, option = key.rpartition(".")
+    names = [name for name in spec.activation_names() if applies(key, name)]
+    if dot:
+        _known(f"space.{key}", owner, _names(), "activation")
+        _known(f"space.{key}", option, list(_options(owner)), "option")
+    if not names:
+        known = ["activation", "scope", *RECIPE_SETTINGS]
+        known += sorted({option for name in spec.activation_names() for option in _options(name)})
+        raise SpecError(
+            f"space.{key}: not a parameter of {', '.join(spec.activation_names())};"
+            f" {_hint(key, [one for one in known if one != key])}"
+        )
+    notes: dict[str, None] = {}
+    for value in _values(domain):
+        if key in RECIPE_SETTINGS:
+            _check_recipe(spec, key, value)
+        elif key == "scope":
+            _known("space.scope", str(value), SCOPES, "scope")
+        elif key != "activation":
+            for name in names:
+                own = dict(spec.activation.options) if name == spec.activation.name else {}
+                options = {**own, option: value}
+                notes.update(_build(f"space.{key}", name, spec.activation.scope, options))
+    return notes
+
+
+def _check_recipe(spec: SweepSpec, key: str, value: OptionValue) -> None:
+    resolved = spec.model_dump(mode="json")
+    resolved["recipe"][key] = value
+    try:
+        parse_spec(resolved)
+    except SpecError as error:
+        raise SpecError(f"space.{key}: {str(error).rpartition(f'{key}: ')[2]}") from None
+
+
+def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None]:
+    """Build the activation once: it knows best what it takes, and warns of what is ill-posed."""
+    from polyneuron import make_activation
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            make_activation(name, channels=1, scope=scope, **options)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise SpecError(f"{place}: {error}") from None
+    return dict.fromkeys(str(warning.message) for warning in caught)
+
+
+def _values(domain: Domain) -> Sequence[OptionValue]:
+    if domain.kind == "int":
+        low, high = (int(value) for value in domain.values)
+        return [*range(low, min(high, low + 65)), high]
+    return domain.values
+
+
+def _suggest(key: str, domain: Domain, trial: optuna.trial.Trial) -> OptionValue:
+    if domain.kind == "fixed":
+        return domain.values[0]
+    if domain.kind in ("choice", "grid"):
+        return cast(OptionValue, trial.suggest_categorical(key, domain.values))
+    low, high = domain.values
+    if domain.kind == "int":
+        return trial.suggest_int(key, int(low), int(high))
+    return trial.suggest_float(key, float(low), float(high), log=domain.kind == "log")
+
+
+def _activation_first(space: Mapping[str, Domain]) -> list[tuple[str, Domain]]:
+    """Put what decides which other parameters apply before those."""
+    return sorted(space.items(), key=lambda item: item[0] != "activation")
+
+
+def _fixed_activation(spec: SweepSpec) -> str:
+    domain = spec.space.get("activation")
+    return str(domain.values[0]) if domain is not None else spec.activation.name
+
+
+def _names() -> Sequence[str]:
+    from polyneuron import activation_names  # torch takes a second to import
+
+    return activation_names()
+
+
+@lru_cache
+def _options(activation: str) -> Mapping[str, object]:
+    from polyneuron import activation_options
+
+    return activation_options(activation) if activation in _names() else {}
+
+
+def _is_learned(activation: str) -> bool:
+    from polyneuron import is_learned
+
+    return activation in _names() and is_learned(activation)
+
+
+def _known(place: str, name: str, known: Sequence[str], noun: str) -> None:
+    if name not in known:
+        raise SpecError(f"{place}: no {noun} {name!r}; {_hint(name, known)}")
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"

@@ -1,0 +1,175 @@
+"""What a sweep is doing at one moment, as one value that its driver keeps and others can read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sweeps.search.study import OpenTrial
+
+ENDED = ("completed", "pruned", "diverged", "error", "interrupted")
+TROUBLE = ("diverged", "error")
+"""Ends that a view explains."""
+KEPT_TROUBLES = 3
+KEPT_ERRORS = 10
+
+
+@dataclass
+class RunningTrial:
+    """A trial that a worker has now."""
+
+    number: int
+    params: Mapping[str, Any]
+    run: int = 0
+    epoch: int = 0
+    val_error_percent: float | None = None
+    errors: list[float] = field(default_factory=list)
+    """Validation errors of the run's epochs, the last ones."""
+    heard_at: float = field(default_factory=time.time)
+    """When it started or last reported an epoch."""
+
+    @property
+    def started(self) -> bool:
+        """Whether its worker has reported anything yet."""
+        return self.val_error_percent is not None
+
+    def hear(self, result: Mapping[str, Any]) -> None:
+        """Take in what its worker reports of an epoch."""
+        run = int(result.get("run", 0))
+        if run != self.run:
+            self.errors.clear()
+        self.run, self.epoch = run, int(result.get("epoch", 0))
+        self.val_error_percent = result.get("val_error_percent")
+        if self.val_error_percent is not None:
+            self.errors = [*self.errors, self.val_error_percent][-KEPT_ERRORS:]
+            self.heard_at = time.time()
+
+
+@dataclass(frozen=True)
+class Best:
+    """The trial with the smallest objective so far."""
+
+    trial: int
+    objective: float
+    standard_error: float | None
+    params: Mapping[str, Any]
+
+
+@dataclass
+class SweepView:
+    """A sweep at one moment."""
+
+    name: str
+    total: int
+    seeds: int
+    epochs: int
+    subject: str = ""
+    """What is searched and how, in a few words."""
+    started_at: float = field(default_factory=time.time)
+    stopped_at: float | None = None
+    """When its last trial ended, where no driver runs it any more."""
+    stopping: str = ""
+    """What asked it to stop, where its workers have yet to."""
+    counts: dict[str, int] = field(default_factory=dict)
+    running: dict[int, RunningTrial] = field(default_factory=dict)
+    best: Best | None = None
+    notes: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    """The last trials that diverged or failed, and why."""
+    done_before: int = 0
+    """Trials that ended under an earlier driver."""
+    epochs_heard: int = 0
+    """Epochs reported to this driver."""
+    last_epoch_at: float | None = None
+    first_epoch: tuple[float, float, int] | None = None
+    """When the first epoch was reported, the share done then, and the trials running then."""
+
+    @property
+    def done(self) -> int:
+        """Trials that came to an end of their own; one that was interrupted will go on."""
+        return sum(n for status, n in self.counts.items() if status != "interrupted")
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial ran to an end of its own."""
+        return self.done >= self.total
+
+    def update(self, trial: OpenTrial, status: str) -> None:
+        """Take in a trial's start, epoch or end."""
+        if status not in ENDED:
+            self._hear(trial)
+            return
+        self.running.pop(trial.number, None)
+        self.counts[status] = self.counts.get(status, 0) + 1
+        if status in TROUBLE:
+            reason = str(trial.result.get("error") or "no reason given")
+            self.troubles = [
+                *self.troubles[1 - KEPT_TROUBLES :],
+                f"trial {trial.number} {status}: {reason}",
+            ]
+        objective = trial.result.get("objective")
+        if objective is not None and (self.best is None or objective < self.best.objective):
+            error = trial.result.get("objective_standard_error")
+            self.best = Best(trial.number, objective, error, trial.params)
+
+    def _hear(self, trial: OpenTrial) -> None:
+        shown = self.running.setdefault(trial.number, RunningTrial(trial.number, trial.params))
+        shown.hear(trial.result)
+        if shown.started:
+            self.epochs_heard += 1
+            self.last_epoch_at = time.time()
+            if self.first_epoch is None:
+                self.first_epoch = (time.time(), self.fraction(), len(self.running))
+
+    def restart(self, total: int, seeds: int, counts: dict[str, int]) -> None:
+        """Begin again with a new driver, to which `counts` trials have their end already."""
+        self.total, self.seeds, self.counts = total, seeds, counts
+        self.running.clear()
+        self.notes.clear()
+        self.troubles.clear()
+        self.started_at, self.stopped_at = time.time(), None
+        self.stopping, self.epochs_heard = "", 0
+        self.first_epoch = self.last_epoch_at = None
+        self.done_before = self.done
+
+    def fraction(self) -> float:
+        """Share of the sweep's epochs that are behind it."""
+        epochs = self.seeds * self.epochs
+        under_way = sum(one.run * self.epochs + one.epoch for one in self.running.values())
+        return min(1.0, (self.done + under_way / epochs) / max(1, self.total))
+
+    def seconds_at_work(self, now: float) -> float | None:
+        """Time since the first epoch was reported: the start of Ray and of workers is not in it.
+
+        None until every slot has reported since, for the pace of one of them is not the sweep's.
+        """
+        if self.first_epoch is None or self.stopped_at is not None:
+            return None
+        since, _, slots = self.first_epoch
+        return now - since if self.epochs_heard > slots and now > since else None
+
+    def seconds_left(self, now: float) -> float | None:
+        """Estimate the time left from the pace so far; None before there is one."""
+        seconds = self.seconds_at_work(now)
+        if seconds is None or self.first_epoch is None:
+            return None
+        gained = self.fraction() - self.first_epoch[1]
+        return seconds * (1 - self.fraction()) / gained if gained > 0 else None
+
+    def to_json(self) -> str:
+        """Write the view, for `from_json` in another process."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> SweepView:
+        """Read a view that a driver wrote."""
+        raw = json.loads(text)
+        raw["running"] = {one["number"]: RunningTrial(**one) for one in raw["running"].values()}
+        raw["best"] = None if raw["best"] is None else Best(**raw["best"])
+        raw["first_epoch"] = None if raw["first_epoch"] is None else tuple(raw["first_epoch"])
+        return cls(**raw)

@@ -1,0 +1,1 @@
+"""Workers: processes that train trials, and all that needs Ray."""

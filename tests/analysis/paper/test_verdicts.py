@@ -1,0 +1,257 @@
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_store import START, SyntheticSweep, configuration, write_part
+from worlds import FIVE, PLANTS, MemoryResults, plant
+
+import analysis
+from analysis.paper.claims import paper
+from analysis.paper.evidence import Evidence
+from analysis.paper.rules import RULES
+from analysis.paper.verdicts import judge_claim
+
+CLAIMS = {claim.id: claim for claim in paper().claims}
+
+
+def word(sweeps, claim):
+    return judge_claim(CLAIMS[claim], Evidence(MemoryResults(sweeps))).word
+
+
+@pytest.mark.parametrize("plan", PLANTS)
+def test_a_clear_world_is_judged_as_it_was_planted(plan):
+    claim = plan.split("/")[0]
+    assert word(plant(plan, "true", np.random.default_rng(1)), claim) == "supported"
+    if plan != "even_order_hurts/divergence":  # its false world has no effect either way
+        assert word(plant(plan, "false", np.random.default_rng(1)), claim) == "contradicted"
+
+
+@pytest.mark.parametrize("plan", PLANTS)
+def test_a_world_without_power_is_inconclusive(plan):
+    """Three worlds a claim: each may go wrong in one of twenty, two of three must not."""
+    claim = plan.split("/")[0]
+    words = [
+        word(plant(plan, "undecidable", np.random.default_rng(seed)), claim) for seed in (5, 6, 7)
+    ]
+    assert words.count("inconclusive") >= 2
+
+
+@pytest.mark.parametrize("plan", PLANTS)
+def test_on_the_border_a_false_claim_is_not_supported(plan):
+    """Six worlds a claim: three wrong ones of six have a probability of 0.2 %."""
+    claim = plan.split("/")[0]
+    words = [word(plant(plan, "border", np.random.default_rng(seed)), claim) for seed in range(6)]
+    assert words.count("supported") < 3
+
+
+def test_every_claim_is_planted_or_says_why_it_cannot_be_tested():
+    planted = {plan.split("/")[0] for plan in PLANTS}
+    for claim in paper().claims:
+        assert claim.id in planted or (claim.rule == "untested" and claim.why), claim.id
+        assert claim.rule == "untested" or claim.rule in RULES
+
+
+def test_quotations_are_of_different_claims_and_ids_are_unique():
+    ids = [claim.id for claim in paper().claims]
+    assert len(ids) == len(set(ids)) >= 22
+    assert all(len(claim.quote) > 20 and claim.estimand for claim in paper().claims)
+
+
+def table1_sweeps(**kind) -> list[SyntheticSweep]:
+    """PolyNeuron-R is clearly best on LeNet-5; one run of ReLU diverged."""
+    sweep = SyntheticSweep("table1_lenet5", **kind)
+    rng = np.random.default_rng(0)
+    for activation in FIVE:
+        for seed in range(5):
+            end = 1.5 + 0.5 * (activation != "polyneuron_r") + rng.normal(0, 0.05)
+            failed = activation == "relu" and seed == 4
+            sweep.add_run(
+                configuration(activation=activation),
+                seed,
+                np.array([90.0]) if failed else np.linspace(9, end, 30),
+                status="diverged" if failed else "completed",
+                history=False,
+            )
+    return [sweep]
+
+
+BEST = "relaxed_best_on_lenet5"
+
+
+def test_only_confirmatory_sweeps_without_early_stopping_decide():
+    assert word(table1_sweeps(), BEST) == "supported"
+    assert word(table1_sweeps(purpose="exploratory"), BEST) == "not tested"
+    assert word(table1_sweeps(early_stopping="asha"), BEST) == "not tested"
+
+
+def test_shuffling_splitting_and_repeating_parts_change_no_verdict(tmp_path):
+    table1_sweeps()[0].write(tmp_path / "whole")
+    table1_sweeps()[0].write(tmp_path / "split", parts=6, shuffle_seed=3)
+    rows = table1_sweeps()[0].rows["runs"]
+    write_part(tmp_path / "split", "table1_lenet5", "runs", rows[:7], number=99)
+    whole = analysis.verdicts(analysis.load(tmp_path / "whole"))
+    split = analysis.verdicts(analysis.load(tmp_path / "split"))
+    pd.testing.assert_frame_equal(whole, split)
+
+
+def test_a_pruned_run_changes_no_verdict():
+    sweeps = table1_sweeps()
+    config = configuration(activation="polyneuron_r")
+    sweeps[0].add_run(config, 99, np.array([50.0]), status="pruned")
+    before = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(table1_sweeps())))
+    after = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(sweeps)))
+    assert (after.word, after.deciding.interval) == (before.word, before.deciding.interval)
+    assert sum(part.censored for part in after.parts) > 0, "but it is counted"
+
+
+def test_dropping_a_failed_run_is_noticed():
+    sweeps = table1_sweeps()
+    sweeps[0].rows["runs"] = [r for r in sweeps[0].rows["runs"] if r["status"] != "diverged"]
+    verdict = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(sweeps)))
+    assert verdict.word == "not tested"
+    assert "4 of 5 runs are in the store" in verdict.reason
+
+
+def test_a_sweep_that_still_runs_decides_nothing_yet():
+    sweeps = table1_sweeps()
+    sweeps[0].rows["runs"][0] |= {"status": "running"}
+    verdict = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(sweeps)))
+    assert verdict.word == "not tested"
+    assert "1 of 5 runs are not finished" in verdict.reason
+
+
+def test_the_winner_must_not_diverge_more_often():
+    """Its finished runs are better, but two of its five never finished."""
+    sweeps = table1_sweeps()
+    for row in sweeps[0].rows["runs"]:
+        if row["activation"] == "polyneuron_r" and row["seed"] < 2:
+            row |= {"status": "diverged"}
+    assert word(sweeps, BEST) == "inconclusive"
+
+
+def test_runs_in_another_setting_do_not_speak():
+    sweep = SyntheticSweep("short", seeds=5)
+    for activation in FIVE:
+        for seed in range(5):
+            config = configuration(activation=activation, epochs=2)
+            sweep.add_run(config, seed, np.array([9.0, 1 + (activation != "polyneuron_r")]))
+    assert word([sweep], BEST) == "not tested"
+
+
+def test_times_on_two_devices_do_not_compare():
+    sweeps = plant("relaxed_computes_less", "true", np.random.default_rng(0))
+    for row in sweeps[0].rows["runs"][:2]:
+        row["device"] = "another GPU"
+    verdict = judge_claim(CLAIMS["relaxed_computes_less"], Evidence(MemoryResults(sweeps)))
+    assert verdict.word == "not tested"
+    assert "more than one device" in verdict.reason
+
+
+def test_the_table_says_what_it_hangs_on():
+    frame = analysis.verdicts(MemoryResults(table1_sweeps())).set_index("claim")
+    assert set(frame["verdict"]) <= {"supported", "contradicted", "inconclusive", "not tested"}
+    best = frame.loc[BEST]
+    assert best["n"] == 5
+    assert 0 < best["low"] < best["estimate"] < best["high"]
+    assert best["detectable"] > 0
+    assert len(best["runs_sha256"]) == 64
+    assert (frame["claims_sha256"] == paper().sha256).all()
+    other = frame.loc["swish_best_on_resnet20"]
+    assert other["verdict"] == "not tested"
+    assert other["reason"] == "Needs table1_resnet20."
+    assert math.isnan(other["estimate"])
+
+
+def test_an_inconclusive_verdict_says_what_is_ruled_out_and_what_it_would_take():
+    sweeps = plant("relaxed_beats_polyneuron", "undecidable", np.random.default_rng(5))
+    verdict = judge_claim(CLAIMS["relaxed_beats_polyneuron"], Evidence(MemoryResults(sweeps)))
+    assert verdict.word == "inconclusive"
+    assert "points are ruled out; the direction is not known" in verdict.reason
+    assert re.search(
+        r"A true gap of 0\.0\d points .* with about [\d,]+ runs a cell", verdict.reason
+    )
+
+
+def test_an_empty_store_tests_nothing():
+    frame = analysis.verdicts(MemoryResults([SyntheticSweep("young")]))
+    assert (frame["verdict"] == "not tested").all()
+
+
+def test_table_1_on_another_benchmark_leaves_an_ablation_its_verdict():
+    """ResNet-20 at s = k = 3 alone varies nothing, so that it asks for no further runs."""
+    rng = np.random.default_rng(1)
+    sweeps = plant("no_gain_above_k3", "true", rng)
+    assert word(sweeps, "no_gain_above_k3") == "supported"
+    table = SyntheticSweep("table1_resnet20", "resnet20/cifar10")
+    for seed in range(5):
+        config = configuration("resnet20/cifar10", "polyneuron")
+        table.add_run(config, seed, np.array([9.0] * 500), history=False)
+    assert (
+        word(
+            [*plant("no_gain_above_k3", "true", np.random.default_rng(1)), table],
+            ("no_gain_above_k3"),
+        )
+        == "supported"
+    )
+
+
+def test_longer_runs_are_not_counted_among_the_starts():
+    sweeps = plant("relu_like_start_is_stable", "true", np.random.default_rng(0))
+    for seed in range(5):
+        options = {"s": 3, "k": 3, "init": "relu_like"}
+        config = configuration(activation="polyneuron", options=options)
+        sweeps[0].add_run(config, 100 + seed, np.array([90.0]), status="diverged")
+    claim = "relu_like_start_is_stable"
+    verdict = judge_claim(CLAIMS[claim], Evidence(MemoryResults(sweeps)))
+    assert verdict.word == "supported"
+    assert verdict.parts[0].runs[1] == 30
+
+
+def test_seeds_that_were_added_after_a_look_are_judged_more_strictly():
+    sweeps = table1_sweeps()
+    for row in sweeps[0].rows["runs"]:  # ReLU is 2.2 standard errors away
+        if row["status"] == "completed":
+            loud = 0.12 * (-1) ** row["seed"]
+            row["last_val_error_percent"] = (
+                1.5 + loud + 0.22 * (row["activation"] != "polyneuron_r")
+            )
+    assert word(sweeps, BEST) == "supported"
+    sweeps[0].rows["events"].append(
+        {"sweep": "table1_lenet5", "run_id": "", "at": START, "kind": "extend", "epoch": None}
+    )
+    verdict = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(sweeps)))
+    assert verdict.word == "inconclusive"
+    assert "judged at 2.2 % since seeds were added after a look" in verdict.reason
+
+
+def fail_all(sweeps, activation) -> None:
+    for row in sweeps[0].rows["runs"]:
+        if row["activation"] == activation:
+            row |= {"status": "diverged"}
+
+
+def test_a_winner_that_never_ends_a_run_is_contradicted():
+    sweeps = table1_sweeps()
+    fail_all(sweeps, "polyneuron_r")
+    verdict = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(sweeps)))
+    assert verdict.word == "contradicted"
+    assert "every run of it diverged" in verdict.reason.lower()
+
+
+def test_a_rival_that_never_ends_a_run_is_beaten():
+    sweeps = table1_sweeps()
+    fail_all(sweeps, "apl")
+    assert word(sweeps, BEST) == "supported"
+
+
+def test_diverged_runs_are_told_beside_the_mean():
+    verdict = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(table1_sweeps())))
+    relu = next(part for part in verdict.parts if part.name.endswith("ReLU"))
+    assert relu.diverged == (0, 1)
+    sweeps = plant("relaxed_beats_polyneuron", "undecidable", np.random.default_rng(5))
+    sweeps[0].rows["runs"][0] |= {"status": "diverged"}
+    verdict = judge_claim(CLAIMS["relaxed_beats_polyneuron"], Evidence(MemoryResults(sweeps)))
+    both = [part for part in verdict.parts if any(part.diverged)]
+    assert both

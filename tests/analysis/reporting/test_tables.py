@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from scipy import stats
+from synthetic_store import SyntheticSweep, configuration, learning_curve
+
+import analysis
+from analysis.reporting.tables import trials_table
+
+
+def paper_sweep(**recipe) -> SyntheticSweep:
+    sweep = SyntheticSweep("table1_lenet5")
+    rng = np.random.default_rng(3)
+    for activation, final in (("relu", 2.05), ("swish", 2.5)):
+        for seed in range(5):
+            curve = learning_curve(final + rng.normal(0, 0.05), 30, rng)
+            sweep.add_run(configuration(activation=activation, **recipe), seed, curve)
+    return sweep
+
+
+def row(frame, activation, benchmark="lenet5/mnist"):
+    chosen = (frame["benchmark"] == benchmark) & (frame["activation"] == activation)
+    return frame[chosen].iloc[0]
+
+
+def test_the_papers_figures_stand_beside_ours(tmp_path):
+    sweep = paper_sweep()
+    sweep.write(tmp_path)
+    frame = analysis.table1(analysis.load(tmp_path))
+    assert len(frame) == 10
+    sample = [r["last_val_error_percent"] for r in sweep.rows["runs"] if r["activation"] == "relu"]
+    relu = row(frame, "relu")
+    assert relu["paper_error_percent"] == 2.03
+    assert relu["n"] == 5
+    low, high = stats.t.interval(0.95, 4, np.mean(sample), stats.sem(sample))
+    np.testing.assert_allclose(
+        [relu["mean"], relu["low"], relu["high"]], [np.mean(sample), low, high]
+    )
+    np.testing.assert_allclose(relu["difference"], np.mean(sample) - 2.03)
+    assert relu["within_tolerance"] is np.True_ or relu["within_tolerance"] is True
+    assert not row(frame, "swish")["within_tolerance"]
+    apl = row(frame, "apl")
+    assert apl["n"] == 0
+    assert np.isnan(apl["mean"])
+    assert frame["within_tolerance"].isna().sum() == 8
+
+
+def test_the_text_fixes_the_rows_of_swish_and_polyneuron_r(tmp_path):
+    paper_sweep().write(tmp_path)
+    frame = analysis.table1(analysis.load(tmp_path))
+    paper = frame.pivot(index="activation", columns="benchmark", values="paper_error_percent")
+    assert paper["lenet5/mnist"].idxmin() == "polyneuron_r"
+    assert paper["resnet20/cifar10"].idxmin() == "swish"
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [{"epochs": 3}, {"learning_rate": 1e-2}, {"flip": "none"}, {"decay": "decoupled"}],
+    ids=lambda recipe: next(iter(recipe)),
+)
+def test_runs_in_another_setting_do_not_count(tmp_path, recipe):
+    paper_sweep(**recipe).write(tmp_path)
+    assert analysis.table1(analysis.load(tmp_path))["n"].sum() == 0
+
+
+def test_other_shapes_and_penalties_of_polyneuron_do_not_count(tmp_path):
+    sweep = SyntheticSweep("ablation")
+    curve = np.linspace(9, 1.7, 30)
+    sweep.add_run(configuration(activation="polyneuron", options={"s": 5, "k": 3}), 0, curve)
+    sweep.add_run(configuration(options={"init": "random"}), 0, curve)
+    sweep.add_run(configuration(options={"slope": 2}), 0, curve)
+    sweep.add_run(configuration(lambda_prod=0.1), 0, curve)
+    sweep.add_run(configuration(lambda_sum=0.0), 0, curve)
+    sweep.add_run(configuration(scope="channel"), 0, curve)
+    sweep.add_run(configuration(), 0, curve)
+    sweep.write(tmp_path)
+    frame = analysis.table1(analysis.load(tmp_path))
+    assert row(frame, "polyneuron")["n"] == 0
+    assert row(frame, "polyneuron_r")["n"] == 1
+    assert row(analysis.table1(analysis.load(tmp_path), scope="channel"), "polyneuron_r")["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "kind", [{"purpose": "exploratory"}, {"early_stopping": "asha"}], ids=["search", "stopping"]
+)
+def test_a_search_says_nothing_about_table_1(tmp_path, kind):
+    sweep = SyntheticSweep("search", **kind)
+    sweep.add_run(configuration(), 0, np.linspace(9, 1.7, 30))
+    sweep.write(tmp_path)
+    assert analysis.table1(analysis.load(tmp_path))["n"].sum() == 0
+
+
+def test_options_that_are_the_defaults_may_be_left_out(tmp_path):
+    sweep = SyntheticSweep("table1")
+    curve = np.linspace(9, 1.7, 30)
+    full = {"s": 3, "k": 3, "init": "relu_like", "half_range": 1.0}
+    for seed, options in enumerate(({}, {"k": 3}, full)):
+        sweep.add_run(configuration(options=options), seed, curve)
+    sweep.write(tmp_path)
+    assert row(analysis.table1(analysis.load(tmp_path)), "polyneuron_r")["n"] == 3
+
+
+def test_failures_are_counted_beside_the_mean(tmp_path):
+    sweep = paper_sweep()
+    for seed, status in enumerate(("diverged", "error", "interrupted"), 5):
+        config = configuration(activation="relu")
+        sweep.add_run(config, seed, np.array([90.0]), status=status)
+    sweep.write(tmp_path)
+    relu = row(analysis.table1(analysis.load(tmp_path)), "relu")
+    counts = ["n", "n_diverged", "n_missing", "n_censored"]
+    assert relu[counts].tolist() == [5, 1, 1, 1]
+
+
+def test_trials_are_ranked_and_their_intervals_share_a_deviation(tmp_path):
+    sweep = SyntheticSweep("search", purpose="exploratory", seeds=2)
+    finals = {0: (3.0, 3.2), 1: (2.0, 2.4), 2: (5.0,)}
+    for trial, pair in finals.items():
+        config = configuration(learning_rate=10.0 ** -(trial + 2))
+        for seed, final in enumerate(pair):
+            sweep.add_run(config, seed, np.linspace(9, final, 30), trial=trial)
+    sweep.add_run(configuration(learning_rate=1e-4), 1, np.array([9.0]), status="pruned", trial=2)
+    sweep.write(tmp_path)
+    table = trials_table(analysis.load(tmp_path), "search")
+    assert table["trial"].tolist() == [1, 0, 2], "an unfinished trial ranks behind finished ones"
+    assert table["status"].tolist() == ["completed", "completed", "pruned"]
+    pooled = np.sqrt((0.02 + 0.08) / 2)  # variances of (3.0, 3.2) and (2.0, 2.4), one degree each
+    half = stats.t.ppf(0.975, 2) * pooled / np.sqrt(2)
+    np.testing.assert_allclose(table["high"][:2] - table["mean"][:2], half)
+    assert "learning_rate" in table.columns
+    assert "s" not in table.columns, "only what was searched is shown"

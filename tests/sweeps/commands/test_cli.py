@@ -1,0 +1,238 @@
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+import analysis
+from analysis.store.schema import RUNS
+from sweeps.commands.cli import run_command
+
+
+@pytest.fixture
+def sweeps(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Run the command in an empty folder, with no data root; returns code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SWEEPS_DATA", str(tmp_path / "no-data"))
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
+        code = run_command()
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call
+
+
+MINE = "search: grid\ndata: digits\nrecipe: {epochs: 1}\n"
+
+BAD = {
+    "unknown key": (MINE + "nam: x\n", "nam: unknown key; did you mean name?"),
+    "wrong type": (MINE + "seeds: many\n", "seeds: expected a list; got 'many'"),
+    "s < 2": (MINE + "space: {s: 1}\n", "space.s: s must be an integer of at least 2"),
+    "k < 1": (MINE + "space: {k: 0}\n", "space.k: k must be an integer of at least 1"),
+    "empty range": (
+        "data: digits\nsearch: {trials: 3}\nspace: {learning_rate: {log: [1e-2, 1e-3]}}\n",
+        "space.learning_rate: the range [0.01, 0.001] is empty",
+    ),
+    "no data": ("search: grid\ndata: mnist\n", "mnist is not under"),
+    "no GPU": (MINE + "resources: {gpus: 1}\n", "resources.gpus: 1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_with_two_lines_code_2_and_nothing_on_disk(
+    case: str, sweeps, tmp_path: Path
+) -> None:
+    text, message = BAD[case]
+    if case == "no GPU":
+        torch = pytest.importorskip("torch")
+        if torch.cuda.is_available():
+            pytest.skip("this machine has a GPU")
+    Path("mine.yaml").write_text(text)
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = sweeps("run", "mine.yaml")
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) <= 2
+    assert "Traceback" not in out + err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_missing_file_is_named(sweeps) -> None:
+    code, _, err = sweeps("run", "nothing.yaml")
+    assert code == 2
+    assert "no specification 'nothing.yaml'" in err
+
+
+def test_an_unknown_command_and_option_end_with_code_2(sweeps) -> None:
+    assert sweeps("rum")[0] == 2
+    assert sweeps("run", "quickstart", "--speed", "9")[0] == 2
+
+
+@pytest.mark.parametrize("command", ["status", "results", "report"])
+def test_an_unknown_sweep_is_named(command: str, sweeps) -> None:
+    code, _, err = sweeps(command, "nothing")
+    assert code == 2
+    assert "error: no results in results" in err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a finished run on digits, recorded under `one`; tests change copies of it."""
+    root = tmp_path_factory.mktemp("trained")
+    arguments = ["train", "--data", "digits", "--epochs", "2", "--name", "one"]
+    arguments += ["--activation", "swish", "--seed", "3", "--root", str(root)]
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
+        patch.setattr(sys, "argv", ["sweeps", *arguments])
+        assert run_command() == 0
+    assert "completed" in out.getvalue()
+    return root
+
+
+@pytest.fixture
+def one_run(sweeps, trained: Path):
+    """The command where `results/one` is a finished run."""
+    shutil.copytree(trained, "results")
+    return sweeps
+
+
+def test_a_run_without_ray_writes_the_same_records(one_run) -> None:
+    results = analysis.load("results")
+    run = results.runs.iloc[0]
+    assert run["status"] == "completed"
+    assert run["activation"] == "swish"
+    assert run["seed"] == 3
+    assert list(results.epochs["epoch"]) == [1, 2]
+    assert results.epochs["val_error_percent"].iloc[-1] == run["last_val_error_percent"]
+    assert set(results.events["kind"]) == {"start", "done"}
+    assert results.trials["objective"].iloc[0] == run["last_val_error_percent"]
+    assert results.sweeps["validation"].iloc[0] == "test"
+    functions = results.functions
+    assert set(functions["epoch"]) >= {0, 2}
+    assert functions.groupby("epoch").size().eq(4).all()
+
+
+def test_a_taken_name_changes_nothing(one_run, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for arguments in (
+        ("run", "quickstart", "--name", "one", "--set", "data=digits"),
+        ("train", "--data", "digits", "--name", "one"),
+    ):
+        code, _, err = one_run(*arguments)
+        assert code == 2
+        assert "one" in err
+        assert "--name" in err
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_resume_needs_a_run_with_the_same_settings(one_run) -> None:
+    arguments = ["train", "--data", "digits", "--resume", "--activation", "swish", "--seed", "3"]
+    code, _, err = one_run(*arguments, "--epochs", "2", "--name", "two")
+    assert (code, "nothing to resume" in err) == (2, True)
+    code, _, err = one_run(*arguments, "--epochs", "3", "--name", "one")
+    assert (code, "other settings" in err) == (2, True)
+    before = analysis.load("results").epochs
+    code, _, err = one_run(*arguments, "--epochs", "2", "--name", "one")
+    assert (code, err) == (0, "")
+    pd.testing.assert_frame_equal(analysis.load("results").epochs, before)
+
+
+def test_results_are_exported_a_row_a_run(one_run) -> None:
+    _, table, _ = one_run("results", "one")
+    assert "best: trial 0" in table
+    assert "sweeps report one" in table
+    _, csv, _ = one_run("results", "one", "--csv")
+    _, lines, _ = one_run("results", "one", "--json")
+    code, _, err = one_run("results", "one", "--parquet")
+    assert (code, "--out" in err) == (2, True)
+    assert one_run("results", "one", "--parquet", "--out", "runs.parquet")[0] == 0
+    error = analysis.load("results").runs["last_val_error_percent"].iloc[0]
+    assert pd.read_parquet("runs.parquet")["last_val_error_percent"].iloc[0] == error
+    assert json.loads(lines)["last_val_error_percent"] == pytest.approx(error, rel=1e-9)
+    Path("runs.csv").write_text(csv)
+    assert pd.read_csv("runs.csv")["last_val_error_percent"].iloc[0] == pytest.approx(error)
+
+
+def test_status_list_and_report_read_the_same_store(one_run) -> None:
+    _, status, _ = one_run("status", "one")
+    assert "1/1 trials done" in status
+    _, listed, _ = one_run("list")
+    assert "lenet5/digits" in listed
+    code, paths, err = one_run("report", "one")
+    assert code == 0, err
+    assert {Path(path).suffix for path in paths.split()} == {".html", ".md", ".tex"}
+    for path in paths.split():
+        assert "swish" in Path(path).read_text("utf-8").lower()
+
+
+def test_a_plan_counts_before_anything_starts(sweeps) -> None:
+    Path("mine.yaml").write_text(MINE + "space: {s: {grid: [3, 5]}}\nseeds: 3\n")
+    code, out, err = sweeps("plan", "mine.yaml")
+    assert code == 0, err
+    assert "6 (3 seeds a trial)" in out
+    assert "MB" in out
+    assert not Path("results").exists()
+
+
+def test_a_manifest_says_what_an_exported_file_is(one_run, tmp_path: Path) -> None:
+    arguments = ("results", "one", "--csv", "--out", "runs.csv", "--manifest", "codecheck.yml")
+    code, _, err = one_run(*arguments)
+    assert (code, err) == (0, "")
+    manifest = yaml.safe_load(Path("codecheck.yml").read_text("utf-8"))
+    (entry,) = manifest["manifest"]
+    assert entry["file"] == "runs.csv"
+    assert entry["comment"] == "One row a run of the sweep one: 1 completed"
+    assert entry["sha256"] == hashlib.sha256(Path("runs.csv").read_bytes()).hexdigest()
+    exported = pd.read_csv("runs.csv")
+    assert [column["column"] for column in manifest["columns"]] == list(exported.columns)
+    units = {column["column"]: column["unit"] for column in manifest["columns"]}
+    assert (units["last_val_error_percent"], units["train_seconds"]) == ("%", "s")
+    assert manifest["sweep"]["spec"]["activation"]["name"] == "swish"
+    assert manifest["sweep"]["data_sha256"] == [exported["data_sha256"].iloc[0]]
+    assert len(manifest["sweep"]["code_version"]) > 5
+
+
+def test_an_exported_parquet_file_keeps_types_and_units(one_run) -> None:
+    assert one_run("results", "one", "--parquet", "--out", "runs.parquet")[0] == 0
+    schema = pq.read_schema("runs.parquet")
+    assert schema.equals(RUNS.schema)
+    assert schema.field("train_seconds").metadata[b"unit"] == b"s"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--csv", "--json"], "choose one of --csv and --json"),
+        (["--manifest", "m.yml"], "--csv --out FILE"),
+        (["--csv", "--out", "no/such/runs.csv"], "cannot write no/such/runs.csv: No such file"),
+    ],
+)
+def test_an_export_that_cannot_be_is_one_line(arguments, message: str, one_run) -> None:
+    code, out, err = one_run("results", "one", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_compact_names_what_is_damaged_and_loses_nothing(one_run, tmp_path: Path) -> None:
+    part = tmp_path / "results" / "one" / "tables" / "parts" / "late-000000.runs.arrows"
+    part.parent.mkdir(exist_ok=True)
+    part.write_bytes(b"no stream of Arrow's")
+    code, _, err = one_run("compact", "one")
+    assert code == 1
+    assert err.startswith("warning: left damaged ")
+    assert str(part) in err.replace("\n", "")
+    assert part.exists()
+    part.unlink()
+    assert one_run("compact", "one") == (0, "", "")
+    assert len(analysis.load("results").runs) == 1
+    assert one_run("compact", "on")[0] == 2

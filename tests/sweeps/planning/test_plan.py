@@ -1,0 +1,82 @@
+"""What is said of a sweep before it starts."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sweeps.driver.driver import prepare
+from sweeps.driver.single_run import single_run_spec, train_single_run
+from sweeps.planning.cost import costs
+from sweeps.planning.plan import warnings
+from sweeps.planning.power import deviation, prospects
+from sweeps.spec.reading import load_spec
+
+MNIST_POINTS = 0.12 / (1.96 * (2 / 5) ** 0.5)
+"""The deviation that claims.toml assumes of LeNet-5 on MNIST."""
+
+
+def prospect(spec: str, claim: str, *settings: str):
+    found = {one.claim: one for one in prospects(load_spec(spec, settings), MNIST_POINTS)}
+    return found.get(claim)
+
+
+def test_five_seeds_seldom_see_the_papers_smallest_gap_on_mnist() -> None:
+    """25 % with five seeds, 80 % with twenty: the figures of the power table of two means."""
+    one = prospect("table1_lenet5", "relaxed_best_on_lenet5")
+    assert one.comparison == "PolyNeuron-R against PolyNeuron"
+    assert one.runs == (5, 5)
+    assert one.power == pytest.approx(0.25, abs=0.01)
+    assert one.seeds_needed == 20
+    assert one.lacking == ""
+
+
+def test_the_seeds_that_are_said_to_be_needed_are_enough() -> None:
+    few = prospect("table1_lenet5", "relaxed_best_on_lenet5", "seeds=19")
+    enough = prospect("table1_lenet5", "relaxed_best_on_lenet5", "seeds=20")
+    assert few.power < 0.8 <= enough.power
+
+
+def test_blocks_of_a_factor_lend_each_other_runs() -> None:
+    """Four levels of s give twenty runs at each k with five seeds."""
+    one = prospect("ablation_sk", "no_gain_above_k3")
+    assert one.runs == (20, 20)
+    assert one.seeds_needed == 4
+    assert one.power > 0.9
+
+
+def test_what_a_design_lacks_for_its_claims_is_named() -> None:
+    one = prospect("ablation_sk", "no_gain_above_k3", "space.k.grid=[1, 2, 3, 4]")
+    assert (one.power, one.lacking) == (None, "PolyNeuron, k = 5 against 3: no runs of it")
+    one = prospect("table1_lenet5", "relaxed_beats_polyneuron")
+    assert one.lacking == "needs resnet20/cifar10 as well"
+    one = prospect("table1_lenet5", "places_are_consistent", "seeds=4")
+    assert one.lacking == "PolyNeuron: 4 runs, and it takes 5"
+    assert prospect("table1_lenet5", "swish_best_on_resnet20") is None
+
+
+def test_another_recipe_than_the_papers_decides_no_claim() -> None:
+    found = prospects(load_spec("table1_lenet5", ["recipe.epochs=3"]), MNIST_POINTS)
+    assert found
+    assert {one.lacking for one in found} == {"departs from the paper in recipe.epochs"}
+
+
+def test_no_deviation_is_assumed_of_a_benchmark_of_ones_own(tmp_path: Path) -> None:
+    assert deviation(load_spec("quickstart", ["data=digits"]), tmp_path) is None
+    assert deviation(load_spec("quickstart"), tmp_path).points == pytest.approx(MNIST_POINTS)
+
+
+def test_earlier_runs_of_this_machine_stand_in_for_a_calibration(tmp_path: Path) -> None:
+    run = single_run_spec("swish", "lenet5", "digits", 0, 2, ["data.train_images=200"], "one")
+    train_single_run(prepare(run), tmp_path, "cpu", False, Console(quiet=True))
+    settings = ["data={name: digits, train_images: 200}", "seeds=2", "space.activation=swish"]
+    alike = prepare(load_spec("table1_lenet5", settings))
+    known, source = costs(alike, tmp_path)
+    assert source == "of 1 kinds of trial, 1 from earlier runs on this machine"
+    other = prepare(load_spec("table1_lenet5", [*settings, "recipe.batch_size=64"]))
+    calibrated, source = costs(other, tmp_path)
+    assert "a calibration" in source
+    for cost in (*known, *calibrated):
+        assert min(cost.epoch_seconds, cost.result_bytes_per_epoch, cost.checkpoint_bytes) > 0
+    tight = load_spec("table1_lenet5", [*settings, "budget.wall_hours=1e-9"])
+    assert "budget.wall_hours: 1e-09 will be spent" in warnings(tight, known, tmp_path)[0]

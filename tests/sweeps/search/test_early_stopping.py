@@ -1,0 +1,118 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps.search.early_stopping import Judge
+from sweeps.spec.sections import EarlyStoppingSection
+
+ASHA = EarlyStoppingSection(rule="asha", grace_epochs=1, reduction=3)
+MEDIAN = EarlyStoppingSection(rule="median", grace_epochs=2, startup_trials=3)
+
+
+def run(judge: Judge, trial: int, errors: list[float], seed: int = 0) -> int | None:
+    """Train one seed of a trial; return the epoch that ended it."""
+    for epoch, error in enumerate(errors, start=1):
+        judge.value(trial, seed, epoch, error)
+        if judge.verdict(trial, seed, epoch):
+            return epoch
+    return None
+
+
+def test_without_a_rule_every_trial_goes_on() -> None:
+    judge = Judge(EarlyStoppingSection(), seeds=1, epochs=4)
+    assert [run(judge, trial, [9.0 + trial] * 4) for trial in range(9)] == [None] * 9
+
+
+def test_asha_keeps_the_best_third_of_each_rung() -> None:
+    judge = Judge(ASHA, seeds=1, epochs=10)
+    assert run(judge, 0, [50.0] * 10) is None
+    assert run(judge, 1, [60.0] * 10) == 1
+    assert run(judge, 2, [40.0] * 10) is None
+    # The best third of the six at the first rung now: 30, 40.
+    assert run(judge, 3, [30.0, 30.0, 45.0]) == 3
+    judge.value(4, 0, 1, 70.0)
+    judge.value(5, 0, 1, 39.0)
+    assert not judge.verdict(5, 0, 1)
+
+
+def test_asha_s_rungs_go_on_over_the_seeds() -> None:
+    judge = Judge(ASHA, seeds=4, epochs=3)
+    rungs = [step for step in range(1, 13) if judge._is_rung(step)]
+    assert rungs == [1, 3, 9]
+    for trial, error in ((0, 20.0), (1, 10.0)):
+        for seed in range(2):
+            for epoch in range(1, 4):
+                judge.value(trial, seed, epoch, error)
+    judge.value(0, 2, 3, 20.0)
+    judge.value(1, 2, 3, 37.0)
+    # Step 9 is the third seed's last epoch: the means over three seeds are 20 and 19.
+    assert "20.00 % is not among the best 1 of 2 trials after 9 epochs" in judge.verdict(0, 2, 3)
+    assert not judge.verdict(1, 2, 3)
+
+
+def test_the_last_epoch_is_nobody_s_to_take() -> None:
+    judge = Judge(ASHA, seeds=1, epochs=3)
+    judge.value(0, 0, 3, 1.0)
+    judge.value(1, 0, 3, 99.0)
+    assert judge.verdict(1, 0, 3) == ""
+
+
+def test_the_median_rule_waits_for_its_quorum_and_its_grace() -> None:
+    judge = Judge(MEDIAN, seeds=1, epochs=5)
+    assert run(judge, 0, [90.0] * 5) is None
+    for trial, error in ((1, 20.0), (2, 30.0)):
+        assert run(judge, trial, [error] * 5) is None
+    assert run(judge, 3, [99.0] * 5) is None  # nobody has finished yet
+    for trial in range(3):
+        judge.end(trial, completed=True)
+    assert run(judge, 4, [31.0] * 5) == 2
+    assert run(judge, 5, [30.0] * 5) is None
+    assert run(judge, 6, [29.0, 99.0, 99.0, 99.0, 99.0]) is None  # its best counts
+
+
+@given(
+    st.lists(st.lists(st.floats(0, 100), min_size=9, max_size=9), min_size=2, max_size=12),
+    st.sampled_from([ASHA, MEDIAN]),
+    st.integers(0, 60),
+)
+def test_a_judge_that_recalls_the_store_judges_as_one_that_never_stopped(
+    curves: list[list[float]], stopping: EarlyStoppingSection, cut: int
+) -> None:
+    def events() -> list[tuple[int, int, float]]:
+        """Two workers at a time, an epoch each in turn."""
+        found = []
+        for first in range(0, len(curves), 2):
+            pair = range(first, min(first + 2, len(curves)))
+            found += [
+                (one, epoch, curves[one][epoch - 1]) for epoch in range(1, 10) for one in pair
+            ]
+        return found
+
+    def play(restart_at: int | None) -> dict[int, int]:
+        judge, ended, recorded = Judge(stopping, 1, 9), {}, []
+        finished: set[int] = set()
+        for count, (trial, epoch, error) in enumerate(events()):
+            if count == restart_at:
+                judge = Judge(stopping, 1, 9)
+                judge.recall(recorded, finished)
+            if trial in ended:
+                continue
+            recorded.append((trial, 0, epoch, error))
+            judge.value(trial, 0, epoch, error)
+            if judge.verdict(trial, 0, epoch):
+                ended[trial] = epoch
+            elif epoch == 9:
+                judge.end(trial, completed=True)
+                finished.add(trial)
+        return ended
+
+    assert play(cut) == play(None)
+
+
+@pytest.mark.parametrize("rule", ["asha", "median"])
+def test_a_verdict_says_what_was_compared(rule: str) -> None:
+    judge = Judge(EarlyStoppingSection(rule=rule, startup_trials=1), seeds=1, epochs=9)
+    run(judge, 0, [10.0] * 9)
+    judge.end(0, completed=True)
+    judge.value(1, 0, 1, 20.0)
+    assert "20.00 %" in judge.verdict(1, 0, 1)

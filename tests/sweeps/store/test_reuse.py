@@ -1,0 +1,139 @@
+"""A run that some sweep under the root has finished is taken over, not trained again."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import analysis
+from analysis.store.schema import SWEEPS
+from sweeps.spec.reading import parse_spec
+from sweeps.spec.sections import SweepSpec
+from sweeps.store import provenance, reuse
+from sweeps.store.paths import PartWriter, SweepPaths, compact
+from sweeps.workers import trial
+from sweeps.workers.trial import TrialOutcome, train_trial
+from trainers import Execution
+
+RESULTS = ["run_id", "seed", "status", "epochs_done", "last_val_error_percent", "started_at"]
+TIMES = ["train_seconds", "epoch_seconds", "code_version", "data_sha256"]
+
+
+def spec_of(name: str, **more: object) -> SweepSpec:
+    raw = {
+        "name": name,
+        "data": {"name": "digits", "train_images": 64},
+        "recipe": {"epochs": 2},
+        "activation": "polyneuron_r",
+        "search": "grid",
+        "seeds": 2,
+        **more,
+    }
+    return parse_spec(raw)
+
+
+def run(root: Path, spec: SweepSpec, number: int = 0) -> TrialOutcome:
+    paths = SweepPaths(root, spec.name)
+    paths.create(again=True)
+    PartWriter(paths, "driver").write(SWEEPS, [{"sweep": spec.name}])
+    execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
+    return train_trial(spec, paths, number, {}, execution, lambda *_: None)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the runs that were really trained."""
+    names: list[str] = []
+    train = trial.train
+
+    def noted(config, **options):
+        names.append(config.run_id)
+        return train(config, **options)
+
+    monkeypatch.setattr(trial, "train", noted)
+    return names
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_finished_run_of_another_sweep_is_not_trained_again(
+    tmp_path: Path, trained: list[str], compacted: bool
+) -> None:
+    first = run(tmp_path, spec_of("first"))
+    if compacted:
+        compact(SweepPaths(tmp_path, "first"))
+    more = run(tmp_path, spec_of("second", seeds=3), number=7)
+    assert len(trained) == len(set(trained)) == 3
+    assert (first.seeds_done, more.seeds_done) == (2, 3)
+    one, other = analysis.load(tmp_path / "first"), analysis.load(tmp_path / "second")
+    both = other.runs[other.runs["seed"] < 2]
+    pd.testing.assert_frame_equal(
+        one.runs[RESULTS + TIMES].astype(object), both[RESULTS + TIMES].astype(object)
+    )
+    assert set(both["reused_from"]) == {"first"}
+    assert set(both["trial"]) == {7}
+    assert other.runs.loc[other.runs["seed"] == 2, "reused_from"].isna().all()
+    for table in ("epochs", "functions", "predictions", "events"):
+        mine, theirs = getattr(one, table), getattr(other, table)
+        theirs = theirs[theirs["run_id"].astype(str).isin(mine["run_id"].astype(str))]
+        assert len(mine) == len(theirs) > 0
+    # Of what a third sweep takes from the second, the first is named: it did the work.
+    run(tmp_path, spec_of("third", seeds=[0, 1, 2]))
+    assert len(trained) == 3
+    third = analysis.load(tmp_path / "third").runs
+    assert list(third.sort_values("seed")["reused_from"]) == ["first", "first", "second"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"recipe": {"epochs": 3}},
+        {"seeds": [2, 3]},
+        {"data": {"name": "digits", "train_images": 65}},
+    ],
+)
+def test_another_configuration_or_seed_is_another_run(
+    tmp_path: Path, trained: list[str], changed: dict
+) -> None:
+    run(tmp_path, spec_of("first"))
+    run(tmp_path, spec_of("second", **changed))
+    assert len(set(trained)) == len(trained) == 4
+
+
+@pytest.mark.parametrize("what", ["code_version", "data_sha256"])
+def test_other_code_or_data_makes_another_run(
+    tmp_path: Path, trained: list[str], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    run(tmp_path, spec_of("first", seeds=1))
+    if what == "code_version":
+        monkeypatch.setattr(reuse, "code_version", lambda: "0.0.1+other")
+    else:
+        find = reuse.run_rows
+        monkeypatch.setattr(
+            reuse, "run_rows", lambda *a: [{**row, what: "other"} for row in find(*a)]
+        )
+    run(tmp_path, spec_of("second", seeds=1))
+    assert len(trained) == 2
+
+
+def test_an_interrupted_run_is_not_taken_over(tmp_path: Path, trained: list[str]) -> None:
+    from trainers import RunStopped
+
+    spec, paths = spec_of("first", seeds=1), SweepPaths(tmp_path, "first")
+    paths.create()
+    PartWriter(paths, "driver").write(SWEEPS, [{"sweep": "first"}])
+
+    def stop(*_: object) -> None:
+        raise RunStopped("interrupted")
+
+    execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
+    assert train_trial(spec, paths, 0, {}, execution, stop).status == "interrupted"
+    assert run(tmp_path, spec_of("second", seeds=1)).status == "completed"
+    assert len(trained) == 2
+
+
+def test_the_code_version_tells_files_apart() -> None:
+    files = provenance.code_files()
+    assert {"trainers/loop.py", "polyneuron/basis.py"} <= set(files)
+    assert not [name for name in files if name.startswith(("sweeps", "analysis"))]
+    assert json.dumps(files) != json.dumps({**files, "trainers/loop.py": "0"})

@@ -1,0 +1,149 @@
+"""What a running sweep shows: counts, pace, time left, running trials, warnings."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from sweeps.search.study import OpenTrial
+from sweeps.view.live_view import LiveView, curve, render
+from sweeps.view.progress import RunningTrial, SweepView
+
+PARAMS = {"activation": "polyneuron_r", "s": 3, "lambda_sum": 1.5e-4, "learning_rate": 3e-3}
+
+
+def open_trial(number: int, **result: object) -> OpenTrial:
+    return OpenTrial(number, PARAMS, "c", 0.0, None, result=result)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set the time that the views go by."""
+
+    def set_to(seconds: float) -> None:
+        monkeypatch.setattr("time.time", lambda: seconds)
+
+    set_to(0.0)
+    return set_to
+
+
+def half_done(clock: Callable[[float], None]) -> SweepView:
+    """Two workers, from 30 s on an epoch each every 10 s; one of four trials has diverged."""
+    view = SweepView(
+        "mine", 4, seeds=2, epochs=5, subject="polyneuron_r on lenet5/mnist", started_at=0.0
+    )
+    for number in (0, 1):
+        view.update(open_trial(number), "running")
+    for epoch in (1, 2, 3):
+        clock(30.0 + 10 * (epoch - 1))
+        for number in (0, 1):
+            report = {"run": 0, "epoch": epoch, "val_error_percent": 9.0 - epoch}
+            view.update(open_trial(number, **report), "running")
+    view.update(open_trial(0, objective=5.5, objective_standard_error=0.25), "completed")
+    view.update(open_trial(2), "running")
+    view.update(open_trial(3, error="epoch 1, step 7: its loss is not finite"), "diverged")
+    return view
+
+
+def drawn(view: SweepView, now: float, width: int, height: int | None = None) -> str:
+    console = Console(width=width, height=height, record=True, file=io.StringIO())
+    console.print(render(view, now, width, height))
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_view_says_all_that_is_asked_of_it(width: int, clock) -> None:
+    text = drawn(half_done(clock), 50.0, width)
+    for part in (
+        "2/4 trials done",
+        "1 completed · 1 diverged · 2 running",
+        "50 s spent",
+        "best: trial 0, 5.50 ± 0.25 %",
+        "3/5",
+        "6.00",
+        "starting",
+        "! trial 3 diverged: epoch 1, step 7",
+    ):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_parameters_have_columns_where_there_is_room(clock) -> None:
+    view = half_done(clock)
+    assert "λ_sum=1.5e-4" in drawn(view, 50.0, 80)
+    wide = drawn(view, 50.0, 120)
+    assert "λ_sum" in wide
+    assert "λ_sum=1.5e-4 lr" not in wide.partition("best")[2].partition("\n")[2]
+    assert "█▅▁" in wide
+
+
+def test_the_pace_leaves_out_the_start_of_ray(clock) -> None:
+    """From 30 s to 50 s four epochs ended: 12 a minute."""
+    view = SweepView("mine", 2, seeds=1, epochs=10)
+    for number in (0, 1):
+        view.update(open_trial(number), "running")
+    assert view.seconds_left(29.0) is None
+    for epoch, now in ((1, 30.0), (2, 40.0), (3, 50.0)):
+        clock(now)
+        for number in (0, 1):
+            view.update(open_trial(number, run=0, epoch=epoch, val_error_percent=1.0), "running")
+        if epoch == 1:
+            assert view.seconds_left(30.0) is None
+    # 6 of 20 epochs are done; since the first report, 5 in 20 s: 14 more take 56 s.
+    assert view.seconds_left(50.0) == pytest.approx(14 * 20 / 5)
+
+
+def test_more_trials_than_lines_are_counted(clock) -> None:
+    view = SweepView("mine", 100, seeds=1, epochs=10)
+    view.running = {n: RunningTrial(n, PARAMS, epoch=1, val_error_percent=1.0) for n in range(60)}
+    text = drawn(view, 1.0, 80, height=20)
+    assert len(text.splitlines()) <= 20
+    assert "more running" in text
+
+
+def test_a_trial_that_fell_silent_is_named(clock) -> None:
+    view = half_done(clock)
+    assert "has reported nothing" not in drawn(view, 60.0, 80)
+    assert "! trial 1 has reported nothing for 5 min 10 s" in drawn(view, 360.0, 80)
+
+
+def test_a_view_survives_its_way_to_another_process(clock) -> None:
+    view = half_done(clock)
+    view.stopping = "SIGINT"
+    again = SweepView.from_json(view.to_json())
+    assert again == view
+    assert drawn(again, 50.0, 80) == drawn(view, 50.0, 80)
+    assert "stopping" in drawn(again, 50.0, 80)
+
+
+def test_an_interrupted_trial_is_not_done(clock) -> None:
+    view = SweepView("mine", 1, seeds=1, epochs=1)
+    view.update(open_trial(0), "running")
+    view.update(open_trial(0), "interrupted")
+    assert (view.done, view.complete, view.fraction()) == (0, False, 0.0)
+
+
+def test_a_log_has_a_line_a_trial_and_no_control_characters() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80)
+    published: list[str] = []
+    view = SweepView("mine", 2, seeds=1, epochs=2)
+    with LiveView(view, console, published.append) as show:
+        show(open_trial(0), "running")
+        show(open_trial(0, objective=2.0, objective_standard_error=None), "completed")
+        show(open_trial(1), "running")
+        show(open_trial(1, error="ValueError: no [such] thing"), "error")
+    lines = stream.getvalue().splitlines()
+    assert [line.partition("  (")[0] for line in lines] == [
+        "[1/2] trial 0 completed 2.00 %",
+        "[2/2] trial 1 error: ValueError: no [such] thing",
+    ]
+    assert "\x1b" not in stream.getvalue()
+    assert SweepView.from_json(published[-1]) == view
+
+
+def test_a_curve_is_lowest_at_the_smallest_error() -> None:
+    assert curve([4.0, 3.0, 2.0, 1.0, 4.0]) == "█▆▃▁█"
+    assert curve([1.0]) == "▁"
+    assert curve([]) == ""

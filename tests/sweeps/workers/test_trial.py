@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+
+import analysis
+from analysis.store.schema import SWEEPS
+from sweeps.spec.reading import parse_spec
+from sweeps.spec.sections import ObjectiveSection, SweepSpec
+from sweeps.store.paths import PartWriter, SweepPaths
+from sweeps.workers.trial import (
+    OnEpoch,
+    TrialOutcome,
+    mean_over_seeds,
+    objective_value,
+    train_trial,
+)
+from trainers import Execution, RunStopped
+
+
+def spec_of(**more: object) -> SweepSpec:
+    raw = {
+        "name": "tried",
+        "data": {"name": "digits", "train_images": 64},
+        "recipe": {"epochs": 3},
+        "activation": "relu",
+        "search": "grid",
+        "seeds": 2,
+        **more,
+    }
+    return parse_spec(raw)
+
+
+def attempt(root: Path, spec: SweepSpec, on_epoch: OnEpoch, fresh: bool = False) -> TrialOutcome:
+    paths = SweepPaths(root, spec.name)
+    paths.create(again=True)
+    PartWriter(paths, "driver").write(SWEEPS, [{"sweep": spec.name}])
+    execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
+    return train_trial(spec, paths, 0, {}, execution, on_epoch, fresh)
+
+
+@pytest.mark.parametrize(
+    ("values", "errors", "expected"),
+    [([2.0, 4.0], 0.0, 3.0), ([2.0, 4.0], 2.0, 5.0), ([2.0], 0.0, 2.0), ([], 1.0, None)],
+)
+def test_a_cautious_objective_adds_standard_errors(
+    values: list[float], errors: float, expected: float | None
+) -> None:
+    objective = ObjectiveSection(plus_standard_errors=errors)
+    assert objective_value(objective, *mean_over_seeds(values)) == expected
+
+
+def test_the_outcome_is_what_the_runs_came_to(tmp_path: Path) -> None:
+    spec = spec_of(objective={"metric": "best_val_error_percent", "plus_standard_errors": 2})
+    outcome = attempt(tmp_path, spec, lambda *_: None, fresh=True)
+    runs = analysis.load(tmp_path / "tried").runs
+    best = runs["best_val_error_percent"]
+    mean, error = best.mean(), abs(best[0] - best[1]) / 2
+    assert outcome.objective == pytest.approx(mean + 2 * error, rel=1e-12)
+    assert outcome.objective_standard_error == pytest.approx(error, rel=1e-12)
+    assert (outcome.seeds_done, outcome.epochs_done) == (2, 6)
+    assert outcome.epoch_seconds == pytest.approx(runs["epoch_seconds"].mean(), rel=1e-12)
+    assert outcome.report_seconds > 0
+
+
+def test_a_pruned_trial_ends_with_its_epoch_and_is_not_taken_up_again(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def prune(index: int, record) -> None:
+        seen.append((index, record.epoch))
+        if (index, record.epoch) == (1, 2):
+            raise RunStopped("pruned", "not among the best")
+
+    for _ in range(2):
+        outcome = attempt(tmp_path, spec_of(), prune)
+        assert (outcome.status, outcome.error) == ("pruned", "not among the best")
+        assert (outcome.objective, outcome.seeds_done, outcome.epochs_done) == (None, 1, 5)
+    assert seen == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)]
+    results = analysis.load(tmp_path / "tried")
+    assert list(results.runs.sort_values("seed")["status"]) == ["completed", "pruned"]
+    assert list(results.runs.sort_values("seed")["epochs_done"]) == [3, 2]
+
+
+def test_an_interrupted_trial_goes_on_where_it_was(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def interrupt_once(index: int, record) -> None:
+        seen.append((index, record.epoch))
+        if len(seen) == 2:
+            raise RunStopped("interrupted")
+
+    assert attempt(tmp_path, spec_of(), interrupt_once).status == "interrupted"
+    assert attempt(tmp_path, spec_of(), interrupt_once).status == "completed"
+    # The epoch that was reported last comes again, as trainers promise each at least once.
+    assert seen == [(0, 1), (0, 2), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
+    epochs = analysis.load(tmp_path / "tried").epochs
+    assert len(epochs) == 6
+    runs = analysis.load(tmp_path / "tried").runs
+    medians = epochs.groupby("run_id", observed=True)["epoch_seconds"].median()
+    for _, run in runs.iterrows():
+        assert run["epoch_seconds"] == pytest.approx(medians[run["run_id"]], rel=1e-12)

@@ -1,0 +1,1 @@
+"""Data sets: where their files lie, and how they are read."""
