@@ -13,19 +13,9 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
+from analysis.printed import ACTIVATIONS
+
 CLAIMS_FILE = Path(__file__).with_name("claims.toml")
-
-ACTIVATIONS = {
-    "relu": "ReLU",
-    "swish": "Swish",
-    "apl": "APL",
-    "polyneuron": "PolyNeuron",
-    "polyneuron_r": "PolyNeuron-R",
-}
-"""The paper's activations in its order, as they are printed."""
-
-BENCHMARKS = {"lenet5/mnist": "LeNet-5 on MNIST", "resnet20/cifar10": "ResNet-20 on CIFAR-10"}
-"""The paper's benchmarks, as they are printed."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from typing import Literal
 import pandas as pd
 
 from analysis.measures.run_sets import runs_sha256
-from analysis.paper.claims import BENCHMARKS, Claim, paper
+from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
 from analysis.paper.rules import RULES, Missing, Part
-from analysis.reporting.model import number
+from analysis.printed import BENCHMARKS, number
 from analysis.statistics.intervals import holm
 from analysis.store.results import Results
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.values import CONFIGURATION, At, independent, values
-from analysis.paper.claims import ACTIVATIONS, Paper, paper
+from analysis.paper.claims import Paper, paper
+from analysis.printed import ACTIVATIONS
 from analysis.statistics.intervals import mean_interval, pooled_intervals
 from analysis.store.results import Results
 

@@ -17,9 +17,10 @@ import numpy as np
 import scipy
 
 import analysis
-from analysis.paper.claims import ACTIVATIONS, Claim, paper
+from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
 from analysis.paper.rules import RULES, Missing, Outcome, Part
+from analysis.printed import ACTIVATIONS
 from analysis.statistics.intervals import Interval, pooled_deviation
 from analysis.statistics.power import power
 from analysis.store.errors import StoreError

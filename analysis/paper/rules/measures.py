@@ -6,11 +6,12 @@ import math
 from dataclasses import replace
 from typing import Literal
 
-from analysis.paper.claims import ACTIVATIONS, Claim
+from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
 from analysis.paper.rules.gain import exponential, pair_part
 from analysis.paper.rules.pairs import Pair, family
 from analysis.paper.rules.part import Missing, Outcome, Part, counts, level_of, unready
+from analysis.printed import ACTIVATIONS
 from analysis.statistics.intervals import contrast
 from analysis.statistics.trends import jonckheere
 

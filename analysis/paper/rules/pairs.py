@@ -11,9 +11,10 @@ import numpy as np
 import scipy
 
 from analysis.measures.comparisons import Key
-from analysis.paper.claims import ACTIVATIONS, Claim
+from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
 from analysis.paper.rules.part import Missing, level_of
+from analysis.printed import ACTIVATIONS
 from analysis.statistics.deviations import share_deviation
 from analysis.statistics.intervals import Contrast, contrast
 

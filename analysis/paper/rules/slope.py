@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.measures.comparisons import Key
-from analysis.paper.claims import ACTIVATIONS, Claim
+from analysis.paper.claims import Claim
 from analysis.paper.evidence import Evidence
 from analysis.paper.rules.gain import pair_part
 from analysis.paper.rules.pairs import Arms, Family, Pair, family, keeps_its_rank
 from analysis.paper.rules.part import Missing, Outcome, unready
+from analysis.printed import ACTIVATIONS
 
 
 def steeper(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import scipy
 
-from analysis.paper.claims import ACTIVATIONS, Claim
+from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
 from analysis.paper.rules.part import Missing, Outcome, Part, counts, level_of, unready
+from analysis.printed import ACTIVATIONS
 from analysis.statistics.proportions import boschloo, failure_rate, rate_difference
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.printed import ERROR, activation_name, benchmark_name, number, seconds
 from analysis.reporting.drawing import COLOURS, WIDE, Drawing, csv, slug, style
-from analysis.reporting.model import Figure, Panel, number, seconds
-from analysis.reporting.names import ERROR, activation_name, benchmark_name
+from analysis.reporting.model import Figure, Panel
 
 
 def cost(name: str, frame: pd.DataFrame) -> Figure:

@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.paper.rules import Part
 from analysis.paper.verdicts import Verdict
+from analysis.printed import benchmark_name, interval
 from analysis.reporting.drawing import BLUE, GREY, INK, VERMILLION, WIDE, Drawing, csv
-from analysis.reporting.model import Figure, Panel, interval
-from analysis.reporting.names import benchmark_name
+from analysis.reporting.model import Figure, Panel
 
 AXES = {
     "points": "Gain (percentage points)",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.printed import number
 from analysis.reporting.drawing import EPOCH_COLOURS, GREY, NARROW, VERMILLION, Drawing, csv, slug
-from analysis.reporting.model import Figure, Panel, number
+from analysis.reporting.model import Figure, Panel
 
 MOST_EPOCHS, MOST_LAYERS = 8, 8
 """What a panel and a figure show at most, spread over what there is, both ends kept."""

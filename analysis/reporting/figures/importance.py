@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.printed import LABELS, number
 from analysis.reporting.drawing import BLUE, INK, WIDE, Drawing, csv
-from analysis.reporting.model import Figure, number
-from analysis.reporting.names import LABELS
+from analysis.reporting.model import Figure
 
 
 def importance(name: str, shares: pd.Series, trials: int) -> Figure:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from analysis.printed import ERROR, activation_name, count, number
 from analysis.reporting.drawing import BLUE, GREY, VERMILLION, Drawing, csv, style
-from analysis.reporting.model import Figure, count, number
-from analysis.reporting.names import ERROR, activation_name
+from analysis.reporting.model import Figure
 
 MOST_POINTS, MOST_CURVES, ALL_POINTS = 200, 60, 6000
 """Of one curve, of trials, and of all curves together, so that a page stays small."""

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
+from analysis.printed import LABELS, activation_name, benchmark_name, number, short
 from analysis.reporting.drawing import GREY, INK, WIDE, Drawing, csv
-from analysis.reporting.model import Figure, Panel, number, short
-from analysis.reporting.names import LABELS, activation_name, benchmark_name
+from analysis.reporting.model import Figure, Panel
 
 
 def error_map(name: str, frame: pd.DataFrame, x: str, y: str) -> Figure:

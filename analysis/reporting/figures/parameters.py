@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from analysis.printed import ERROR, LABELS, count, number, short
 from analysis.reporting.drawing import BLUE, NARROW, Drawing, csv
-from analysis.reporting.model import Figure, Panel, count, number, short
-from analysis.reporting.names import ERROR, LABELS
+from analysis.reporting.model import Figure, Panel
 
 
 def parameters(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> Figure:

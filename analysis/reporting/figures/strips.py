@@ -7,10 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.paper.claims import ACTIVATIONS, paper
+from analysis.paper.claims import paper
+from analysis.printed import (
+    ACTIVATIONS,
+    ERROR,
+    activation_name,
+    benchmark_name,
+    count,
+    interval,
+    number,
+    short,
+)
 from analysis.reporting.drawing import INK, NARROW, WIDE, Drawing, csv, slug, style
-from analysis.reporting.model import Figure, Panel, count, interval, number, short
-from analysis.reporting.names import ERROR, activation_name, benchmark_name
+from analysis.reporting.model import Figure, Panel
 from analysis.statistics.intervals import mean_interval
 
 

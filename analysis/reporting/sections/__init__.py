@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from analysis.paper.verdicts import judge
-from analysis.reporting.model import Report, Section, Text, count
-from analysis.reporting.names import benchmark_name
+from analysis.printed import benchmark_name, count
+from analysis.reporting.model import Report, Section, Text
 from analysis.reporting.sections.claims import claim_sections, table1_sections
 from analysis.reporting.sections.closing import failures, methods
 from analysis.reporting.sections.glance import glance

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from analysis.measures.run_sets import run_set
 from analysis.paper.claims import paper
 from analysis.paper.verdicts import Verdict
+from analysis.printed import MISSING, activation_name, benchmark_name, interval, number
 from analysis.reporting import figures
-from analysis.reporting.model import MISSING, Section, Table, Text, interval, number
-from analysis.reporting.names import activation_name, benchmark_name
+from analysis.reporting.model import Section, Table, Text
 from analysis.reporting.sections.glance import exploratory
 from analysis.reporting.tables import records, seed_correlations, table1
 from analysis.statistics.intervals import Interval

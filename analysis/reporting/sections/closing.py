@@ -11,8 +11,9 @@ from analysis.measures.run_sets import run_set, runs_sha256
 from analysis.measures.values import CONFIGURATION
 from analysis.paper.claims import paper
 from analysis.paper.verdicts import Verdict
+from analysis.printed import MISSING, count
 from analysis.reporting.drawing import csv
-from analysis.reporting.model import MISSING, Block, Data, Section, Table, Text, count
+from analysis.reporting.model import Block, Data, Section, Table, Text
 from analysis.reporting.sections.glance import STATUS_MARKS
 from analysis.reporting.tables import records, table1
 from analysis.store.results import Results

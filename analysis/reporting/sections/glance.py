@@ -6,9 +6,8 @@ import math
 
 import pandas as pd
 
-from analysis.paper.claims import BENCHMARKS
-from analysis.reporting.model import Block, Section, Table, Text, count, number, seconds, short
-from analysis.reporting.names import SYMBOLS
+from analysis.printed import BENCHMARKS, SYMBOLS, count, number, seconds, short
+from analysis.reporting.model import Block, Section, Table, Text
 from analysis.reporting.tables import searched, trials_table
 from analysis.statistics.intervals import Interval
 from analysis.store.results import Results

@@ -12,21 +12,10 @@ from analysis.measures.run_sets import run_set
 from analysis.measures.shapes import measure
 from analysis.measures.values import values
 from analysis.paper.evidence import Evidence
+from analysis.printed import SYMBOLS, activation_name, count, interval, seconds, short
 from analysis.reporting import figures
 from analysis.reporting.figures import Shown
-from analysis.reporting.model import (
-    Block,
-    Code,
-    Figure,
-    Section,
-    Table,
-    Text,
-    count,
-    interval,
-    seconds,
-    short,
-)
-from analysis.reporting.names import SYMBOLS, activation_name
+from analysis.reporting.model import Block, Code, Figure, Section, Table, Text
 from analysis.reporting.sections.glance import STATUS_MARKS, exploratory
 from analysis.reporting.tables import records, searched, trials_table
 from analysis.statistics.deviations import cell_intervals

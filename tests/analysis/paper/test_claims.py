@@ -3,7 +3,8 @@ import json
 import pytest
 from synthetic_store import configuration
 
-from analysis.paper.claims import ACTIVATIONS, paper
+from analysis.paper.claims import paper
+from analysis.printed import ACTIVATIONS
 
 config_module = pytest.importorskip(
     "trainers.config", reason="the trainers' configuration needs the extra `train`"

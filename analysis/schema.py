@@ -1,0 +1,35 @@
+"""The tables of results, under the name by which other people import them."""
+
+from analysis.store.schema import (
+    EPOCHS,
+    EVENTS,
+    FUNCTIONS,
+    PARTS_FOLDER,
+    PREDICTIONS,
+    RUNS,
+    SCHEMA_VERSION,
+    SNAPSHOTS,
+    SWEEPS,
+    TABLES,
+    TABLES_FOLDER,
+    TRIALS,
+    Table,
+    unit_of,
+)
+
+__all__ = [
+    "EPOCHS",
+    "EVENTS",
+    "FUNCTIONS",
+    "PARTS_FOLDER",
+    "PREDICTIONS",
+    "RUNS",
+    "SCHEMA_VERSION",
+    "SNAPSHOTS",
+    "SWEEPS",
+    "TABLES",
+    "TABLES_FOLDER",
+    "TRIALS",
+    "Table",
+    "unit_of",
+]
