@@ -60,6 +60,7 @@ terms cancel: k = 5 is unusable from s = 17 on. Half precision is widened to flo
 """
 
 from polyneuron.activations import (
+    activation_class,
     activation_modules,
     activation_names,
     activation_options,
@@ -94,6 +95,7 @@ __all__ = [
     "ReLU",
     "SingularSystemError",
     "Swish",
+    "activation_class",
     "activation_modules",
     "activation_names",
     "activation_options",

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 OptionValue = bool | int | float | str
+Scope = Literal["layer", "channel", "neuron"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 def _require(sound: bool, config: object, name: str, expected: str) -> None:
@@ -25,7 +27,7 @@ class ActivationConfig:
     """One activation for the whole network, as `polyneuron.make_activation` takes it."""
 
     name: str = "polyneuron_r"
-    scope: Literal["layer", "channel", "neuron"] = "layer"
+    scope: Scope = "layer"
     """One function a layer by default: one curve a panel in Fig. 1, and a λ_sum that matters."""
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     """Keyword arguments of the activation's constructor: `s`, `k`, `init`, ..."""
@@ -159,29 +161,43 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """One run: a trial's configuration and a seed."""
+class Configuration:
+    """One configuration: all that decides a result but the seed."""
 
     activation: ActivationConfig = ActivationConfig()
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     recipe: Recipe = Recipe()
-    seed: int = 0
-    execution: Execution = Execution()
 
     @cached_property
     def config_id(self) -> str:
-        """Sixteen hex digits that identify the configuration without its seed."""
+        """Sixteen hex digits that identify the configuration."""
         text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def identity(self) -> dict[str, Any]:
+        """Return the configuration as plain JSON values."""
+        names = [field.name for field in dataclasses.fields(Configuration)]
+        return {name: dataclasses.asdict(getattr(self, name)) for name in names}
+
+
+@dataclass(frozen=True)
+class RunConfig(Configuration):
+    """One run: a configuration, a seed, and where it is executed."""
+
+    seed: int = 0
+    execution: Execution = Execution()
+
+    @classmethod
+    def of(
+        cls, configuration: Configuration, seed: int, execution: Execution | None = None
+    ) -> RunConfig:
+        """Return the run of a configuration with a seed."""
+        names = [field.name for field in dataclasses.fields(Configuration)]
+        parts = {name: getattr(configuration, name) for name in names}
+        return cls(**parts, seed=seed, execution=execution or Execution())
 
     @property
     def run_id(self) -> str:
         """The configuration's id and the seed: `3f0c..9a-s0`."""
         return f"{self.config_id}-s{self.seed}"
-
-    def identity(self) -> dict[str, Any]:
-        """Everything that decides the result but the seed, as plain JSON values."""
-        fields = dataclasses.asdict(self)
-        del fields["seed"], fields["execution"]
-        return fields

@@ -54,13 +54,24 @@ def activation_names() -> tuple[str, ...]:
     return tuple(ACTIVATIONS)
 
 
+def activation_class(name: str) -> type[Activation]:
+    """The class of the activation of this name.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    if name not in ACTIVATIONS:
+        raise ValueError(_unknown("activation", name, activation_names()))
+    return ACTIVATIONS[name]
+
+
 def is_learned(name: str) -> bool:
     """Whether the activation of this name has parameters.
 
     Raises:
         ValueError: the name is unknown.
     """
-    return _class(name).learned
+    return activation_class(name).learned
 
 
 def activation_options(name: str) -> dict[str, Any]:
@@ -69,7 +80,7 @@ def activation_options(name: str) -> dict[str, Any]:
     Raises:
         ValueError: the name is unknown.
     """
-    parameters = inspect.signature(_class(name)).parameters
+    parameters = inspect.signature(activation_class(name)).parameters
     return {n: p.default for n, p in parameters.items() if n not in ("channels", "generator")}
 
 
@@ -94,7 +105,7 @@ def make_activation(
     Raises:
         ValueError: an unknown name, scope or option, a value out of range, or channels missing.
     """
-    kind = _class(name)
+    kind = activation_class(name)
     known = activation_options(name)
     for option in options:
         if option not in known:
@@ -129,12 +140,6 @@ def _scoped(channels: Channels, scope: str) -> Channels:
     if scope == "channel":
         return channels[0] if isinstance(channels, tuple) else channels
     return (channels,) if isinstance(channels, int) else channels
-
-
-def _class(name: str) -> type[Activation]:
-    if name not in ACTIVATIONS:
-        raise ValueError(_unknown("activation", name, activation_names()))
-    return ACTIVATIONS[name]
 
 
 def _unknown(what: str, got: object, known: tuple[str, ...]) -> str:

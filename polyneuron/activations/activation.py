@@ -28,6 +28,10 @@ class Activation(nn.Module):
     """
 
     learned: ClassVar[bool] = True
+    splines: ClassVar[bool] = False
+    """True where options s and k are a number of control points and an order of U_k."""
+    penalised: ClassVar[bool] = False
+    """True where eq. 4 penalises the function, by its attributes w and c_x."""
     shown: ClassVar[tuple[str, ...]] = ()
     """Attributes that `repr` shows besides the channels."""
 

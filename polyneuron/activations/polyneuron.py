@@ -32,6 +32,7 @@ class PolyNeuron(Interpolating):
         ValueError: an argument is out of range.
     """
 
+    splines: ClassVar[bool] = True
     shown: ClassVar[tuple[str, ...]] = ("s", "k")
 
     def __init__(

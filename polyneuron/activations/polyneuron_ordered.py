@@ -42,6 +42,7 @@ class PolyNeuronOrdered(Interpolating):
         ValueError: an argument is out of range, or the start's points lie closer than min_gap.
     """
 
+    splines: ClassVar[bool] = True
     shown: ClassVar[tuple[str, ...]] = ("s", "k", "min_gap")
 
     def __init__(

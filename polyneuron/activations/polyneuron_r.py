@@ -35,6 +35,8 @@ class PolyNeuronR(Activation):
         ValueError: an argument is out of range.
     """
 
+    splines: ClassVar[bool] = True
+    penalised: ClassVar[bool] = True
     shown: ClassVar[tuple[str, ...]] = ("s", "k")
 
     def __init__(

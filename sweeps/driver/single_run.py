@@ -131,7 +131,7 @@ def _trial_row(spec: SweepSpec, outcome: TrialOutcome, started_at: datetime) -> 
         **dataclasses.asdict(outcome),
         "sweep": spec.name,
         "trial": 0,
-        "config_id": configure(spec, {}, seed=0).config_id,
+        "config_id": configure(spec, {}).config_id,
         "params_json": json.dumps({}),
         "started_at": started_at,
         "ended_at": datetime.now(UTC),

@@ -22,6 +22,7 @@ from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
 from sweeps.view.overview import rows
 from trainers import EpochRecord, Execution, Record, RunConfig, train
+from trainers.config import Configuration
 from trainers.records import RunStopped
 
 CALIBRATION_IMAGES = 1280
@@ -65,7 +66,7 @@ def costs(prepared: Prepared, root: Path) -> tuple[list[Cost], str]:
     spec, data_root = prepared.spec, prepared.data_root
     points = representative_points(spec)
     earlier = EarlierRuns(root)
-    known = [earlier.cost(configure(spec, point, spec.seeds[0])) for point in points]
+    known = [earlier.cost(configure(spec, point)) for point in points]
     unknown = known.count(None)
     deadline = time.monotonic() + CALIBRATION_SECONDS
     found: list[Cost] = []
@@ -98,7 +99,7 @@ class EarlierRuns:
         self._runs = rows(runs[runs["status"] == "completed"])
         self._root = root
 
-    def cost(self, config: RunConfig) -> Cost | None:
+    def cost(self, config: Configuration) -> Cost | None:
         """Take the median over runs that cost what this one will; None where there is none."""
         alike = [
             run
@@ -114,9 +115,9 @@ class EarlierRuns:
         return Cost(seconds, _size(paths.tables) / sum(epochs), checkpoints)
 
 
-def _work(config: RunConfig | Mapping[str, Any]) -> Any:
+def _work(config: Configuration | Mapping[str, Any]) -> Any:
     """Reduce a configuration to what its time depends on."""
-    full = config.identity() if isinstance(config, RunConfig) else config
+    full = config.identity() if isinstance(config, Configuration) else config
     recipe = {key: full["recipe"][key] for key in ("batch_size", "precision", "flip", "pad")}
     kept = {key: full[key] for key in ("activation", "network", "data")}
     return json.loads(json.dumps({**kept, "recipe": recipe}))
@@ -164,7 +165,7 @@ def calibration_config(
     execution = Execution(
         device=device, threads=threads, data_root=data_root, checkpoint_folder=checkpoints
     )
-    config = configure(spec, point, spec.seeds[0], execution)
+    config = RunConfig.of(configure(spec, point), spec.seeds[0], execution)
     images = min(CALIBRATION_IMAGES, spec.data.train_images or CALIBRATION_IMAGES)
     return replace(
         config,

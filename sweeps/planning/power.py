@@ -25,8 +25,9 @@ from analysis.statistics.intervals import Interval, pooled_deviation
 from analysis.statistics.power import power
 from analysis.store.errors import StoreError
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS
+from polyneuron import activation_class
 from sweeps.driver.driver import sweep_row
-from sweeps.spec.search_space import SPLINES, configure, grid, trial_count
+from sweeps.spec.search_space import configure, grid, trial_count
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, Row, SweepPaths
 from sweeps.store.recorder import run_columns
@@ -107,7 +108,7 @@ def _act_out(spec: SweepSpec, points: float, paths: SweepPaths) -> None:
     writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
     normal = _standard_normal(len(spec.seeds))
     configs = [
-        (trial, configure(spec, point, seed), float(z))
+        (trial, RunConfig.of(configure(spec, point), seed), float(z))
         for trial, point in enumerate(grid(spec))
         for seed, z in zip(spec.seeds, normal, strict=True)
     ]
@@ -196,7 +197,7 @@ def _measured(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]
     column = "activation" if factor is None else factor["column"]
     arms = {key[0]: arm for key, arm in evidence.arms(claim, benchmark, [column]).items()}
     if factor is None:
-        needed = [name for name in claim.activations if name in SPLINES]
+        needed = [name for name in claim.activations if activation_class(name).splines]
     else:
         needed = [factor["reference"], *factor["required"]]
     outcomes: list[Outcome] = []

@@ -111,7 +111,7 @@ class StudySearcher:
         return _Held(self._ask()) if self._to_ask > 0 else None
 
     def _recall(self, number: int, params: Params) -> OpenTrial:
-        config_id = configure(self._spec, params, seed=0).config_id
+        config_id = configure(self._spec, params).config_id
         return OpenTrial(number, params, config_id, time.time(), None)
 
     def _ask(self) -> OpenTrial:
@@ -123,7 +123,7 @@ class StudySearcher:
             # Epochs that the store has, and a driver that died did not live to tell of.
             self._study.report(trial, value, step)
         params = draw(self._spec, trial)
-        config_id = configure(self._spec, params, seed=0).config_id
+        config_id = configure(self._spec, params).config_id
         trial.set_user_attr("config_id", config_id)
         fresh = not drawn_before and config_id not in self._configs
         self._configs.add(config_id)

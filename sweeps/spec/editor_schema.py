@@ -19,7 +19,7 @@ from typing import Any
 
 from sweeps.spec import sections as spec
 from sweeps.spec.reading import SHORT
-from sweeps.spec.search_space import RECIPE_SETTINGS, SCOPES
+from sweeps.spec.search_space import RECIPE_SETTINGS
 from trainers import config
 
 Schema = dict[str, Any]
@@ -130,7 +130,10 @@ def _space(parts: dict[str, Schema]) -> Schema:
     names = list(activation_names())
     values: dict[str, Schema] = {
         "activation": {"enum": names, "description": "Which activation a trial has."},
-        "scope": {"enum": list(SCOPES), "description": "One function a layer, channel or neuron."},
+        "scope": {
+            "enum": list(config.SCOPES),
+            "description": "One function a layer, channel or neuron.",
+        },
         **SPLINE_VALUES,
     }
     recipe = parts["Recipe"]["properties"]

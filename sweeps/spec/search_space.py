@@ -20,21 +20,21 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import optuna
 
 from sweeps.spec.reading import SpecError, parse_spec
 from sweeps.spec.sections import Domain, SweepSpec
-from trainers.config import ActivationConfig, Execution, OptionValue, Recipe, RunConfig
+from trainers.config import SCOPES, ActivationConfig, Configuration, OptionValue, Recipe
+
+if TYPE_CHECKING:
+    from polyneuron.activations.activation import Activation
 
 Params = dict[str, OptionValue]
 
-SPLINES = ("polyneuron", "polyneuron_r", "polyneuron_ordered")
 SPLINE_PARAMETERS = ("s", "k")
 PENALTIES = ("lambda_sum", "lambda_prod")
-PENALISED = "polyneuron_r"
-SCOPES = ("layer", "channel", "neuron")
 MOST_POINTS = 100_000
 RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 
@@ -45,11 +45,11 @@ def applies(key: str, activation: str) -> bool:
     if dot:
         return owner == activation
     if key in SPLINE_PARAMETERS:
-        return activation in SPLINES
+        return activation in _names() and _class(activation).splines
     if key in PENALTIES:
-        return activation == PENALISED
+        return activation in _names() and _class(activation).penalised
     if key == "scope":
-        return _is_learned(activation)
+        return activation in _names() and _class(activation).learned
     return key == "activation" or key in RECIPE_SETTINGS or key in _options(activation)
 
 
@@ -89,10 +89,8 @@ def trial_count(spec: SweepSpec) -> int:
     return len(grid(spec)) if spec.search.algorithm == "grid" else spec.search.trials or 0
 
 
-def configure(
-    spec: SweepSpec, params: Params, seed: int, execution: Execution | None = None
-) -> RunConfig:
-    """Build the configuration of one run from what was drawn for its trial.
+def configure(spec: SweepSpec, params: Params) -> Configuration:
+    """Build the configuration of a trial from what was drawn for it.
 
     Raises:
         ValueError: from the recipe, which names the setting.
@@ -109,13 +107,11 @@ def configure(
             scope = value  # type: ignore[assignment]
         elif key != "activation":
             options[option] = value
-    return RunConfig(
+    return Configuration(
         activation=ActivationConfig(name=name, scope=scope, options=options),
         network=spec.network,
         data=spec.data,
         recipe=dataclasses.replace(spec.recipe, **recipe),  # type: ignore[arg-type]
-        seed=seed,
-        execution=execution or Execution(),
     )
 
 
@@ -253,10 +249,10 @@ def _options(activation: str) -> Mapping[str, object]:
     return activation_options(activation) if activation in _names() else {}
 
 
-def _is_learned(activation: str) -> bool:
-    from polyneuron import is_learned
+def _class(activation: str) -> type[Activation]:
+    from polyneuron import activation_class
 
-    return activation in _names() and is_learned(activation)
+    return activation_class(activation)
 
 
 def _known(place: str, name: str, known: Sequence[str], noun: str) -> None:

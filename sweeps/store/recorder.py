@@ -18,7 +18,7 @@ from analysis.store.schema import (
     TABLES,
     Table,
 )
-from sweeps.spec.search_space import PENALISED, SPLINES
+from polyneuron import activation_class, activation_options
 from sweeps.store.paths import PartWriter, Row, SweepPaths, run_row
 from sweeps.store.provenance import code_version
 from sweeps.store.reuse import take_over
@@ -156,20 +156,19 @@ class RunRecorder:
 def run_columns(config: RunConfig) -> dict[str, object]:
     """Describe a run by the columns that are known before it starts."""
     activation, recipe = config.activation, config.recipe
-    options = activation.options
-    spline = activation.name in SPLINES
-    penalised = activation.name == PENALISED
+    kind = activation_class(activation.name)
+    options = {**activation_options(activation.name), **activation.options}
     return {
         "config_id": config.config_id,
         "seed": config.seed,
         "benchmark": f"{config.network.name}/{config.data.name}",
         "activation": activation.name,
         "scope": activation.scope,
-        "init": options.get("init", "relu_like") if spline else options.get("init"),
-        "s": options.get("s", 3) if spline else None,
-        "k": options.get("k", 3) if spline else None,
-        "lambda_sum": recipe.lambda_sum if penalised else None,
-        "lambda_prod": recipe.lambda_prod if penalised else None,
+        "init": (options if kind.splines else activation.options).get("init"),
+        "s": options["s"] if kind.splines else None,
+        "k": options["k"] if kind.splines else None,
+        "lambda_sum": recipe.lambda_sum if kind.penalised else None,
+        "lambda_prod": recipe.lambda_prod if kind.penalised else None,
         "learning_rate": recipe.learning_rate,
         "code_version": code_version(),
         "config_json": json.dumps(config.identity(), sort_keys=True),

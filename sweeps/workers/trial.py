@@ -77,7 +77,7 @@ def train_trial(
     """
     ends: list[_RunEnd] = []
     for index, seed in enumerate(spec.seeds):
-        config = configure(spec, params, seed, execution)
+        config = RunConfig.of(configure(spec, params), seed, execution)
         begun = time.perf_counter()
         recorder = RunRecorder(paths, number, config, fresh)
         ends.append(_run(config, recorder, spec.objective.metric, index, on_epoch, begun))

@@ -36,9 +36,9 @@ from trainers import (  # noqa: E402
     NetworkConfig,
     Recipe,
     RunConfig,
-    datasets,
 )
 from trainers.augment import Augmentation, Normaliser, draw_epoch  # noqa: E402
+from trainers.data import datasets  # noqa: E402
 from trainers.devices import keep_freed_memory  # noqa: E402
 from trainers.epoch import TrainingPass  # noqa: E402
 from trainers.loop import load_images, set_up  # noqa: E402
@@ -48,9 +48,9 @@ RESULTS = Path(__file__).parent / "results" / "speed_cpu.json"
 THREADS = 2
 LARGE = (128, 16, 32, 32)
 TESTS = {
-    "activation": ["tests/polyneuron/test_kernels.py"],
-    "baselines": ["tests/polyneuron/test_kernels.py"],
-    "norm": ["tests/polyneuron/test_normalised.py"],
+    "activation": ["tests/polyneuron/kernels/test_kernels.py"],
+    "baselines": ["tests/polyneuron/kernels/test_kernels.py"],
+    "norm": ["tests/polyneuron/kernels/test_normalised.py"],
     "step": ["tests/trainers/test_fast_path.py", "tests/polyneuron/test_joint_solve.py"],
     "augmentation": ["tests/trainers/test_augment.py"],
 }

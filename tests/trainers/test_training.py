@@ -17,9 +17,9 @@ from trainers import (
     Recipe,
     RunConfig,
     Snapshot,
-    datasets,
     train,
 )
+from trainers.data import datasets
 
 TABLE1 = ("relu", "swish", "apl", "polyneuron", "polyneuron_r")
 

@@ -31,6 +31,7 @@ from analysis.store.schema import TABLES
 from analysis.store.writing import write_rows
 from sweeps.spec.reading import load_spec
 from sweeps.spec.search_space import configure
+from trainers.config import RunConfig
 
 STORE = Path(__file__).with_name("real_store")
 NAME = "real"
@@ -81,7 +82,7 @@ def make(folder: Path) -> None:
         wait_for("the sweep's folder", (folder / "results" / NAME / "spec.json").exists)
         checkpoints.mkdir(exist_ok=True)
         for seed in spec.seeds:
-            run = configure(spec, {"learning_rate": FAILING}, seed)
+            run = RunConfig.of(configure(spec, {"learning_rate": FAILING}), seed)
             (checkpoints / run.run_id).write_text("in the way")
         wait_for("a run to interrupt", lambda: history_begins(folder))
         os.killpg(driver.pid, signal.SIGKILL)

@@ -5,6 +5,7 @@ from sweeps.search.study import sampler
 from sweeps.spec.reading import SpecError, load_spec, parse_spec
 from sweeps.spec.search_space import applies, check, configure, draw, grid, trial_count
 from sweeps.spec.sections import SweepSpec
+from trainers.config import RunConfig
 
 ALL = ["relu", "swish", "apl", "polyneuron", "polyneuron_r"]
 
@@ -44,7 +45,7 @@ def test_s_means_control_points_and_apl_s_its_hinges() -> None:
         {"activation": "polyneuron", "s": 3},
         {"activation": "polyneuron", "s": 5},
     ]
-    assert configure(spec, grid(spec)[0], seed=0).activation.options == {"s": 2}
+    assert configure(spec, grid(spec)[0]).activation.options == {"s": 2}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_every_search_draws_inside_the_space(algorithm: str) -> None:
         if spline:
             assert params["s"] in (3, 5, 9)
             assert params["k"] in range(1, 6)
-        configure(spec, params, seed=0)
+        configure(spec, params)
         study.tell(trial, float(number))
     assert len(seen) > 1
 
@@ -113,7 +114,7 @@ def test_a_search_of_one_seed_draws_the_same_points() -> None:
 
 def test_parameters_reach_the_configuration() -> None:
     spec = spec_of({"s": 5, "k": 2, "lambda_sum": 0.1, "learning_rate": 0.01, "scope": "channel"})
-    config = configure(spec, grid(spec)[0], seed=7)
+    config = RunConfig.of(configure(spec, grid(spec)[0]), seed=7)
     assert config.activation.options == {"s": 5, "k": 2}
     assert config.activation.scope == "channel"
     assert config.recipe.lambda_sum == 0.1
@@ -124,7 +125,7 @@ def test_parameters_reach_the_configuration() -> None:
 def test_fixed_options_belong_to_the_fixed_activation() -> None:
     activation = {"name": "polyneuron_r", "options": {"s": 9}}
     spec = spec_of({"k": {"grid": [1, 3]}}, activation)
-    assert [configure(spec, point, 0).activation.options for point in grid(spec)] == [
+    assert [configure(spec, point).activation.options for point in grid(spec)] == [
         {"s": 9, "k": 1},
         {"s": 9, "k": 3},
     ]

@@ -124,7 +124,7 @@ def test_without_any_place_for_a_cache_the_images_are_read_all_the_same(mnist_co
 
 def test_many_processes_load_at_once(mnist_copy):
     code = (
-        "import sys; from pathlib import Path; from trainers import datasets;"
+        "import sys; from pathlib import Path; from trainers.data import datasets;"
         "print(datasets.load('mnist', Path(sys.argv[1])).sha256)"
     )
     command = [sys.executable, "-c", code, str(mnist_copy)]
