@@ -1,6 +1,6 @@
 """Compile the Triton kernels for an H100, through Triton's own launch path, on any machine.
 
-    python tests/polyneuron/compile_gpu_kernels.py [--verbose]
+    python tests/polyneuron/kernels/compile_gpu_kernels.py [--verbose]
 
 --verbose prints registers, bytes spilt and memory instructions of every kernel, for a wider set.
 """
