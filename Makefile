@@ -1,4 +1,4 @@
-# make sweep   a first sweep on real digits     make check   format, lint, types
+# make sweep   a first sweep on real digits     make check   format, lint, types, who imports whom
 # make test    the tests                        make bench   speed against rivals, with MNIST, CIFAR-10
 # make clean   remove the virtual environment
 PYTHON ?= python3
@@ -19,6 +19,7 @@ check: $(VENV)/installed
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/installed
 	@$(BIN)/python tests/benchmarks/speed.py
