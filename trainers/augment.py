@@ -1,4 +1,4 @@
-"""Pad, random crop, flip, normalise: whole batches on the device, images kept as uint8 (§3)."""
+"""Augmentation (§3): pad, random crop, flip, normalise, on whole batches on the device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainers.config import Recipe
+from trainers.recipe import Recipe
 from trainers.seeding import stream
 
 
@@ -17,7 +17,7 @@ class Draws:
     """An epoch's random choices, one row per training image, on the images' device."""
 
     order: Tensor
-    """(n,) the epoch's permutation of the images."""
+    """(n,) permutation of the images."""
     offset: Tensor
     """(n, 2) row and column, 0..2*pad, of image i's window in the padded image."""
     flip: Tensor
@@ -58,7 +58,7 @@ class Normaliser:
 
 
 def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
-    # From the histogram: exact sums of uint8 values without a float copy of the data set.
+    # A histogram gives exact sums of uint8 values without a float copy of the data set.
     levels = torch.arange(256, dtype=torch.float64, device=images.device)
     counts = torch.stack(
         [torch.bincount(channel.reshape(-1), minlength=256) for channel in images.unbind(1)]
@@ -107,11 +107,11 @@ class Augmentation:
         if self.recipe.flip == "none":
             return images
         axis = -1 if self.recipe.flip == "left_right" else -2
-        # Bits of one image or the other, in a third of the time that `where` takes for bytes.
+        # Chooses the bits of one image or the other, in a third of the time of `where` on bytes.
         bits = flip.to(torch.uint8).neg().view(-1, 1, 1, 1)
         return images.flip(axis).bitwise_xor_(images).bitwise_and_(bits).bitwise_xor_(images)
 
 
 def _windows(padded: Tensor, size: torch.Size) -> Tensor:
-    # A view (N, C, rows, columns, H, W) of every crop: no copy is made until a batch is taken.
+    # The view (N, C, rows, columns, H, W) has every crop; only a batch is copied.
     return padded.unfold(2, size[0], 1).unfold(3, size[1], 1)

@@ -1,14 +1,14 @@
-"""The step schedule: the rate of each epoch."""
+"""The step schedule: the learning rate of each epoch."""
 
 from __future__ import annotations
 
 import math
 
-from trainers.config import Recipe
+from trainers.recipe import Recipe
 
 
 def drop_epochs(recipe: Recipe) -> tuple[int, ...]:
-    """Return after how many epochs each drop comes, e.g. (20, 25) for LeNet-5's 30 epochs.
+    """Return the number of epochs before each drop, e.g. (20, 25) for LeNet-5's 30 epochs.
 
     Halves round up, so that a short run keeps its high rate rather than skip a step of it.
     """
@@ -16,6 +16,6 @@ def drop_epochs(recipe: Recipe) -> tuple[int, ...]:
 
 
 def rate_factor(recipe: Recipe, epoch: int) -> float:
-    """Return by what the initial rate is multiplied in `epoch`, counted from 1."""
+    """Return the factor of the initial rate in `epoch`, counted from 1."""
     drops = sum(epoch > drop for drop in drop_epochs(recipe))
     return recipe.drop_factor**drops
