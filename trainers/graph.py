@@ -22,7 +22,7 @@ from trainers.augment import Draws
 from trainers.divergence import SavedState
 from trainers.step import Figures, Training, take_step
 
-TRIALS = 3
+COMPARED_STEPS = 3
 """Steps taken eagerly, as a warm-up that capturing needs, and again by the graph, to compare."""
 
 
@@ -56,7 +56,7 @@ class StepGraph:
             draws: for the same training set in every epoch.
         """
         if not self._tried:
-            self._first = [batch for batch in batches[:TRIALS] if len(batch) == len(batches[0])]
+            self._first = [batch for batch in batches[:COMPARED_STEPS] if len(batch) == len(batches[0])]
             self._chosen = self._first[0].clone()
             self._draws = Draws(draws.order, draws.offset.clone(), draws.flip.clone())
         elif self._replay is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,21 +15,9 @@ from trainers.networks.registry import NETWORKS
 from trainers.references import resolve
 from trainers.seeding import stream
 
-
-class Build(Protocol):
-    """The function that a network's record names."""
-
-    def __call__(
-        self,
-        config: NetworkConfig,
-        activation: ActivationFactory,
-        image_shape: ImageShape,
-        classes: int,
-    ) -> nn.Module:
-        """Build a network that maps images (N, *image_shape) to logits (N, classes).
-
-        Weights may be left as torch draws them: `build_network` draws them again.
-        """
+Build = Callable[[NetworkConfig, ActivationFactory, ImageShape, int], nn.Module]
+"""The function that a network's record names: it builds a network that maps images (N, C, H, W)
+of a shape to logits (N, classes). Weights may stay as torch draws them: they are drawn again."""
 
 
 def build_network(
