@@ -29,6 +29,7 @@ class Draws:
 
 def draw_epoch(n: int, recipe: Recipe, seed: int, epoch: int, device: torch.device) -> Draws:
     """Draw order, crops and flips of one epoch for n images."""
+    # Drawn on the CPU: a run has the same draws on every device.
     order = torch.randperm(n, generator=stream(seed, "order", epoch))
     crop = stream(seed, "crop", epoch)
     offset = torch.randint(0, 2 * recipe.pad + 1, (n, 2), generator=crop)
@@ -52,6 +53,7 @@ class Normaliser:
     def __call__(self, images: Tensor) -> Tensor:
         """Normalise images (B, C, H, W)."""
         if not self.per_image:
+            # The difference of uint8 and float32 is float32: no copy of the images is made for it.
             return torch.sub(images, self.mean).mul_(self.scale)
         values = images.float()
         return _standardise(values, values)
@@ -66,11 +68,13 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
     total = counts.sum(1)
     mean = counts @ levels / total
     variance = counts @ levels.square() / total - mean.square()
+    # A channel of one value would be divided by 0.
     return variance.sqrt().clamp_min(1e-3).float(), mean.float()
 
 
 def _standardise(values: Tensor, reference: Tensor) -> Tensor:
     deviation, mean = torch.std_mean(reference, dim=(1, 2, 3), correction=0, keepdim=True)
+    # An image of one grey level would be divided by 0.
     return (values - mean) / deviation.clamp_min(1.0)
 
 
@@ -84,6 +88,7 @@ class Augmentation:
         pad = recipe.pad
         self.padded = F.pad(images, (pad, pad, pad, pad))
         self.windows = _windows(self.padded, self.size)
+        # A factor of 0 on the border makes it the mean, which is 0 after normalising.
         inside = F.pad(torch.ones_like(images[:1, :1]), (pad, pad, pad, pad))
         self.inside = _windows(inside, self.size)[0]
 

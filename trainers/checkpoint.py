@@ -105,6 +105,7 @@ class RunFolder:
     def save(self, epoch: int, content: Mapping[str, Any]) -> None:
         """Write the checkpoint after `epoch` and delete all but the last two."""
         write(self.folder / f"epoch-{epoch:05d}.ckpt", content)
+        # Deleted last: a crash before leaves one too many.
         for old in self._checkpoints()[:-KEEP]:
             old.unlink(missing_ok=True)
 
@@ -129,6 +130,7 @@ class RunFolder:
         return self._newest(self._checkpoints())
 
     def _checkpoints(self) -> list[Path]:
+        # The epoch has leading zeros, so the order of names is that of epochs.
         return sorted(self.folder.glob("epoch-*.ckpt"))
 
     def _newest(self, paths: list[Path]) -> tuple[dict[str, Any] | None, list[str]]:
@@ -137,6 +139,7 @@ class RunFolder:
             try:
                 return read(path), damaged
             except DamagedCheckpointError as error:
+                # Not deleted: it may tell what damaged it.
                 aside = path.with_name(f"{path.name}.damaged")
                 path.replace(aside)
                 damaged.append(f"{path.name}: {error}; set aside as {aside.name}")

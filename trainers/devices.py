@@ -107,6 +107,7 @@ def settings(execution: Execution, device: torch.device) -> Iterator[None]:
     if device.type == "cpu":
         keep_freed_memory()
     torch.use_deterministic_algorithms(execution.deterministic)
+    # The fastest of cuDNN's algorithms, found by timing, may be another one in the next run.
     torch.backends.cudnn.benchmark = device.type == "cuda" and not execution.deterministic
     try:
         yield

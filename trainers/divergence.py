@@ -122,7 +122,7 @@ def _first_nonfinite_output(
     hooks = []
     for name, module in net.named_modules():
         if next(module.children(), None) is not None:
-            continue
+            continue  # a container is no layer: its output is that of a module inside
 
         def before(*_: object, name: str = name) -> None:
             entered.append(name)

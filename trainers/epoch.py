@@ -114,6 +114,7 @@ def train_epoch(training: Training, epoch: int, graph: StepGraph | None = None) 
 def _broken(now: TrainingPass, start: int, stop: int) -> bool:
     if first_nonfinite(now.losses[start:stop]) is not None:
         return True
+    # The last update comes after the last loss.
     return nonfinite_parameter(now.training.net) is not None
 
 

@@ -56,7 +56,9 @@ class StepGraph:
             draws: for the same training set in every epoch.
         """
         if not self._tried:
-            self._first = [batch for batch in batches[:COMPARED_STEPS] if len(batch) == len(batches[0])]
+            self._first = [
+                batch for batch in batches[:COMPARED_STEPS] if len(batch) == len(batches[0])
+            ]
             self._chosen = self._first[0].clone()
             self._draws = Draws(draws.order, draws.offset.clone(), draws.flip.clone())
         elif self._replay is not None:
@@ -86,7 +88,7 @@ class StepGraph:
             replay, self._figures = captured(self._eagerly, training.device)
             if agree(before, eager, self._effect(functools.partial(self._replayed, replay))):
                 self._replay = replay
-            elif eager.figures.isfinite().all():
+            elif eager.figures.isfinite().all():  # no word on a run that diverges at once
                 warn_of_eager_steps("replayed steps differ from eager ones")
         except SingularSystemError:
             pass  # the run's own first steps meet it again, and locate the layer
@@ -94,6 +96,7 @@ class StepGraph:
         except Exception as error:
             warn_of_eager_steps(devices.first_line(error))
         finally:
+            # The captured gradients lie in the graph's memory, which replays overwrite.
             training.optimizer.zero_grad(set_to_none=True)
             start.restore(training.net, training.optimizer)
 

@@ -56,6 +56,7 @@ def train(config: RunConfig, report: Reporter | None = None, resume: bool = True
         folder.clear()
     ended = folder.final() if folder is not None else None
     if ended is not None:
+        # The last process may have died before the caller had every record.
         outbox.flush_ended(unpack_records(ended["waiting"]))
         return _only_run_record(unpack_records(ended["record"]))
     with devices.settings(config.execution, device):
@@ -193,6 +194,7 @@ class _Run:
         rate = set_rates(training.optimizer, self.config.recipe, epoch)
         totals = train_epoch(training, epoch, graph)
         validation = self._validate(training)
+        # Taken before the snapshots, which only some epochs have.
         seconds = time.perf_counter() - started
         record = self._epoch_record(training, epoch, rate, totals, validation, seconds)
         self.outbox.add(*self._snapshots(training, epoch), record)
@@ -278,6 +280,7 @@ class _Run:
 
     def _stop(self, stop: RunStopped) -> RunRecord:
         """End a run at its caller's wish; trained again, it goes on from this epoch."""
+        # `checkpoint_every` may have passed over the last epoch.
         if self.training is not None and self.saved_epoch < self.progress.epochs_done:
             self._save(self.training)
         record = self._run_record(stop.status, stop.reason)
@@ -285,6 +288,7 @@ class _Run:
         return record
 
     def _run_out_of_memory(self, error: BaseException) -> RunRecord:
+        # No end is stored: with more memory, or on another device, the run can go on.
         batch = self.config.recipe.batch_size
         reason = f"out of memory at batch_size {batch}: {devices.first_line(error)}"
         record = self._run_record("error", reason)
@@ -296,6 +300,7 @@ class _Run:
         self, status: RunStatus, reason: str, diverged: Diverged | None = None
     ) -> RunRecord:
         progress, training = self.progress, self.training
+        # Memory may run out before there is a network.
         net = training.net if training is not None else torch.nn.Identity()
         return RunRecord(
             status=status,
@@ -308,6 +313,7 @@ class _Run:
             parameters=sum(parameter.numel() for parameter in net.parameters()),
             activation_functions=sum(module.functions for _, module in activation_modules(net)),
             train_seconds=progress.epoch_seconds,
+            # Without a finished epoch: 0 images in 0 seconds.
             images_per_second=progress.images / max(progress.train_seconds, 1e-9),
             data_seconds=self.data_seconds,
             data_sha256=training.images.sha256 if training is not None else "",

@@ -26,6 +26,7 @@ class Outbox:
             RunStopped: the caller wants the run to end; the record at hand counts as delivered.
         """
         while self.waiting:
+            # Taken off first: a record at which the caller stops is not delivered again.
             record = self.waiting.popleft()
             if self.report is not None:
                 self.report(record)

@@ -12,6 +12,7 @@ def drop_epochs(recipe: Recipe) -> tuple[int, ...]:
 
     Halves round up, so that a short run keeps its high rate rather than skip a step of it.
     """
+    # Not `round`, which takes halves to the even neighbour.
     return tuple(math.floor(fraction * recipe.epochs + 0.5) for fraction in recipe.drop_at)
 
 

@@ -15,5 +15,6 @@ def stream(seed: int, purpose: str, epoch: int = 0) -> torch.Generator:
 
     Purposes in use: `weights`, `activation`, `order`, `crop`, `flip`, `split`.
     """
+    # A hash: streams of neighbouring seeds and epochs have nothing in common.
     digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))

@@ -109,5 +109,6 @@ def _by_function(x: Tensor, functions: int) -> Tensor:
 
 def percentile(values: Tensor, share: float) -> Tensor:
     """Return the nearest-rank percentile of each row of values (A, n)."""
+    # Nearest rank: an input that occurred, where others interpolate in different ways.
     rank = max(1, math.ceil(share * values.shape[1]))
     return values.kthvalue(rank, dim=1).values

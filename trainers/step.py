@@ -52,6 +52,7 @@ class Objective:
             return cross_entropy, cross_entropy, logits
         sums, products = penalties_of(self.penalised)
         penalty = self.lambda_sum * sums
+        # Not simply added: 0 times an infinite mean is not a number.
         if self.recipe.lambda_prod > 0:
             penalty = penalty + self.lambda_prod * products
         return cross_entropy + penalty, cross_entropy, logits
@@ -91,8 +92,10 @@ class Figures(NamedTuple):
 def take_step(training: Training, chosen: Tensor, draws: Draws) -> Figures:
     """Train on the images `chosen` (B,), without waiting for the device."""
     images, labels = training.batch(chosen, draws)
+    # The network's splines are solved for together, without waiting for a GPU.
     with training.joint_solve:
         loss, cross_entropy, logits = training.objective(images, labels)
+    # No gradient at all in place of zeros: the backward pass then writes it, and adds nothing.
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     correct = (logits.argmax(1) == labels).sum()
@@ -115,6 +118,7 @@ def gradient_norm(net: nn.Module) -> Tensor:
     float32 does not overflow.
     """
     gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
+    # A private function of torch: its public caller, `get_total_norm`, cannot sum in float64.
     norms = torch._foreach_norm(gradients, 2, dtype=torch.float64)
     norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return norm

@@ -130,6 +130,7 @@ def _cache_path(name: str, root: Path) -> Path:
 def _read_cache(path: Path) -> Images | None:
     """Return the cached images, or None if there are none or one of their bytes has changed."""
     try:
+        # Mapped: all processes of a machine share one copy in memory.
         stored = torch.load(path, weights_only=True, mmap=True)
         images = Images(stored["sha256"], *stored["tensors"])
     except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError):

@@ -56,6 +56,7 @@ def provide(name: str, root: Path) -> None:
         return
     if not available(name, root):
         _download(name, source, root)
+    # MD5 is what the publishers give. It guards against damage; against forgery it is no use.
     for path, md5 in source.paths(root).items():
         found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         if found != md5:

@@ -40,6 +40,7 @@ def build_network(
     # Constructors draw weights from torch's global stream, only for us to draw them again.
     with torch.random.fork_rng(devices=[]):
         net = build_with(_activation_factory(activation, build_with, image_shape, seed))
+    # From a stream of their own: a seed's weights are the same whatever the activation.
     _draw_weights(net, network.weight_init, stream(seed, "weights"))
     return net
 
@@ -82,6 +83,7 @@ def activation_shapes(
 
     # Tensors on the device "meta" have shapes alone: nothing is computed.
     with torch.device("meta"):
+        # Two images: batch norm refuses to train on a single value a channel.
         build_with(probe)(torch.empty(2, *image_shape))
     return [probe.shape for probe in probes]
 

@@ -50,6 +50,7 @@ def lenet5(
     """
     pool = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
     padding = 2 if pad else 0
+    # A 5x5 convolution takes 4 off the side, pooling halves it.
     pooled = (side + 2 * padding - 4) // 2
     features = 16 * ((pooled - 4) // 2) ** 2
     return nn.Sequential(

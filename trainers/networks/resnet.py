@@ -39,6 +39,7 @@ class BasicBlock(nn.Module):
         self.residual = residual
         self.grows = channels != in_channels
         stride = 2 if self.grows else 1
+        # No biases: batch norm would subtract them again.
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(channels)
         self.act1 = activation(channels)
