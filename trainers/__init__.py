@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from trainers.config import (
-    RECIPES,
     ActivationConfig,
+    Configuration,
     DataConfig,
     Execution,
     NetworkConfig,
@@ -16,7 +16,7 @@ from trainers.records import (
     EpochRecord,
     Event,
     Record,
-    Report,
+    Reporter,
     RunRecord,
     RunStatus,
     RunStopped,
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from trainers.loop import train
 
 __all__ = [
-    "RECIPES",
     "ActivationConfig",
+    "Configuration",
     "DataConfig",
     "DataUnavailableError",
     "EpochRecord",
@@ -37,7 +37,7 @@ __all__ = [
     "NetworkConfig",
     "Recipe",
     "Record",
-    "Report",
+    "Reporter",
     "RunConfig",
     "RunRecord",
     "RunStatus",

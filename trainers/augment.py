@@ -1,4 +1,4 @@
-"""Pad, random crop, flip, normalise: whole batches on the device, images kept as uint8 (§3)."""
+"""Augmentation (§3): pad, random crop, flip, normalise, on whole batches on the device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainers.config import Recipe
+from trainers.recipe import Recipe
 from trainers.seeding import stream
 
 
@@ -17,7 +17,7 @@ class Draws:
     """An epoch's random choices, one row per training image, on the images' device."""
 
     order: Tensor
-    """(n,) the epoch's permutation of the images."""
+    """(n,) permutation of the images."""
     offset: Tensor
     """(n, 2) row and column, 0..2*pad, of image i's window in the padded image."""
     flip: Tensor
@@ -29,6 +29,7 @@ class Draws:
 
 def draw_epoch(n: int, recipe: Recipe, seed: int, epoch: int, device: torch.device) -> Draws:
     """Draw order, crops and flips of one epoch for n images."""
+    # Drawn on the CPU: a run has the same draws on every device.
     order = torch.randperm(n, generator=stream(seed, "order", epoch))
     crop = stream(seed, "crop", epoch)
     offset = torch.randint(0, 2 * recipe.pad + 1, (n, 2), generator=crop)
@@ -52,13 +53,14 @@ class Normaliser:
     def __call__(self, images: Tensor) -> Tensor:
         """Normalise images (B, C, H, W)."""
         if not self.per_image:
+            # The difference of uint8 and float32 is float32: no copy of the images is made for it.
             return torch.sub(images, self.mean).mul_(self.scale)
         values = images.float()
         return _standardise(values, values)
 
 
 def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
-    # From the histogram: exact sums of uint8 values without a float copy of the data set.
+    # A histogram gives exact sums of uint8 values without a float copy of the data set.
     levels = torch.arange(256, dtype=torch.float64, device=images.device)
     counts = torch.stack(
         [torch.bincount(channel.reshape(-1), minlength=256) for channel in images.unbind(1)]
@@ -66,11 +68,13 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
     total = counts.sum(1)
     mean = counts @ levels / total
     variance = counts @ levels.square() / total - mean.square()
+    # A channel of one value would be divided by 0.
     return variance.sqrt().clamp_min(1e-3).float(), mean.float()
 
 
 def _standardise(values: Tensor, reference: Tensor) -> Tensor:
     deviation, mean = torch.std_mean(reference, dim=(1, 2, 3), correction=0, keepdim=True)
+    # An image of one grey level would be divided by 0.
     return (values - mean) / deviation.clamp_min(1.0)
 
 
@@ -84,6 +88,7 @@ class Augmentation:
         pad = recipe.pad
         self.padded = F.pad(images, (pad, pad, pad, pad))
         self.windows = _windows(self.padded, self.size)
+        # A factor of 0 on the border makes it the mean, which is 0 after normalising.
         inside = F.pad(torch.ones_like(images[:1, :1]), (pad, pad, pad, pad))
         self.inside = _windows(inside, self.size)[0]
 
@@ -107,11 +112,11 @@ class Augmentation:
         if self.recipe.flip == "none":
             return images
         axis = -1 if self.recipe.flip == "left_right" else -2
-        # Bits of one image or the other, in a third of the time that `where` takes for bytes.
+        # Chooses the bits of one image or the other, in a third of the time of `where` on bytes.
         bits = flip.to(torch.uint8).neg().view(-1, 1, 1, 1)
         return images.flip(axis).bitwise_xor_(images).bitwise_and_(bits).bitwise_xor_(images)
 
 
 def _windows(padded: Tensor, size: torch.Size) -> Tensor:
-    # A view (N, C, rows, columns, H, W) of every crop: no copy is made until a batch is taken.
+    # The view (N, C, rows, columns, H, W) has every crop; only a batch is copied.
     return padded.unfold(2, size[0], 1).unfold(3, size[1], 1)

@@ -1,7 +1,7 @@
-"""A run's state on disk: atomic, checked, versioned; the last two checkpoints are kept.
+"""Checkpoints of a run: atomic, checked, versioned; the last two are kept.
 
-A file is one header line with a SHA-256, then what `torch.save` makes of the content. The hash
-is our own because torch does not check its archive's.
+A file is one header line with a SHA-256, then the content as `torch.save` writes it. The hash is
+our own because torch does not check the checksums of its archive.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import os
 import pickle
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from trainers.durable import UNFINISHED, durable_file
 from trainers.records import EpochRecord, Event, Record, RunRecord, Snapshot
 
 VERSION = 1
 """Raised when the content's meaning changes; a file of another version counts as damaged."""
 
 KEEP = 2
+"""Checkpoints of a run: should the newest be damaged, the one before it is there."""
 
 _MAGIC = "polyneuron-sweeps checkpoint"
 _RECORDS: Mapping[str, Callable[..., Record]] = {
@@ -32,7 +32,7 @@ _RECORDS: Mapping[str, Callable[..., Record]] = {
 
 
 class DamagedCheckpointError(Exception):
-    """A checkpoint file is not what was written, or is of another version."""
+    """A checkpoint file was altered or cut off, or is of another version."""
 
 
 def pack_records(records: Iterable[Record]) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def pack_records(records: Iterable[Record]) -> list[dict[str, Any]]:
 
 
 def unpack_records(packed: Iterable[Mapping[str, Any]]) -> list[Record]:
-    """Turn what `pack_records` made into the same records."""
+    """Turn the values from `pack_records` into equal records."""
     records = []
     for entry in packed:
         fields = {
@@ -63,18 +63,13 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     torch.save(dict(content), buffer)
     payload = buffer.getbuffer()
     header = f"{_MAGIC} {VERSION} {hashlib.sha256(payload).hexdigest()}\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+    with durable_file(path) as file:
         file.write(header.encode())
         file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
-    _sync_folder(path.parent)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read what `write` wrote, on the CPU.
+    """Read a file that `write` wrote, with its tensors on the CPU.
 
     Raises:
         DamagedCheckpointError: the file is cut off, altered, of another version, or not ours.
@@ -88,9 +83,12 @@ def read(path: Path) -> dict[str, Any]:
     if words[2] != hashlib.sha256(payload).hexdigest():
         raise DamagedCheckpointError("its content does not match its hash")
     try:
-        return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        content: dict[str, Any] = torch.load(
+            io.BytesIO(payload), map_location="cpu", weights_only=True
+        )
     except pickle.UnpicklingError:
         raise DamagedCheckpointError("it holds more than tensors and plain values") from None
+    return content
 
 
 class RunFolder:
@@ -100,37 +98,39 @@ class RunFolder:
         self.folder = folder
 
     def clear(self) -> None:
-        """Forget the run."""
+        """Delete the run's files."""
         for path in self.folder.glob("*.*") if self.folder.is_dir() else ():
             path.unlink(missing_ok=True)
 
     def save(self, epoch: int, content: Mapping[str, Any]) -> None:
-        """Write the checkpoint after `epoch` and drop all but the last two."""
+        """Write the checkpoint after `epoch` and delete all but the last two."""
         write(self.folder / f"epoch-{epoch:05d}.ckpt", content)
+        # Deleted last: a crash before leaves one too many.
         for old in self._checkpoints()[:-KEEP]:
             old.unlink(missing_ok=True)
 
     def finish(self, content: Mapping[str, Any]) -> None:
-        """Write the run's end; its checkpoints are of no more use."""
+        """Write the run's end and delete its checkpoints, which are of no more use."""
         write(self.folder / "final.ckpt", content)
         for old in self._checkpoints():
             old.unlink(missing_ok=True)
 
     def final(self) -> dict[str, Any] | None:
-        """Return the run's end, if it has ended."""
+        """Return the content of the run's end, or None if it has not ended."""
         path = self.folder / "final.ckpt"
         return self._newest([path])[0] if path.exists() else None
 
     def latest(self) -> tuple[dict[str, Any] | None, list[str]]:
-        """Return the newest sound checkpoint, if any, and a word on each damaged one.
+        """Return the newest sound checkpoint, or None, and a line on each damaged one.
 
         A damaged file is set aside as `<name>.damaged`.
         """
-        for leftover in self.folder.glob("*.part"):
+        for leftover in self.folder.glob(f"*{UNFINISHED}"):
             leftover.unlink(missing_ok=True)
         return self._newest(self._checkpoints())
 
     def _checkpoints(self) -> list[Path]:
+        # The epoch has leading zeros, so the order of names is that of epochs.
         return sorted(self.folder.glob("epoch-*.ckpt"))
 
     def _newest(self, paths: list[Path]) -> tuple[dict[str, Any] | None, list[str]]:
@@ -139,16 +139,8 @@ class RunFolder:
             try:
                 return read(path), damaged
             except DamagedCheckpointError as error:
+                # Not deleted: it may tell what damaged it.
                 aside = path.with_name(f"{path.name}.damaged")
                 path.replace(aside)
                 damaged.append(f"{path.name}: {error}; set aside as {aside.name}")
         return None, damaged
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without it a power cut may lose the rename, though not the old file.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -36,7 +36,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def captures_steps(device: torch.device) -> bool:
-    """Whether a training step can be captured in a graph on this device."""
+    """Return True if a training step can be captured in a graph on this device."""
     return device.type == "cuda"
 
 
@@ -46,7 +46,7 @@ def device_name(device: torch.device) -> str:
 
 
 def tf32_allowed(device: torch.device) -> bool:
-    """Whether float32 products or convolutions may be rounded to TF32 on this device."""
+    """Return True if float32 products or convolutions may be rounded to TF32 on this device."""
     if device.type == "cpu":
         return False
     convolutions = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ def peak_megabytes(device: torch.device) -> float:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out; on the CPU torch raises a plain RuntimeError."""
+    """Return True if memory ran out; on the CPU torch raises a plain RuntimeError for it."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return "can't allocate memory" in str(error)
@@ -76,7 +76,7 @@ def first_line(error: BaseException) -> str:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for the device, so that a clock read next is true."""
+    """Wait for the device, so that a clock read next counts its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -96,7 +96,7 @@ def keep_freed_memory() -> None:
 
 @contextlib.contextmanager
 def settings(execution: Execution, device: torch.device) -> Iterator[None]:
-    """Apply threads and determinism for the length of a run; a worker runs many."""
+    """Set threads and determinism for the length of a run; a worker process has many runs."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     benchmark = torch.backends.cudnn.benchmark
     if execution.threads is not None:
@@ -107,6 +107,7 @@ def settings(execution: Execution, device: torch.device) -> Iterator[None]:
     if device.type == "cpu":
         keep_freed_memory()
     torch.use_deterministic_algorithms(execution.deterministic)
+    # The fastest of cuDNN's algorithms, found by timing, may be another one in the next run.
     torch.backends.cudnn.benchmark = device.type == "cuda" and not execution.deterministic
     try:
         yield

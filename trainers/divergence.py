@@ -1,9 +1,9 @@
-"""When a run diverges: find the step at which it began, the layer, and the cause.
+"""Divergence of a run: the step at which it began, the layer, and the cause.
 
-Losses and gradient norms stay on the device, which keeps a GPU busy, and are looked at every
-`CHECK_EVERY` steps, or where steps are replayed from a graph, once an epoch. The state at the last
-look is kept, so the steps since then can be taken again up to the one that failed, and that one
-with a hook on every layer.
+Losses and gradient norms stay on the device, which keeps a GPU busy. They are looked at every
+`CHECK_EVERY` steps, or once an epoch if steps are replayed from a graph. The state at the last
+look is kept, so that the steps since then can be taken again up to the one that failed, and that
+one with a hook on every layer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CHECK_EVERY = 50
 
 
 class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
-    """A run cannot go on: where it began and why.
+    """A run cannot go on, from this step and layer, for this cause.
 
     Steps count from 1 within the epoch; 0 is outside training, in validation or a snapshot.
     """
@@ -50,7 +50,7 @@ def locate_singular_system(net: nn.Module) -> Iterator[None]:
 
 
 class SavedState:
-    """A copy of a network's and its optimizer's state, to go back to."""
+    """A copy of a network's and its optimizer's state."""
 
     def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self.net = {name: value.clone() for name, value in net.state_dict().items()}
@@ -62,7 +62,7 @@ class SavedState:
     def restore(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write the copy into the tensors that the network and its optimizer have.
 
-        State that Adam made since then starts at 0, and goes back to it.
+        State that Adam made after the copy goes back to 0, at which it started.
         """
         net.load_state_dict(self.net)
         for parameter, state in optimizer.state.items():
@@ -75,7 +75,7 @@ class SavedState:
 
 
 def first_nonfinite(*series: Tensor) -> int | None:
-    """Return the first index at which one of the series (n,) is not finite, if there is one."""
+    """Return the first index at which one of the series (n,) is not finite, or None."""
     bad = ~torch.stack([values.isfinite() for values in series]).all(0)
     return int(bad.int().argmax()) if bool(bad.any()) else None
 
@@ -83,7 +83,7 @@ def first_nonfinite(*series: Tensor) -> int | None:
 def nonfinite_parameter(net: nn.Module) -> tuple[str, str] | None:
     """Return (layer, parameter name) of the first parameter that is not finite."""
     names = [name for name, _ in net.named_parameters()]
-    # One answer for all: each is a wait for the device.
+    # One transfer for all parameters: each transfer waits for the device.
     finite = torch.stack([parameter.isfinite().all() for parameter in net.parameters()]).tolist()
     for name, sound in zip(names, finite, strict=True):
         if not sound:
@@ -95,7 +95,7 @@ def nonfinite_parameter(net: nn.Module) -> tuple[str, str] | None:
 def diagnose(
     net: nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[], Tensor]
 ) -> tuple[str, str]:
-    """Take a step that failed, looking at every part of it; return the layer and the cause.
+    """Take a failed step again, checking every part of it; return the layer and the cause.
 
     Args:
         net: the network as it was just before the step; the step changes it.
@@ -122,7 +122,7 @@ def _first_nonfinite_output(
     hooks = []
     for name, module in net.named_modules():
         if next(module.children(), None) is not None:
-            continue
+            continue  # a container is no layer: its output is that of a module inside
 
         def before(*_: object, name: str = name) -> None:
             entered.append(name)

@@ -26,7 +26,7 @@ from trainers.step import Training, take_step
 
 @dataclass(frozen=True)
 class EpochTotals:
-    """What one epoch of training adds up to."""
+    """Sums and means over one epoch of training."""
 
     loss: float
     error_percent: float
@@ -37,10 +37,10 @@ class EpochTotals:
 
 
 class TrainingPass:
-    """The state of one epoch: its draws, and what each step left on the device.
+    """The state of one epoch: its draws, and the figures of its steps on the device.
 
     Args:
-        training: what is trained.
+        training: the run's network, optimizer and images.
         epoch: counted from 1.
         graph: takes the steps; None takes each eagerly.
     """
@@ -63,14 +63,14 @@ class TrainingPass:
             graph.begin(self.batches, self.draws)
 
     def step(self, step: int) -> None:
-        """Take a step, counted from 0, and keep what it left on the device."""
+        """Take a step, counted from 0, and keep its figures on the device."""
         figures = self._take(self.batches[step], self.draws)
         self.losses[step] = figures.cross_entropy
         self.norms[step] = figures.gradient_norm
         self.correct += figures.correct
 
     def totals(self, seconds: float) -> EpochTotals:
-        """Add up what the steps left."""
+        """Add up the figures of all steps, waiting for the device."""
         sizes = torch.tensor([len(batch) for batch in self.batches], dtype=torch.float64)
         losses, norms = self.losses.double().cpu(), self.norms.cpu()
         n = sizes.sum()
@@ -85,7 +85,7 @@ class TrainingPass:
 
 
 def train_epoch(training: Training, epoch: int, graph: StepGraph | None = None) -> EpochTotals:
-    """Train for one epoch, counted from 1, by `graph` where there is one.
+    """Train for one epoch, counted from 1, by `graph` if there is one.
 
     Raises:
         Diverged: the loss or a parameter is not finite, or a system is singular. The network is
@@ -95,7 +95,7 @@ def train_epoch(training: Training, epoch: int, graph: StepGraph | None = None) 
     training.net.train()
     now = TrainingPass(training, epoch, graph)
     steps = len(now.batches)
-    # A look waits for the device: replayed steps are looked at once, at the end.
+    # A look at the losses waits for the device: replayed steps are looked at once, at the end.
     every = CHECK_EVERY if graph is None else steps
     for start in range(0, steps, every):
         before = SavedState(training.net, training.optimizer)
@@ -114,6 +114,7 @@ def train_epoch(training: Training, epoch: int, graph: StepGraph | None = None) 
 def _broken(now: TrainingPass, start: int, stop: int) -> bool:
     if first_nonfinite(now.losses[start:stop]) is not None:
         return True
+    # The last update comes after the last loss.
     return nonfinite_parameter(now.training.net) is not None
 
 
@@ -131,7 +132,7 @@ def _located(now: TrainingPass, before: SavedState, start: int, last: int) -> Di
     net, optimizer = now.training.net, now.training.optimizer
     _retake(now, before, start, failed)
     if nonfinite_parameter(net) is not None:
-        # The loss shows it only now, but the update of the step before was the one that failed.
+        # The loss shows the failure only now, but the update one step earlier caused it.
         failed -= 1
         _retake(now, before, start, failed)
     intact = SavedState(net, optimizer)

@@ -1,8 +1,8 @@
 """A training step as one CUDA graph: hundreds of kernels are started by a single launch.
 
-What changes from step to step lies in tensors of fixed address: the chosen images and the epoch's
-draws in buffers, rates and penalties as tensors of the optimizer and the objective. So whoever
-puts a state back must write into the tensors that are there (`SavedState.restore`).
+A replay reads and writes the memory that the captured step had. The chosen images and the epoch's
+draws are therefore copied into buffers, rates and penalties are tensors of the optimizer and the
+objective, and `SavedState.restore` writes into the tensors that are there.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from trainers.augment import Draws
 from trainers.divergence import SavedState
 from trainers.step import Figures, Training, take_step
 
-TRIALS = 3
-"""Steps taken eagerly, to warm up as capturing wants it, and again by the graph, to compare."""
+COMPARED_STEPS = 3
+"""Steps taken eagerly, as a warm-up that capturing needs, and again by the graph, to compare."""
 
 
 class GraphWarning(UserWarning):
-    """Steps on a GPU are taken eagerly, which is slower."""
+    """Training steps on a GPU run without a graph, which is slower."""
 
 
 class StepGraph:
-    """Takes the steps of a run by replaying one that was captured at the first use.
+    """Takes the steps of a run by replaying one step, captured at the first use.
 
-    A step on another number of images, an epoch's last, is taken eagerly. Where a step cannot be
-    captured, or replays do not do what eager steps do from the same state, all are.
+    An epoch's last step is taken eagerly if its batch is smaller. All steps are taken eagerly if
+    the capture fails, or if replays and eager steps from the same state differ.
     """
 
     def __init__(self, training: Training) -> None:
@@ -45,18 +45,20 @@ class StepGraph:
 
     @classmethod
     def of(cls, training: Training) -> StepGraph | None:
-        """Return the graph of a run whose device has graphs."""
+        """Return a graph for a run, or None if its device has no graphs."""
         return cls(training) if devices.captures_steps(training.device) else None
 
     def begin(self, batches: Sequence[Tensor], draws: Draws) -> None:
-        """Make an epoch's draws those that replays read.
+        """Put an epoch's draws where replays read them.
 
         Args:
             batches: the images (B,) of each step; only the last may have fewer.
             draws: for the same training set in every epoch.
         """
         if not self._tried:
-            self._first = [batch for batch in batches[:TRIALS] if len(batch) == len(batches[0])]
+            self._first = [
+                batch for batch in batches[:COMPARED_STEPS] if len(batch) == len(batches[0])
+            ]
             self._chosen = self._first[0].clone()
             self._draws = Draws(draws.order, draws.offset.clone(), draws.flip.clone())
         elif self._replay is not None:
@@ -64,7 +66,7 @@ class StepGraph:
             self._draws.flip.copy_(draws.flip)
 
     def take(self, chosen: Tensor, draws: Draws) -> Figures:
-        """Take a step as `take_step`; its figures hold until the next."""
+        """Take a step as `take_step` does; the figures are overwritten by the next step."""
         if not self._tried:
             self._tried = True
             self._capture()
@@ -75,25 +77,26 @@ class StepGraph:
         return self._figures
 
     def _capture(self) -> None:
-        """Capture a step and try it; leave the run as it was."""
+        """Capture a step and compare its replays with eager steps; leave the run as it was."""
         training = self.training
         start = SavedState(training.net, training.optimizer)
-        before = values(training)
+        before = weights_and_statistics(training)
         try:
             with beside(training.device):
-                eager = self._outcome(self._eagerly)
+                eager = self._effect(self._eagerly)
             start.restore(training.net, training.optimizer)
             replay, self._figures = captured(self._eagerly, training.device)
-            if agree(before, eager, self._outcome(functools.partial(self._replayed, replay))):
+            if agree(before, eager, self._effect(functools.partial(self._replayed, replay))):
                 self._replay = replay
-            elif eager.figures.isfinite().all():
+            elif eager.figures.isfinite().all():  # no word on a run that diverges at once
                 warn_of_eager_steps("replayed steps differ from eager ones")
         except SingularSystemError:
-            pass  # the run's own first steps will meet it, and say where
+            pass  # the run's own first steps meet it again, and locate the layer
         # CUDA, its libraries and Triton each raise errors of their own while capturing.
         except Exception as error:
             warn_of_eager_steps(devices.first_line(error))
         finally:
+            # The captured gradients lie in the graph's memory, which replays overwrite.
             training.optimizer.zero_grad(set_to_none=True)
             start.restore(training.net, training.optimizer)
 
@@ -104,27 +107,27 @@ class StepGraph:
         replay()
         return self._figures
 
-    def _outcome(self, take: Callable[[], Figures]) -> Outcome:
+    def _effect(self, take: Callable[[], Figures]) -> Effect:
         figures = []
         for batch in self._first:
             self._chosen.copy_(batch)
             figures.append(torch.stack([figure.double() for figure in take()]))
-        return Outcome(torch.stack(figures), *values(self.training))
+        return Effect(torch.stack(figures), *weights_and_statistics(self.training))
 
 
-class Outcome(NamedTuple):
-    """What some steps led to, in float64."""
+class Effect(NamedTuple):
+    """Figures of some steps and the network's state after them, in float64."""
 
     figures: Tensor
-    """(steps, 3), see `Figures`."""
+    """(steps, 3): a row of `Figures` a step."""
     weights: Tensor
-    """All parameters, one after the other."""
+    """(n,) all parameters, one after the other."""
     statistics: Tensor
-    """All floating-point buffers: running means and variances."""
+    """(m,) all floating-point buffers: running means and variances."""
 
 
-def values(training: Training) -> tuple[Tensor, Tensor]:
-    """The network's present weights and statistics."""
+def weights_and_statistics(training: Training) -> tuple[Tensor, Tensor]:
+    """Return the network's parameters (n,) and floating-point buffers (m,)."""
     statistics = [buffer for buffer in training.net.buffers() if buffer.is_floating_point()]
     return _vector(training.net.parameters()), _vector(statistics)
 
@@ -134,12 +137,12 @@ def _vector(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
 
 
-def agree(before: tuple[Tensor, Tensor], eager: Outcome, replayed: Outcome) -> bool:
-    """Whether eager and replayed steps from the same state do the same, up to rounding.
+def agree(before: tuple[Tensor, Tensor], eager: Effect, replayed: Effect) -> bool:
+    """Return True if eager and replayed steps from the same state do the same, up to rounding.
 
-    Loss and gradient norm to 1 %, the images that are right to 2, changes of the network to 5 % of
-    their length: Adam's first updates are as long as the rate allows, even along a gradient that is
-    nothing but rounding.
+    Loss and gradient norm may differ by 1 %, the number of correct images by 2, changes of the
+    network by 5 % of their length: Adam's first updates are as long as the rate allows, even along
+    a gradient that is nothing but rounding.
     """
     allowed = eager.figures.abs() * eager.figures.new_tensor([1e-2, 1e-2, 0.0])
     allowed = allowed + eager.figures.new_tensor([0.0, 0.0, 2.0])
@@ -154,7 +157,7 @@ def agree(before: tuple[Tensor, Tensor], eager: Outcome, replayed: Outcome) -> b
 def captured(
     take: Callable[[], Figures], device: torch.device
 ) -> tuple[Callable[[], None], Figures]:
-    """Capture a step without taking it; return what takes it, and where its figures will be."""
+    """Capture a step without taking it; return its replay, and the tensors of its figures."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.device(device), torch.cuda.graph(graph):
         figures = take()
@@ -163,7 +166,7 @@ def captured(
 
 @contextlib.contextmanager
 def beside(device: torch.device) -> Iterator[None]:
-    """Run on a stream of its own, as the steps before a capture have to."""
+    """Run on a stream of its own, as torch requires of the steps before a capture."""
     if device.type != "cuda":
         yield
         return
@@ -179,7 +182,7 @@ def beside(device: torch.device) -> Iterator[None]:
 
 @functools.cache
 def warn_of_eager_steps(reason: str) -> None:
-    """Say, once a reason, that steps are not replayed."""
+    """Warn that steps are not replayed, once for each reason."""
     warnings.warn(
         f"training steps run without a CUDA graph, more slowly: {reason}",
         GraphWarning,

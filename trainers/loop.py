@@ -1,4 +1,4 @@
-"""A run from its configuration to its last record: set up or resume, epochs, end."""
+"""One run from its configuration to its last record: set up or resume, train epochs, end."""
 
 from __future__ import annotations
 
@@ -14,50 +14,53 @@ from trainers import devices
 from trainers.augment import Augmentation, Normaliser
 from trainers.checkpoint import RunFolder, pack_records, unpack_records
 from trainers.config import RunConfig
-from trainers.data import datasets
-from trainers.data.datasets import Images
+from trainers.data import DATASETS
+from trainers.data.datasets import Images, load, split
+from trainers.data.sources import data_root
 from trainers.divergence import Diverged, locate_singular_system
 from trainers.epoch import EpochTotals, train_epoch
-from trainers.evaluate import Evaluation, evaluate
 from trainers.graph import StepGraph
-from trainers.networks.build import INPUT_SIDE, build_network
+from trainers.networks import NETWORKS
+from trainers.networks.build import build_network
 from trainers.optimizer import load_state, make_optimizer, set_rates
-from trainers.outbox import Handover
-from trainers.records import EpochRecord, Event, Record, Report, RunRecord, RunStatus, RunStopped
+from trainers.outbox import Outbox
+from trainers.records import EpochRecord, Event, Record, Reporter, RunRecord, RunStatus, RunStopped
 from trainers.snapshots import INPUT_IMAGES, snapshot_epochs, take_snapshots
 from trainers.step import Objective, Training, precision
+from trainers.validation import Validation, validate
 
 
-def train(config: RunConfig, report: Report | None = None, resume: bool = True) -> RunRecord:
+def train(config: RunConfig, report: Reporter | None = None, resume: bool = True) -> RunRecord:
     """Train one network from one seed, reporting as it goes.
 
     Args:
-        config: what to train; equal configurations and seeds give equal runs, bit for bit, on one
+        config: the run; equal configurations and seeds give equal runs, bit for bit, on one
             machine's CPU with one number of threads, and on a GPU with `deterministic`.
         report: called with each record, at least once: after a restart some come again, equal
             but for their seconds and megabytes. It may raise RunStopped.
-        resume: go on from the last checkpoint, and return the record of a run that has ended;
-            False forgets both.
+        resume: True goes on from the last checkpoint, and returns the record of a run that has
+            ended; False forgets both.
 
     Returns:
-        How the run ended, divergence and lack of memory included. It is also the last record
-        reported.
+        The record of the run's end, divergence and lack of memory included. It is also the last
+        record reported.
 
     Raises:
-        ValueError: a configuration that cannot be run here, or data that are not to be had
-            (`DataUnavailableError`).
+        ValueError: the configuration cannot be run here, or its data are neither here nor to be
+            downloaded (`DataUnavailableError`).
     """
     device = devices.resolve_device(config.execution.device)
     folder = _run_folder(config)
-    handover = Handover(report)
+    outbox = Outbox(report)
     if folder is not None and not resume:
         folder.clear()
     ended = folder.final() if folder is not None else None
     if ended is not None:
-        handover.flush_ended(unpack_records(ended["waiting"]))
+        # The last process may have died before the caller had every record.
+        outbox.flush_ended(unpack_records(ended["waiting"]))
         return _only_run_record(unpack_records(ended["record"]))
     with devices.settings(config.execution, device):
-        return _Run(config, device, folder, handover).train()
+        return _Run(config, device, folder, outbox).train()
 
 
 def _run_folder(config: RunConfig) -> RunFolder | None:
@@ -73,18 +76,18 @@ def _only_run_record(records: list[Record]) -> RunRecord:
 
 def load_images(config: RunConfig, device: torch.device) -> Images:
     """Load a run's images onto its device."""
-    side = INPUT_SIDE[config.network.name]
-    whole = datasets.load(config.data.name, datasets.data_root(config.execution.data_root), side)
-    return datasets.split(whole, config.data).to(device)
+    side = NETWORKS[config.network.name].input_side
+    whole = load(config.data.name, data_root(config.execution.data_root), side)
+    return split(whole, config.data).to(device)
 
 
 def set_up(config: RunConfig, device: torch.device, images: Images) -> Training:
-    """Build all that a run trains with, as it is before its first step."""
+    """Build network, optimizer, objective and augmentation as they are before the first step."""
     normalise = Normaliser(images.train_images, config.recipe.normalise)
     augmentation = Augmentation(images.train_images, config.recipe, normalise)
     channels, height, width = images.train_images.shape[1:]
-    shape = (channels, height, width)
-    net = build_network(config.network, config.activation, shape, datasets.CLASSES, config.seed)
+    shape, classes = (channels, height, width), DATASETS[config.data.name].classes
+    net = build_network(config.network, config.activation, shape, classes, config.seed)
     net = net.to(device)
     if config.execution.channels_last:
         net = net.to(memory_format=torch.channels_last)
@@ -103,7 +106,7 @@ def set_up(config: RunConfig, device: torch.device, images: Images) -> Training:
 
 @dataclass
 class _Progress:
-    """What a run has come to, beside its network and optimizer: stored with each checkpoint."""
+    """The part of a run's state outside network and optimizer; stored in each checkpoint."""
 
     epochs_done: int = 0
     last_val_error_percent: float | None = None
@@ -114,25 +117,27 @@ class _Progress:
     train_seconds: float = 0.0
     images: int = 0
 
-    def add(self, record: EpochRecord, evaluation: Evaluation, images: int) -> None:
+    def add(self, record: EpochRecord, validation: Validation, images: int) -> None:
         self.epochs_done = record.epoch
         self.last_val_error_percent = error = record.val_error_percent
         if self.best_val_error_percent is None or error < self.best_val_error_percent:
             self.best_val_error_percent, self.best_epoch = error, record.epoch
-        self.correct_bits = evaluation.correct_bits.hex()
+        self.correct_bits = validation.correct_bits.hex()
         self.epoch_seconds += record.epoch_seconds
         self.train_seconds += record.train_seconds
         self.images += images
 
 
 class _Run:
+    """A run under way: its training, its progress, its checkpoints and its outbox."""
+
     def __init__(
-        self, config: RunConfig, device: torch.device, folder: RunFolder | None, handover: Handover
+        self, config: RunConfig, device: torch.device, folder: RunFolder | None, outbox: Outbox
     ) -> None:
         self.config = config
         self.device = device
         self.folder = folder
-        self.handover = handover
+        self.outbox = outbox
         self.progress = _Progress()
         self.training: Training | None = None
         self.data_seconds = 0.0
@@ -149,10 +154,11 @@ class _Run:
             graph = StepGraph.of(training)
             for epoch in range(self.progress.epochs_done + 1, epochs + 1):
                 self._epoch(training, epoch, graph)
-                if epoch < epochs:
+                if epoch < epochs:  # the last epoch is stored and reported by `_finish`
+                    # Stored first: a crash in between reports the epoch twice, and loses none.
                     if epoch % self.config.execution.checkpoint_every == 0:
                         self._save(training)
-                    self.handover.flush()
+                    self.outbox.flush()
             return self._finish(training, "completed", "", Event("done", epochs))
         except RunStopped as stop:
             return self._stop(stop)
@@ -171,32 +177,33 @@ class _Run:
     def _start_or_restore(self, training: Training) -> None:
         content, damaged = self.folder.latest() if self.folder is not None else (None, [])
         epoch = 0 if content is None else content["progress"]["epochs_done"]
-        self.handover.add(*(Event("checkpoint_damaged", epoch, word) for word in damaged))
+        self.outbox.add(*(Event("checkpoint_damaged", epoch, word) for word in damaged))
         if content is None:
-            # The snapshots come first: the start says that all of epoch 0 is there.
-            self.handover.add(*self._snapshots(training, 0), Event("start", 0))
+            # Snapshots first, for a reader takes "start" to mean that epoch 0 is complete.
+            self.outbox.add(*self._snapshots(training, 0), Event("start", 0))
         else:
             training.net.load_state_dict(content["net"])
             load_state(training.optimizer, content["optimizer"])
             self.progress = _Progress(**content["progress"])
             self.saved_epoch = epoch
-            self.handover.add(Event("restore", epoch), *unpack_records(content["waiting"]))
-        self.handover.flush()
+            self.outbox.add(Event("restore", epoch), *unpack_records(content["waiting"]))
+        self.outbox.flush()
 
     def _epoch(self, training: Training, epoch: int, graph: StepGraph | None) -> None:
         started = time.perf_counter()
         rate = set_rates(training.optimizer, self.config.recipe, epoch)
         totals = train_epoch(training, epoch, graph)
-        evaluation = self._evaluate(training)
+        validation = self._validate(training)
+        # Taken before the snapshots, which only some epochs have.
         seconds = time.perf_counter() - started
-        record = self._epoch_record(training, epoch, rate, totals, evaluation, seconds)
-        self.handover.add(*self._snapshots(training, epoch), record)
-        self.progress.add(record, evaluation, totals.images)
+        record = self._epoch_record(training, epoch, rate, totals, validation, seconds)
+        self.outbox.add(*self._snapshots(training, epoch), record)
+        self.progress.add(record, validation, totals.images)
 
-    def _evaluate(self, training: Training) -> Evaluation:
+    def _validate(self, training: Training) -> Validation:
         images = training.images
         with locate_singular_system(training.net):
-            return evaluate(
+            return validate(
                 training.net,
                 images.val_images,
                 images.val_labels,
@@ -217,7 +224,7 @@ class _Run:
         epoch: int,
         rate: float,
         totals: EpochTotals,
-        evaluation: Evaluation,
+        validation: Validation,
         seconds: float,
     ) -> EpochRecord:
         with torch.no_grad():
@@ -226,9 +233,9 @@ class _Run:
             epoch=epoch,
             learning_rate=rate,
             train_loss=totals.loss,
-            val_loss=evaluation.loss,
+            val_loss=validation.loss,
             train_error_percent=totals.error_percent,
-            val_error_percent=evaluation.error_percent,
+            val_error_percent=validation.error_percent,
             gradient_norm=totals.gradient_norm,
             penalty_sum=float(sums),
             penalty_prod=float(products),
@@ -245,7 +252,7 @@ class _Run:
             "net": training.net.state_dict(),
             "optimizer": training.optimizer.state_dict(),
             "progress": dataclasses.asdict(self.progress),
-            "waiting": pack_records(self.handover.waiting),
+            "waiting": pack_records(self.outbox.waiting),
         }
         self.folder.save(self.progress.epochs_done, content)
         self.saved_epoch = self.progress.epochs_done
@@ -258,39 +265,42 @@ class _Run:
         event: Event,
         diverged: Diverged | None = None,
     ) -> RunRecord:
-        """End a run that would end the same way if it were trained again."""
+        """End a run for good: trained again, it would end the same way."""
         record = self._run_record(status, reason, diverged)
-        self.handover.add(event, record)
+        self.outbox.add(event, record)
         if self.folder is not None:
             content: dict[str, Any] = {
                 "net": training.net.state_dict(),
                 "record": pack_records([record]),
-                "waiting": pack_records(self.handover.waiting),
+                "waiting": pack_records(self.outbox.waiting),
             }
             self.folder.finish(content)
-        self.handover.flush_ended()
+        self.outbox.flush_ended()
         return record
 
     def _stop(self, stop: RunStopped) -> RunRecord:
-        """End a run as its caller wishes; trained again, it goes on from here."""
+        """End a run at its caller's wish; trained again, it goes on from this epoch."""
+        # `checkpoint_every` may have passed over the last epoch.
         if self.training is not None and self.saved_epoch < self.progress.epochs_done:
             self._save(self.training)
         record = self._run_record(stop.status, stop.reason)
-        self.handover.flush_ended([record])
+        self.outbox.flush_ended([record])
         return record
 
     def _run_out_of_memory(self, error: BaseException) -> RunRecord:
+        # No end is stored: with more memory, or on another device, the run can go on.
         batch = self.config.recipe.batch_size
         reason = f"out of memory at batch_size {batch}: {devices.first_line(error)}"
         record = self._run_record("error", reason)
         event = Event("out_of_memory", self.progress.epochs_done + 1, reason)
-        self.handover.flush_ended([event, record])
+        self.outbox.flush_ended([event, record])
         return record
 
     def _run_record(
         self, status: RunStatus, reason: str, diverged: Diverged | None = None
     ) -> RunRecord:
         progress, training = self.progress, self.training
+        # Memory may run out before there is a network.
         net = training.net if training is not None else torch.nn.Identity()
         return RunRecord(
             status=status,
@@ -303,6 +313,7 @@ class _Run:
             parameters=sum(parameter.numel() for parameter in net.parameters()),
             activation_functions=sum(module.functions for _, module in activation_modules(net)),
             train_seconds=progress.epoch_seconds,
+            # Without a finished epoch: 0 images in 0 seconds.
             images_per_second=progress.images / max(progress.train_seconds, 1e-9),
             data_seconds=self.data_seconds,
             data_sha256=training.images.sha256 if training is not None else "",

@@ -1,4 +1,4 @@
-"""Adam over two groups of parameters: the network's, and the activation functions'."""
+"""Adam over the network's parameters and, in a group of their own, the activations'."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import nn
 
 from polyneuron import activation_parameters
 from trainers import devices
-from trainers.config import Recipe
+from trainers.recipe import Recipe
 from trainers.schedule import rate_factor
 
 
 def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Adam (coupled L2) or AdamW, with no weight decay on activation parameters (§3)."""
+    """Make Adam (coupled L2) or AdamW, with no weight decay on activation parameters (§3)."""
     learned = list(activation_parameters(net))
     own = {id(parameter) for parameter in learned}
     network = [parameter for parameter in net.parameters() if id(parameter) not in own]
@@ -29,11 +29,11 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     filled = [{**group, "initial_lr": group["lr"]} for group in groups if group["params"]]
     adam = torch.optim.Adam if recipe.decay == "coupled" else torch.optim.AdamW
     device = next(net.parameters()).device
-    # One kernel for all parameters, where the default starts several for each.
+    # `fused`: one kernel for all parameters, where the default starts several for each.
     optimizer = adam(filled, betas=recipe.betas, eps=recipe.epsilon, fused=True)
     if devices.captures_steps(device):
         for group in optimizer.param_groups:
-            # In a tensor, from which a captured step reads it at every replay.
+            # A captured step reads the rate from this tensor at every replay.
             group.update(capturable=True, lr=torch.tensor(group["lr"], device=device))
     return optimizer
 
@@ -51,7 +51,8 @@ def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: int) -> f
 
 
 def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Go on from a stored state, of a run on this or another kind of device."""
+    """Load a stored state, of a run on this or another kind of device."""
+    # The stored rate may be a tensor where this device needs a number, or the other way round.
     own = [{name: group[name] for name in ("lr", "capturable")} for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, kept in zip(optimizer.param_groups, own, strict=True):

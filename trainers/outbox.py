@@ -1,17 +1,17 @@
-"""Hand records to the caller, at least once each, in order."""
+"""The outbox of a run: its records go to the caller in order, each at least once."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
 
-from trainers.records import Record, Report, RunStopped
+from trainers.records import Record, Reporter, RunStopped
 
 
-class Handover:
-    """Records that wait for the caller; a checkpoint holds those that it has not been given yet."""
+class Outbox:
+    """Records on their way to the caller; a checkpoint holds those not yet delivered."""
 
-    def __init__(self, report: Report | None) -> None:
+    def __init__(self, report: Reporter | None) -> None:
         self.report = report
         self.waiting: deque[Record] = deque()
 
@@ -20,18 +20,22 @@ class Handover:
         self.waiting.extend(records)
 
     def flush(self) -> None:
-        """Hand over all that waits.
+        """Deliver all queued records.
 
         Raises:
-            RunStopped: the caller wants the run to end; the record at hand counts as given.
+            RunStopped: the caller wants the run to end; the record at hand counts as delivered.
         """
         while self.waiting:
+            # Taken off first: a record at which the caller stops is not delivered again.
             record = self.waiting.popleft()
             if self.report is not None:
                 self.report(record)
 
     def flush_ended(self, records: Iterable[Record] = ()) -> None:
-        """Hand over all that waits and `records` of a run that has ended: no stop stops it."""
+        """Deliver all queued records and `records`, of a run that has ended already.
+
+        RunStopped is ignored: there is nothing left to stop.
+        """
         self.add(*records)
         while self.waiting:
             try:

@@ -1,4 +1,4 @@
-"""What a trainer reports: plain frozen values, in the order in which they happen."""
+"""Records that a training reports: plain frozen values, in the order in which they happen."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class EpochRecord:
     gradient_norm: float
     """Root mean square over the epoch's steps of the gradient's L2 norm."""
     penalty_sum: float
-    """mean |Σw| over all activation functions at the epoch's end, unweighted (eq. 4)."""
+    """Mean of |Σw| over all activation functions at the epoch's end, unweighted (eq. 4)."""
     penalty_prod: float
-    """mean |Σwc| likewise."""
+    """Mean of |Σwc| likewise."""
     epoch_seconds: float
-    """Training and validation."""
+    """Time of training and validation together."""
     train_seconds: float
     memory_megabytes: float
-    """Peak: allocated on a GPU, resident on a CPU."""
+    """Peak so far: allocated on a GPU, resident on a CPU."""
     nonfinite_count: int
-    """Steps of the epoch whose loss or gradient was not finite."""
+    """Number of the epoch's steps whose loss or gradient was not finite."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,18 @@ class Snapshot:
     """Index within the layer: 0, or the channel, or the neuron."""
     c_x: tuple[float, ...]
     c_y: tuple[float, ...]
-    """The curve's height at each control point. Empty, as c_x and w, where there are none."""
+    """The curve's height at each control point. c_x, c_y and w are empty for other functions."""
     w: tuple[float, ...]
     v0: float | None
+    """Slope; None for functions without control points, as v1."""
     v1: float | None
+    """Offset."""
     curve_x: tuple[float, ...]
     curve_y: tuple[float, ...]
     input_p01: float
-    """1st percentile of what the function received on a batch of validation images."""
+    """1st percentile of the function's inputs on a batch of validation images."""
     input_p99: float
+    """99th percentile of them."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,12 @@ class RunRecord:
     stop_reason: str
     """Empty for a completed run."""
     last_val_error_percent: float | None
-    """Error after the last epoch that was finished; None where none was."""
+    """Error after the last finished epoch; None if no epoch was finished."""
     best_val_error_percent: float | None
     best_epoch: int | None
     parameters: int
     activation_functions: int
-    """A of eq. 4: how many activation functions the network has."""
+    """Number of activation functions in the network: A of eq. 4."""
     train_seconds: float
     images_per_second: float
     data_seconds: float
@@ -93,15 +96,16 @@ class RunRecord:
     diverged_step: int | None = None
     """Step, from 1, of epoch `epochs_done + 1` in which a diverged run failed."""
     diverged_layer: str | None = None
-    """The layer in which it began; empty where that is not known."""
+    """Layer in which the failure began; empty if that is not known."""
 
 
 Record = EpochRecord | Snapshot | Event | RunRecord
-Report = Callable[[Record], None]
+Reporter = Callable[[Record], None]
+"""Takes each record; it may raise RunStopped."""
 
 
 class RunStopped(Exception):  # noqa: N818 - a request, not an error
-    """Raised by a report callback to end a run in good order after the epoch just reported."""
+    """Raised by a reporter to end a run in good order after the epoch just reported."""
 
     def __init__(self, status: Literal["pruned", "interrupted"], reason: str = "") -> None:
         super().__init__(reason or status)

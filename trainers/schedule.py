@@ -1,21 +1,22 @@
-"""The step schedule: the rate of each epoch."""
+"""The step schedule: the learning rate of each epoch."""
 
 from __future__ import annotations
 
 import math
 
-from trainers.config import Recipe
+from trainers.recipe import Recipe
 
 
 def drop_epochs(recipe: Recipe) -> tuple[int, ...]:
-    """Return after how many epochs each drop comes, e.g. (20, 25) for LeNet-5's 30 epochs.
+    """Return the number of epochs before each drop, e.g. (20, 25) for LeNet-5's 30 epochs.
 
     Halves round up, so that a short run keeps its high rate rather than skip a step of it.
     """
+    # Not `round`, which takes halves to the even neighbour.
     return tuple(math.floor(fraction * recipe.epochs + 0.5) for fraction in recipe.drop_at)
 
 
 def rate_factor(recipe: Recipe, epoch: int) -> float:
-    """Return by what the initial rate is multiplied in `epoch`, counted from 1."""
+    """Return the factor of the initial rate in `epoch`, counted from 1."""
     drops = sum(epoch > drop for drop in drop_epochs(recipe))
     return recipe.drop_factor**drops

@@ -1,4 +1,4 @@
-"""Pictures of every activation function at chosen epochs: parameters, curve, range of inputs."""
+"""Snapshots of every activation function at chosen epochs: parameters, curve, range of inputs."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron import Activation, PolyNeuron, PolyNeuronR, activation_modules
-from trainers.config import Recipe
+from trainers.recipe import Recipe
 from trainers.records import Snapshot
 from trainers.schedule import drop_epochs
 
 LOG_SPACED = 30
-"""About so many epochs: most of a function's change comes early, so early ones lie closer."""
+"""About so many epochs have snapshots, closer at first, when a function changes most."""
 
 CURVE_FROM, CURVE_TO, CURVE_POINTS = -5.0, 5.0, 101
-"""The grid on which every curve is drawn, for curves to be comparable."""
+"""The grid of every curve, one for all so that curves can be compared point by point."""
 
 INPUT_IMAGES = 128
-"""The first so many validation images show what range of inputs a function receives."""
+"""The range of a function's inputs is taken from the first so many validation images."""
 
 
 def snapshot_epochs(recipe: Recipe) -> frozenset[int]:
-    """Return the start (0), log-spaced epochs up to the last, and both sides of each drop."""
+    """Return 0 (the start), log-spaced epochs up to the last, and both sides of each drop."""
     last = recipe.epochs
     spaced = {round(epoch) for epoch in np.geomspace(1, last, LOG_SPACED).tolist()}
     sides = {epoch for drop in drop_epochs(recipe) for epoch in (drop, drop + 1) if epoch <= last}
@@ -68,7 +68,7 @@ def take_snapshots(net: nn.Module, epoch: int, images: Tensor) -> list[Snapshot]
 
 
 def _control_points(module: Activation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return c_x, c_y, w (A, s) and v (A, 2); (A, 0) for an activation that has none."""
+    """Return c_x, c_y, w (A, s) and v (A, 2); all (A, 0) for an activation without them."""
     if isinstance(module, PolyNeuron):
         return module.c_x, module.c_y, *module.coefficients()
     if isinstance(module, PolyNeuronR):
@@ -78,7 +78,7 @@ def _control_points(module: Activation) -> tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def _input_percentiles(net: nn.Module, images: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return, for each activation, the 1st and 99th percentile (A,) of what it receives."""
+    """Return the 1st and 99th percentile (A,) of each activation's inputs, by its name."""
     ranges: dict[str, tuple[Tensor, Tensor]] = {}
     hooks = []
     for layer, module in activation_modules(net):
@@ -99,7 +99,7 @@ def _input_percentiles(net: nn.Module, images: Tensor) -> dict[str, tuple[Tensor
 
 
 def _by_function(x: Tensor, functions: int) -> Tensor:
-    """Reorder x (N, C, ...) to (A, n): a row holds all that one function received."""
+    """Reorder x (N, C, ...) to (A, n): a row holds all inputs of one function."""
     if functions == 1:
         return x.reshape(1, -1)
     if x.shape[1] == functions:
@@ -109,5 +109,6 @@ def _by_function(x: Tensor, functions: int) -> Tensor:
 
 def percentile(values: Tensor, share: float) -> Tensor:
     """Return the nearest-rank percentile of each row of values (A, n)."""
+    # Nearest rank: an input that occurred, where others interpolate in different ways.
     rank = max(1, math.ceil(share * values.shape[1]))
     return values.kthvalue(rank, dim=1).values

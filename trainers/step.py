@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from polyneuron import JointSolve, PolyNeuronR
 from polyneuron.penalties import penalised_layers, penalties_of
 from trainers.augment import Augmentation, Draws, Normaliser
-from trainers.config import Recipe, RunConfig
+from trainers.config import RunConfig
 from trainers.data.datasets import Images
+from trainers.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Objective:
     net: nn.Module
     recipe: Recipe
     penalised: tuple[PolyNeuronR, ...]
-    """The layers to penalise: looking for them costs time in each step."""
+    """The layers to penalise, found once: a search in each step would cost time."""
     lambda_sum: Tensor
     lambda_prod: Tensor
-    """Both 0-dim on the network's device, where a captured step reads them at every replay."""
+    """Both λ are 0-dim on the network's device, where a captured step reads them at each replay."""
 
     @classmethod
     def of(cls, net: nn.Module, recipe: Recipe) -> Objective:
@@ -51,6 +52,7 @@ class Objective:
             return cross_entropy, cross_entropy, logits
         sums, products = penalties_of(self.penalised)
         penalty = self.lambda_sum * sums
+        # Not simply added: 0 times an infinite mean is not a number.
         if self.recipe.lambda_prod > 0:
             penalty = penalty + self.lambda_prod * products
         return cross_entropy + penalty, cross_entropy, logits
@@ -58,7 +60,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run trains with."""
+    """A run's network, optimizer, objective and images."""
 
     config: RunConfig
     device: torch.device
@@ -79,19 +81,21 @@ class Training:
 
 
 class Figures(NamedTuple):
-    """What a step leaves on the device, each 0-dim."""
+    """Figures of one step, each 0-dim on the device."""
 
     cross_entropy: Tensor
     gradient_norm: Tensor
     correct: Tensor
-    """How many images of the batch were right before the update."""
+    """Number of the batch's images that were classified correctly before the update."""
 
 
 def take_step(training: Training, chosen: Tensor, draws: Draws) -> Figures:
     """Train on the images `chosen` (B,), without waiting for the device."""
     images, labels = training.batch(chosen, draws)
+    # The network's splines are solved for together, without waiting for a GPU.
     with training.joint_solve:
         loss, cross_entropy, logits = training.objective(images, labels)
+    # No gradient at all in place of zeros: the backward pass then writes it, and adds nothing.
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     correct = (logits.argmax(1) == labels).sum()
@@ -110,8 +114,11 @@ def precision(recipe: Recipe, device: torch.device) -> contextlib.AbstractContex
 def gradient_norm(net: nn.Module) -> Tensor:
     """Return the L2 norm of all gradients, 0-dim, on the device.
 
-    In float64, where squares of float32 do not overflow: it is finite if every gradient is.
+    The norm is finite if every gradient is: it is summed in float64, in which the square of a
+    float32 does not overflow.
     """
     gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
+    # A private function of torch: its public caller, `get_total_norm`, cannot sum in float64.
     norms = torch._foreach_norm(gradients, 2, dtype=torch.float64)
-    return torch.linalg.vector_norm(torch.stack(norms))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return norm

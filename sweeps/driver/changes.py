@@ -12,6 +12,7 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths, write_atomically
 from sweeps.store.provenance import code_files, code_version
 from trainers.data.sources import data_root
+from trainers.networks import NETWORKS
 
 FREE = ("budget", "concurrency")
 """Sections that decide how much is trained and how fast, and not what comes of it."""
@@ -77,11 +78,10 @@ def _code_changes(paths: SweepPaths, before: str) -> list[str]:
 
 def _data_changes(trained_on: list[str], spec: SweepSpec) -> list[str]:
     from trainers.data.datasets import load
-    from trainers.networks.build import INPUT_SIDE
 
     if not trained_on:
         return []
-    here = load(spec.data.name, data_root(), INPUT_SIDE[spec.network.name]).sha256
+    here = load(spec.data.name, data_root(), NETWORKS[spec.network.name].input_side).sha256
     return [f"data: {one[:12]} -> {here[:12]}" for one in trained_on if one != here]
 
 

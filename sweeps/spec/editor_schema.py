@@ -21,6 +21,8 @@ from sweeps.spec import sections as spec
 from sweeps.spec.reading import SHORT
 from sweeps.spec.search_space import RECIPE_SETTINGS
 from trainers import config
+from trainers.data import DATASETS
+from trainers.networks import NETWORKS
 
 Schema = dict[str, Any]
 
@@ -40,27 +42,6 @@ SOURCES = (
 NAMED = ("network", "data", "activation")
 """Sections in whose place a name may stand."""
 COUNT: Schema = {"type": "integer", "minimum": 1}
-NOT_NEGATIVE: Schema = {"type": "number", "minimum": 0}
-POSITIVE: Schema = {"type": "number", "exclusiveMinimum": 0}
-BOUNDS: Mapping[str, Mapping[str, Schema]] = {
-    "Recipe": {
-        "epochs": COUNT,
-        "batch_size": COUNT,
-        "pad": {"minimum": 0},
-        "learning_rate": POSITIVE,
-        "drop_factor": POSITIVE,
-        "epsilon": POSITIVE,
-        "activation_learning_rate": {"exclusiveMinimum": 0},
-        "betas": {"prefixItems": [{**NOT_NEGATIVE, "exclusiveMaximum": 1}] * 2},
-        "drop_at": {"items": {**POSITIVE, "exclusiveMaximum": 1}},
-        "weight_decay": NOT_NEGATIVE,
-        "lambda_sum": NOT_NEGATIVE,
-        "lambda_prod": NOT_NEGATIVE,
-    },
-    "DataConfig": {"held_out_images": COUNT, "train_images": {"minimum": 1}},
-}
-"""What the dataclasses of `trainers` check by themselves. A bound on a number that may be null
-leaves null alone, as JSON schema has it."""
 SPLINE_VALUES: Mapping[str, Schema] = {
     "s": {"type": "integer", "minimum": 2, "description": "Control points of the PolyNeurons."},
     "k": {**COUNT, "description": "Order of U_k, of the PolyNeurons."},
@@ -75,10 +56,10 @@ def spec_schema() -> Schema:
     for source in SOURCES:
         own = schema if source is spec.SweepSpec else parts[source.__name__]
         _describe(own, source)
-        for key, bound in BOUNDS.get(source.__name__, {}).items():
-            own["properties"][key] |= bound
     del parts["Domain"]
     fields: dict[str, Schema] = schema["properties"]
+    parts["NetworkConfig"]["properties"]["name"] |= {"enum": list(NETWORKS)}
+    parts["DataConfig"]["properties"]["name"] |= {"enum": list(DATASETS)}
     _name_activations(parts["ActivationConfig"])
     for key in (*NAMED, *SHORT):
         fields[key] = _or_word(fields[key], parts, SHORT.get(key, "name"))
@@ -167,7 +148,8 @@ def _domain(plain: Schema) -> Schema:
     kinds = plain.get("type", "")
     pair = {"type": "array", "minItems": 2, "maxItems": 2}
     if "enum" not in plain and kinds not in ("string", "boolean"):
-        number = {"type": "number", **{k: v for k, v in plain.items() if "inimum" in k}}
+        bounded = {**plain.get("anyOf", [{}])[0], **plain}  # the first is a number, the other null
+        number = {"type": "number", **{k: v for k, v in bounded.items() if "inimum" in k}}
         forms |= {kind: {**pair, "items": number} for kind in ("uniform", "log")}
         forms["log"] = {**pair, "items": {**number, "exclusiveMinimum": 0}}
         forms["int"] = {**pair, "items": {**number, "type": "integer"}}

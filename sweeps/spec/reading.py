@@ -16,10 +16,14 @@ import yaml
 from pydantic import ValidationError
 
 from sweeps.spec.sections import Domain, SweepSpec
-from trainers.config import RECIPES
+from trainers.bounds import out_of_bounds
+from trainers.config import NetworkConfig
+from trainers.networks import NETWORKS
 
 KINDS = ("uniform", "log", "int", "choice", "grid")
 UNION_MEMBERS = ("bool", "int", "float", "str")
+OUT_OF_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "predicate_failed")
+"""Errors of pydantic for a number that the annotation of its field refuses."""
 SHORT = {"search": "algorithm", "early_stopping": "rule", "objective": "metric"}
 """What a word in a section's place stands for; elsewhere it is a name."""
 MOST_SEEDS = 10_000
@@ -237,13 +241,13 @@ def _spell_out_trials(full: dict[str, Any]) -> None:
 
 
 def _with_paper_recipe(full: Mapping[str, Any]) -> Any:
-    network = full.get("network", {})
-    name = network.get("name", "lenet5") if isinstance(network, Mapping) else None
-    recipe = full.get("recipe", {})
+    network, recipe = full.get("network", {}), full.get("recipe", {})
     if not isinstance(recipe, Mapping):
         return recipe
-    paper = RECIPES.get(name, RECIPES["lenet5"]) if isinstance(name, str) else RECIPES["lenet5"]
-    return {**dataclasses.asdict(paper), **recipe}
+    name = network.get("name") if isinstance(network, Mapping) else None
+    # A name that is no network's is left to the checks, which say so.
+    known = name if isinstance(name, str) and name in NETWORKS else NetworkConfig().name
+    return {**dataclasses.asdict(NETWORKS[known].recipe), **recipe}
 
 
 def _domain(key: str, raw: Any) -> Any:
@@ -281,6 +285,11 @@ def _line(location: tuple[int | str, ...], problem: Any) -> str:
         return f"the specification is not plain data: {problem['msg']}"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return _unknown_key(location)
+    section = _trainers_section(location)
+    if section is not None and kind in OUT_OF_BOUNDS:
+        return f"{location[0]}: {out_of_bounds(section, str(location[1]), problem['input'])}"
+    if section is not None and kind == "value_error":
+        return f"{path}.{problem['msg'].removeprefix('Value error, ')}"
     if kind == "value_error":
         message = problem["msg"].removeprefix("Value error, ")
         return f"{path}: {message}" if path else message
@@ -297,6 +306,13 @@ def _line(location: tuple[int | str, ...], problem: Any) -> str:
         message = "expected a number, text, true or false"
     got = repr(problem["input"])
     return f"{path}: {message}; got {got if len(got) < 80 else got[:77] + '...'}"
+
+
+def _trainers_section(location: tuple[int | str, ...]) -> type | None:
+    """Return the dataclass of `trainers` in which an error is; its messages begin with a field."""
+    field = SweepSpec.model_fields.get(str(location[0])) if location else None
+    kind = field.annotation if field is not None else None
+    return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
 
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:

@@ -23,6 +23,7 @@ from analysis.store.schema import (
 from sweeps.store.paths import PartWriter, SweepPaths, run_rows
 from sweeps.store.provenance import code_version
 from trainers import RunConfig
+from trainers.networks import NETWORKS
 
 FINISHED = ("completed", "diverged")
 """Ends that depend on nothing but the run itself."""
@@ -76,10 +77,9 @@ def _may_have(other: SweepPaths, run_id: str) -> bool:
 
 def _same_origin(row: dict[str, Any], config: RunConfig) -> bool:
     from trainers.data.datasets import data_root, load
-    from trainers.networks.build import INPUT_SIDE
 
     if row["code_version"] != code_version():
         return False
     root = data_root(config.execution.data_root)
-    images = load(config.data.name, root, INPUT_SIDE[config.network.name])
+    images = load(config.data.name, root, NETWORKS[config.network.name].input_side)
     return row["data_sha256"] == images.sha256

@@ -10,8 +10,7 @@ from torch.nn import functional as F
 from polyneuron import penalties
 from trainers.augment import Augmentation, Normaliser, draw_epoch
 from trainers.data import datasets
-from trainers.networks import build_network
-from trainers.networks.build import INPUT_SIDE
+from trainers.networks import NETWORKS, build_network
 from trainers.optimizer import make_optimizer, set_rates
 
 CPU = torch.device("cpu")
@@ -38,7 +37,8 @@ def _train_plainly(config):
     and where it failed: the first (epoch, step), from 1, with a non-finite loss or gradient.
     """
     recipe = config.recipe
-    whole = datasets.load(config.data.name, datasets.data_root(), INPUT_SIDE[config.network.name])
+    side = NETWORKS[config.network.name].input_side
+    whole = datasets.load(config.data.name, datasets.data_root(), side)
     images = datasets.split(whole, config.data)
     normalise = Normaliser(images.train_images, recipe.normalise)
     augmentation = Augmentation(images.train_images, recipe, normalise)

@@ -101,7 +101,7 @@ def config(activation="polyneuron_r", execution=None, **recipe):
 def test_a_run_is_the_same_bit_for_bit(eagerly, replays):
     # 4 batches of 32 images and one of 22; the rate drops after the first epoch.
     assert recorded(config()) == eagerly(config())
-    assert len(replays) == graph.TRIALS + 2 * 4
+    assert len(replays) == graph.COMPARED_STEPS + 2 * 4
 
 
 def test_a_training_set_of_one_batch(eagerly, replays):
@@ -150,7 +150,7 @@ def test_a_run_resumes_bit_for_bit(tmp_path, eagerly, replays):
     record, records = recorded(stored)
     uncut, all_records = eagerly(config())
     assert record == uncut
-    assert len(replays) == 2 * (graph.TRIALS + 4)
+    assert len(replays) == 2 * (graph.COMPARED_STEPS + 4)
     assert of(EpochRecord, records)[-1] == of(EpochRecord, all_records)[-1]
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from trainers.config import RECIPES, Recipe
+from trainers.config import Recipe
+from trainers.networks import NETWORKS
 from trainers.schedule import drop_epochs, rate_factor
 
 
@@ -9,7 +10,7 @@ def rates(recipe):
 
 
 def test_rates_of_every_epoch_of_the_papers_recipes():
-    lenet5, resnet20 = rates(RECIPES["lenet5"]), rates(RECIPES["resnet20"])
+    lenet5, resnet20 = (rates(NETWORKS[name].recipe) for name in ("lenet5", "resnet20"))
     assert lenet5 == pytest.approx([1e-3] * 20 + [1e-4] * 5 + [1e-5] * 5, rel=1e-12)
     assert resnet20 == pytest.approx([1e-3] * 250 + [1e-4] * 250, rel=1e-12)
 

@@ -7,8 +7,7 @@ import torch
 
 from polyneuron import activation_modules
 from trainers import ActivationConfig, NetworkConfig, Recipe
-from trainers.config import RECIPES
-from trainers.networks import build_network
+from trainers.networks import NETWORKS, build_network
 from trainers.snapshots import percentile, snapshot_epochs, take_snapshots
 
 IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -20,8 +19,8 @@ def network(activation, scope="layer", **options):
 
 
 def test_epochs_of_the_papers_recipes():
-    assert snapshot_epochs(RECIPES["lenet5"]) >= {0, 1, 2, 3, 20, 21, 25, 26, 30}
-    resnet20 = snapshot_epochs(RECIPES["resnet20"])
+    assert snapshot_epochs(NETWORKS["lenet5"].recipe) >= {0, 1, 2, 3, 20, 21, 25, 26, 30}
+    resnet20 = snapshot_epochs(NETWORKS["resnet20"].recipe)
     assert resnet20 >= {0, 1, 2, 3, 250, 251, 500}
     assert 25 <= len(resnet20) <= 35
     # Even on a logarithmic scale, but for the first few, which lie closer than 30 to a decade.

@@ -1,4 +1,4 @@
-"""Where the data sets' files lie: data root, checksums, download. Imports no torch."""
+"""Files of data sets: the data root, checksums, download. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,61 +10,24 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+
+from trainers.data.record import Source
+from trainers.data.registry import DATASETS
 
 HOME = Path("~/.cache/polyneuron-sweeps")
 """The data root where neither a setting nor SWEEPS_DATA names one."""
 
 _PROBE_SECONDS = 5.0
+"""A mirror that answers later than this counts as one that does not."""
+
 _STALLED_SECONDS = 30.0
+"""A download in which nothing arrives for so long is given up."""
 
 
 class DataUnavailableError(ValueError):
-    """A data set is neither under the data root nor to be downloaded, or its files are damaged."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """The files of one data set under the data root, as torchvision lays them out."""
-
-    folder: str
-    md5: Mapping[str, str]
-    mirror: str
-    """An address that answers where a download can work."""
-
-    def paths(self, root: Path) -> dict[Path, str]:
-        """Return every file's path and MD5."""
-        return {root / self.folder / name: md5 for name, md5 in self.md5.items()}
-
-
-SOURCES: Mapping[str, Source] = {
-    "mnist": Source(
-        "MNIST/raw",
-        {
-            "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-            "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-            "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-            "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-        },
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    ),
-    "cifar10": Source(
-        "cifar-10-batches-py",
-        {
-            "data_batch_1": "c99cafc152244af753f735de768cd75f",
-            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-            "data_batch_4": "634d18415352ddfa80567beed471001a",
-            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-            "test_batch": "40351d587109b95175f43aff81a1287e",
-            "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
-        },
-        "https://www.cs.toronto.edu/~kriz/",
-    ),
-}
-"""`digits` is not here: it ships inside scikit-learn."""
+    """A data set is not under the data root and cannot be downloaded, or its files are damaged."""
 
 
 def data_root(setting: Path | None = None) -> Path:
@@ -74,10 +37,12 @@ def data_root(setting: Path | None = None) -> Path:
 
 
 def available(name: str, root: Path | None = None) -> bool:
-    """Whether data set `name` is on this machine. Looks at no file's content, nor the network."""
-    if name == "digits":
-        return True
-    return all(path.is_file() for path in SOURCES[name].paths(data_root(root)))
+    """Return True if data set `name` is on this machine.
+
+    Looks for its files alone, not into them, and not at the network.
+    """
+    source = DATASETS[name].source
+    return source is None or all(path.is_file() for path in source.paths(data_root(root)))
 
 
 def provide(name: str, root: Path) -> None:
@@ -86,9 +51,13 @@ def provide(name: str, root: Path) -> None:
     Raises:
         DataUnavailableError: not there and no download, or a file's MD5 is not the published one.
     """
+    source = DATASETS[name].source
+    if source is None:
+        return
     if not available(name, root):
-        _download(name, root)
-    for path, md5 in SOURCES[name].paths(root).items():
+        _download(name, source, root)
+    # MD5 is what the publishers give. It guards against damage; against forgery it is no use.
+    for path, md5 in source.paths(root).items():
         found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         if found != md5:
             raise DataUnavailableError(
@@ -97,43 +66,43 @@ def provide(name: str, root: Path) -> None:
 
 
 def writable(folder: Path) -> bool:
-    """Whether files may be made in `folder`.
+    """Return True if files may be made in `folder`.
 
     A folder without any write bit counts as read-only even for root, whom the system would let.
     """
     return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
 
 
-def _download(name: str, root: Path) -> None:
-    unavailable = (
-        f"{name} is not under {root} and cannot be downloaded ({{}}); "
-        "set SWEEPS_DATA to the folder that holds it, or use the data set digits"
-    )
-    with _translated(unavailable):
-        _probe(SOURCES[name].mirror)
+def _download(name: str, source: Source, root: Path) -> None:
+    with _unavailable(name, root):
+        _probe(source.mirror)
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root / ".download.lock"), _socket_timeout(_STALLED_SECONDS):
+            # Another process may have downloaded it while this one waited for the lock.
             if not available(name, root):
-                _download_with_torchvision(name, root)
+                source.download(root)
 
 
 @contextlib.contextmanager
-def _translated(message: str) -> Iterator[None]:
+def _unavailable(name: str, root: Path) -> Iterator[None]:
     # torchvision reports a failed download as RuntimeError, the system as OSError.
     try:
         yield
     except (OSError, RuntimeError) as error:
-        cause = str(getattr(error, "reason", error)).strip().splitlines()
+        lines = str(getattr(error, "reason", error)).strip().splitlines()
+        cause = lines[0] if lines else type(error).__name__
+        shipped = [other for other, dataset in DATASETS.items() if dataset.source is None]
         raise DataUnavailableError(
-            message.format(cause[0] if cause else type(error).__name__)
+            f"{name} is not under {root} and cannot be downloaded ({cause}); set SWEEPS_DATA to"
+            f" the folder that holds it, or use the data set {' or '.join(shipped)}"
         ) from None
 
 
 def _probe(address: str) -> None:
     """Raise OSError within `_PROBE_SECONDS` unless something answers at `address`.
 
-    torchvision itself waits for ever on a network that swallows packets, and so, for half a
-    minute, does the look-up of a name, which knows no timeout: hence the thread.
+    torchvision waits for ever on a network that swallows packets. Looking up a host's name there
+    takes half a minute and knows no timeout, hence the thread.
     """
     outcome: list[OSError | None] = []
 
@@ -157,16 +126,9 @@ def _probe(address: str) -> None:
         raise outcome[0]
 
 
-def _download_with_torchvision(name: str, root: Path) -> None:
-    from torchvision import datasets  # seconds to import, and rarely needed
-
-    dataset = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}[name]
-    dataset(str(root), download=True)
-
-
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One process at a time; a process that dies loses the lock."""
+    """Let one process in at a time; a process that dies loses the lock."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -9,19 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron import make_activation
-from trainers.config import ActivationConfig, NetworkConfig
-from trainers.networks.lenet5 import Activation, lenet5
-from trainers.networks.resnet20 import resnet20
+from trainers.networks.config import ActivationConfig, NetworkConfig
+from trainers.networks.record import ActivationFactory, ImageShape
+from trainers.networks.registry import NETWORKS
+from trainers.references import resolve
 from trainers.seeding import stream
 
-INPUT_SIDE = {"lenet5": 28, "resnet20": 32}
-"""Height and width to which digits are resized; other images keep their own size."""
+Build = Callable[[NetworkConfig, ActivationFactory, ImageShape, int], nn.Module]
+"""The function that a network's record names: it builds a network that maps images (N, C, H, W)
+of a shape to logits (N, classes). Weights may stay as torch draws them: they are drawn again."""
 
 
 def build_network(
     network: NetworkConfig,
     activation: ActivationConfig,
-    image_shape: tuple[int, int, int],
+    image_shape: ImageShape,
     classes: int,
     seed: int,
 ) -> nn.Module:
@@ -30,39 +32,27 @@ def build_network(
     Raises:
         ValueError: an unknown activation, or options that it refuses.
     """
+    build: Build = resolve(NETWORKS[network.name].build)
 
-    def build(factory: Activation) -> nn.Module:
-        if network.name == "resnet20":
-            return resnet20(
-                factory,
-                in_channels=image_shape[0],
-                classes=classes,
-                residual=network.residual,
-            )
-        return lenet5(
-            factory,
-            in_channels=image_shape[0],
-            side=image_shape[1],
-            classes=classes,
-            pooling=network.pooling,
-            pad=network.pad_first_convolution,
-        )
+    def build_with(factory: ActivationFactory) -> nn.Module:
+        return build(network, factory, image_shape, classes)
 
     # Constructors draw weights from torch's global stream, only for us to draw them again.
     with torch.random.fork_rng(devices=[]):
-        net = build(_activation_factory(activation, build, image_shape, seed))
+        net = build_with(_activation_factory(activation, build_with, image_shape, seed))
+    # From a stream of their own: a seed's weights are the same whatever the activation.
     _draw_weights(net, network.weight_init, stream(seed, "weights"))
     return net
 
 
 def _activation_factory(
     config: ActivationConfig,
-    build: Callable[[Activation], nn.Module],
-    image_shape: tuple[int, int, int],
+    build_with: Callable[[ActivationFactory], nn.Module],
+    image_shape: ImageShape,
     seed: int,
-) -> Activation:
+) -> ActivationFactory:
     generator = stream(seed, "activation")
-    shapes = iter(activation_shapes(build, image_shape) if config.scope == "neuron" else ())
+    shapes = iter(activation_shapes(build_with, image_shape) if config.scope == "neuron" else ())
 
     def make(channels: int) -> nn.Module:
         size = next(shapes) if config.scope == "neuron" else channels
@@ -74,7 +64,7 @@ def _activation_factory(
 
 
 class _ShapeProbe(nn.Module):
-    """Stands where an activation will, and notes the shape of what it receives."""
+    """Stands in for an activation and keeps the shape of its input."""
 
     def forward(self, x: Tensor) -> Tensor:
         self.shape = tuple(x.shape[1:])
@@ -82,27 +72,27 @@ class _ShapeProbe(nn.Module):
 
 
 def activation_shapes(
-    build: Callable[[Activation], nn.Module], image_shape: tuple[int, int, int]
+    build_with: Callable[[ActivationFactory], nn.Module], image_shape: ImageShape
 ) -> list[tuple[int, ...]]:
-    """Return (C, H, W) or (C,) at each activation, in the order in which `build` makes them."""
+    """Return each activation's input shape, (C, H, W) or (C,), in the order of construction."""
     probes: list[_ShapeProbe] = []
 
     def probe(channels: int) -> nn.Module:
         probes.append(_ShapeProbe())
         return probes[-1]
 
+    # Tensors on the device "meta" have shapes alone: nothing is computed.
     with torch.device("meta"):
-        build(probe)(torch.empty(2, *image_shape))
+        # Two images: batch norm refuses to train on a single value a channel.
+        build_with(probe)(torch.empty(2, *image_shape))
     return [probe.shape for probe in probes]
 
 
 def _draw_weights(net: nn.Module, init: str, generator: torch.Generator) -> None:
+    draw = _he_normal if init == "he_normal" else _torch_default
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            if init == "he_normal":
-                _he_normal(module, generator)
-            else:
-                _torch_default(module, generator)
+            draw(module, generator)
 
 
 def _he_normal(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:

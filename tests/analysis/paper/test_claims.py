@@ -9,6 +9,7 @@ from analysis.printed import ACTIVATIONS
 config_module = pytest.importorskip(
     "trainers.config", reason="the trainers' configuration needs the extra `train`"
 )
+networks = pytest.importorskip("trainers.networks", reason="as above")
 
 
 @pytest.mark.parametrize("network", ["lenet5", "resnet20"])
@@ -19,7 +20,7 @@ def test_the_trainers_defaults_are_the_papers_setting(network, activation):
         activation=config_module.ActivationConfig(name=activation),
         network=config_module.NetworkConfig(name=network),
         data=config_module.DataConfig(name=data),
-        recipe=config_module.RECIPES[network],
+        recipe=networks.NETWORKS[network].recipe,
     )
     assert paper().departures(f"{network}/{data}", json.dumps(config.identity())) == {}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trainers.data import sources
+from trainers.data import DATASETS, sources
 from trainers.data.sources import DataUnavailableError
 
 
@@ -57,7 +57,7 @@ def test_available_looks_at_the_files(mnist_root, tmp_path):
     assert sources.available("digits", tmp_path)
     folder = tmp_path / "MNIST/raw"
     folder.mkdir(parents=True)
-    names = list(sources.SOURCES["mnist"].md5)
+    names = list(DATASETS["mnist"].source.md5)
     for name in names[:-1]:
         (folder / name).touch()
     assert not sources.available("mnist", tmp_path)

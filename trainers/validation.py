@@ -1,4 +1,4 @@
-"""Validation: loss, error and which images are right."""
+"""Validation: loss, error, and the images that are classified correctly."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from trainers.augment import Normaliser
 
 BATCH = 250
-"""Images at once: more are no faster on a CPU, whose cache they outgrow."""
+"""Images in one forward pass: more are no faster on a CPU, whose cache they outgrow."""
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What a network makes of the validation images."""
+class Validation:
+    """A network's results on the validation images."""
 
     loss: float
     """Mean cross-entropy."""
@@ -27,7 +27,7 @@ class Evaluation:
 
     @property
     def error_percent(self) -> float:
-        """Share of images that are wrong."""
+        """Share of images that are classified wrongly."""
         return 100 * (1 - float(self.correct.mean()))
 
     @property
@@ -37,14 +37,22 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(
+def validate(
     net: nn.Module,
     images: Tensor,
     labels: Tensor,
     normalise: Normaliser,
     precision: contextlib.AbstractContextManager[object],
-) -> Evaluation:
-    """Evaluate on images (N, C, H, W) uint8, never augmented, in their order."""
+) -> Validation:
+    """Classify images (N, C, H, W) uint8 in their order, never augmented.
+
+    Args:
+        net: left as it is, but for being set to evaluation.
+        images: validation images.
+        labels: int64 (N,).
+        normalise: with the training images' statistics.
+        precision: context in which the network computes.
+    """
     net.eval()
     losses, correct = [], []
     with precision:
@@ -52,5 +60,6 @@ def evaluate(
             logits = net(normalise(chunk)).float()
             losses.append(F.cross_entropy(logits, target, reduction="sum"))
             correct.append((logits.argmax(1) == target) & logits.isfinite().all(1))
+    # Summed in float64 on the device, and read once: a read waits for the device.
     loss = torch.stack(losses).double().sum().item() / len(images)
-    return Evaluation(loss, torch.cat(correct).cpu().numpy())
+    return Validation(loss, torch.cat(correct).cpu().numpy())

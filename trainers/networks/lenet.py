@@ -1,34 +1,46 @@
 """LeNet-5 (LeCun et al. 1998, doi:10.1109/5.726791) with one learned activation after each layer.
 
-Of the original it keeps the sizes; its sparse connections, trained subsampling and Gaussian
+The layers have the original's sizes. Its sparse connections, trained subsampling and Gaussian
 output are replaced by full convolutions, pooling and softmax, as in today's usual form.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Literal
 
 from torch import nn
 
-Activation = Callable[[int], nn.Module]
-"""Makes one activation module for so many channels."""
+from trainers.networks.config import NetworkConfig, Pooling
+from trainers.networks.record import ActivationFactory, ImageShape
+
+
+def build(
+    config: NetworkConfig, activation: ActivationFactory, image_shape: ImageShape, classes: int
+) -> nn.Module:
+    """Build LeNet-5 as configured, for square images."""
+    return lenet5(
+        activation,
+        in_channels=image_shape[0],
+        side=image_shape[1],
+        classes=classes,
+        pooling=config.pooling,
+        pad=config.pad_first_convolution,
+    )
 
 
 def lenet5(
-    activation: Activation,
+    activation: ActivationFactory,
     *,
     in_channels: int = 1,
     side: int = 28,
     classes: int = 10,
-    pooling: Literal["max", "average"] = "max",
+    pooling: Pooling = "max",
     pad: bool = True,
 ) -> nn.Sequential:
     """Build LeNet-5 for images (N, in_channels, side, side); its output is (N, classes) logits.
 
     Args:
-        activation: called four times, with 6, 16, 120 and 84 channels.
+        activation: makes an activation for so many channels; called with 6, 16, 120 and 84.
         in_channels: channels of an image.
         side: height and width of an image.
         classes: length of an output.
@@ -38,6 +50,7 @@ def lenet5(
     """
     pool = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
     padding = 2 if pad else 0
+    # A 5x5 convolution takes 4 off the side, pooling halves it.
     pooled = (side + 2 * padding - 4) // 2
     features = 16 * ((pooled - 4) // 2) ** 2
     return nn.Sequential(

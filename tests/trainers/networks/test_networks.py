@@ -7,7 +7,7 @@ import polyneuron
 from trainers.config import ActivationConfig, NetworkConfig
 from trainers.networks import build_network, lenet5, resnet20
 from trainers.networks.build import activation_shapes
-from trainers.networks.resnet20 import BasicBlock
+from trainers.networks.resnet import BasicBlock
 
 SHAPES = {"lenet5": (1, 28, 28), "resnet20": (3, 32, 32)}
 

@@ -1,0 +1,48 @@
+"""The sections `network` and `activation` of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from trainers.bounds import check_name
+from trainers.networks.registry import NETWORKS
+
+OptionValue = bool | int | float | str
+Pooling = Literal["max", "average"]
+Residual = Literal["add_then_act", "act_then_add"]
+Scope = Literal["layer", "channel", "neuron"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+@dataclass(frozen=True)
+class ActivationConfig:
+    """One activation for the whole network, as `polyneuron.make_activation` takes it."""
+
+    name: str = "polyneuron_r"
+    scope: Scope = "layer"
+    """One function a layer by default: one curve a panel in Fig. 1, and a λ_sum that matters."""
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    """Keyword arguments of the activation's constructor: `s`, `k`, `init`, ..."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """One of the networks, with the choices that the paper left open."""
+
+    name: str = "lenet5"
+    pooling: Pooling = "max"
+    """LeNet-5's subsampling; the paper does not say, max is today's usual reading."""
+    pad_first_convolution: bool = True
+    """LeNet-5: pad 28x28 images by 2, as LeCun's 32x32 input does (61,706 parameters)."""
+    residual: Residual = "add_then_act"
+    """ResNet-20. `add_then_act`: a block's last activation receives the sum with the shortcut, as
+    the authors of ResNet have it. That sum is not normalised and grows from block to block: the
+    cubic tails of PolyNeuron-R diverge on it within a few steps at the paper's rate.
+    `act_then_add`: the activation receives normalised values, and is added to the shortcut."""
+    weight_init: Literal["he_normal", "torch"] = "he_normal"
+    """The paper says "random". `he_normal`: zero biases, as the ResNet paper draws its weights."""
+
+    def __post_init__(self) -> None:
+        check_name(self.name, NETWORKS)

@@ -1,0 +1,23 @@
+"""All networks. Another one is an entry here and a file beside `lenet.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trainers.networks.record import Network
+from trainers.recipe import Recipe
+
+NETWORKS: Mapping[str, Network] = {
+    "lenet5": Network(
+        build="trainers.networks.lenet:build",
+        input_side=28,
+        recipe=Recipe(),
+        printed="LeNet-5",
+    ),
+    "resnet20": Network(
+        build="trainers.networks.resnet:build",
+        input_side=32,
+        recipe=Recipe(epochs=500, drop_at=(0.5,)),
+        printed="ResNet-20",
+    ),
+}

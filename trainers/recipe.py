@@ -1,0 +1,62 @@
+"""How a network is trained: the paper's recipe, with every choice that the paper left open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Lt
+
+from trainers.bounds import Count, NotNegative, Positive, check_bounds
+
+Beta = Annotated[float, Ge(0), Lt(1)]
+Fraction = Annotated[float, Gt(0), Lt(1)]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. Defaults: the paper's recipe for LeNet-5 (§3).
+
+    The paper leaves much open. Each choice is a field here that says why its default is so; the
+    data's are in `DataConfig`, the network's in `NetworkConfig`. The last and the best epoch's
+    error are both recorded: Table 1 is read as the last, which no test set selected.
+    """
+
+    epochs: Count = 30
+    batch_size: Count = 128
+    learning_rate: Positive = 1e-3
+    drop_at: tuple[Fraction, ...] = (20 / 30, 25 / 30)
+    """Fractions of `epochs` after which the rate is multiplied by `drop_factor`."""
+    drop_factor: Positive = 0.1
+    weight_decay: NotNegative = 1e-4
+    """λ of a gradient λ·θ. Keras' `l2(1e-4)` has a gradient twice that: 2e-4 here."""
+    decay: Literal["coupled", "decoupled"] = "coupled"
+    """`coupled`: L2 added to the gradient, as Adam's authors and the paper's year have it.
+    `decoupled`: AdamW."""
+    decay_on: Literal["all", "weights"] = "all"
+    """`all`: every parameter outside the activations, the only exception that the paper makes.
+    `weights`: no biases, no batch norm."""
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    """With `epsilon`, Adam's published defaults: the paper names no others."""
+    epsilon: Positive = 1e-8
+    activation_learning_rate: Positive | None = None
+    """Learning rate of the activations' parameters; None: the network's, as the paper names no
+    other."""
+    pad: Annotated[int, Ge(0)] = 4
+    pad_before_normalising: bool = True
+    """True: the border is raw 0, so not 0 after normalising: the order in which the paper lists
+    the steps. False: the border is the mean."""
+    flip: Literal["left_right", "up_down", "none"] = "left_right"
+    """"Along the vertical axis" is read as the mirror image that is usual for CIFAR-10. MNIST is
+    flipped too ("each dataset"), which fits the paper's high error of 2.03 %."""
+    normalise: Literal["dataset", "image"] = "dataset"
+    """`dataset`: mean and deviation of each channel over the training images, the usual way.
+    `image`: of each image."""
+    drop_last: bool = False
+    """True: an epoch leaves out its last, smaller batch. False: an epoch is all images."""
+    lambda_sum: NotNegative = 1e-2
+    lambda_prod: NotNegative = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
