@@ -94,7 +94,7 @@ class Judge:
     def _halve(self, trial: int, seed_index: int, epoch: int) -> str:
         """Keep the best 1/reduction of the trials that reached the rung so far (Li et al., 2020).
 
-        The algorithm rounds down (its line `top_k(rung, |rung| / η)`), and one trial always stays.
+        The number kept is rounded down, as in successive halving (n_i = ⌊n / η^i⌋), but at least 1.
         """
         values = {
             number: curve.value(seed_index, epoch)
