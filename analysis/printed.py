@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from analysis.statistics.intervals import Interval
 
@@ -92,3 +93,57 @@ def seconds(value: float | None) -> str:
         if value >= 2 * size:
             return f"{value / size:.1f} {unit}"
     return f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
+
+
+def duration(value: float) -> str:
+    """Write a duration in its two largest units, whole: `42 s`, `3 min 20 s`, `5 h 12 min`."""
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def rate(per_second: float, noun: str) -> str:
+    """Write a rate by the minute, or by the hour where that is more than one."""
+    if per_second * 60 >= 1:
+        return f"{per_second * 60:.3g} {noun}/min"
+    return f"{per_second * 3600:.2g} {noun}/h"
+
+
+def with_standard_error(estimate: float, standard_error: float | None) -> str:
+    """Write an error in percent as `1.66 ± 0.04 %`."""
+    spread = "" if standard_error is None else f" ± {standard_error:.2f}"
+    return f"{estimate:.2f}{spread} %"
+
+
+_BRIEF_SYMBOLS = {
+    "lambda_sum": SYMBOLS["lambda_sum"],
+    "lambda_prod": SYMBOLS["lambda_prod"],
+    "learning_rate": "lr",
+}
+"""Names for lines of a terminal, which has few columns."""
+
+
+def brief_symbol(parameter: str) -> str:
+    """Name a parameter in few columns."""
+    return _BRIEF_SYMBOLS.get(parameter, parameter)
+
+
+def brief(value: object) -> str:
+    """Write a parameter's value in few columns: two digits, as 1.5e-4; words as they are."""
+    if not isinstance(value, float):
+        return str(value)
+    if value and not 0.01 <= abs(value) < 1e4:
+        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:.2g}"
+
+
+def brief_parameters(values: Mapping[str, object]) -> str:
+    """Write parameters on one line, as `polyneuron_r s=3 λ_sum=1.5e-4`."""
+    return " ".join(
+        brief(value) if key == "activation" else f"{brief_symbol(key)}={brief(value)}"
+        for key, value in values.items()
+    )

@@ -44,7 +44,8 @@ def run(
         DataUnavailableError: the data is not there and cannot be fetched.
         ClusterError: no cluster there, or it lacks what a trial needs.
     """
-    from sweeps.driver.driver import prepare, run_sweep
+    from sweeps.driver.driver import run_sweep
+    from sweeps.driver.preparation import prepare
 
     prepared = prepare(_read(spec, settings, name), address)
     console = Console(quiet=not show)

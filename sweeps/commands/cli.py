@@ -69,7 +69,8 @@ def run(
     ] = False,
 ) -> None:
     """Run a sweep here, or on the cluster of --address."""
-    from sweeps.driver.driver import prepare, run_sweep
+    from sweeps.driver.driver import run_sweep
+    from sweeps.driver.preparation import prepare
     from sweeps.spec.reading import load_spec
 
     with errors.status("reading the specification and looking for its data"):
@@ -125,7 +126,7 @@ def retry(
 @app.command()
 def stop(name: SweepName, root: Root = ROOT) -> None:
     """End a running sweep gently; `sweeps resume` goes on with it."""
-    from sweeps.driver.continuation import stop_driver
+    from sweeps.driver.signals import stop_driver
 
     stop_driver(root, name)
     console.print(f"asked {name} to stop; go on with `sweeps resume {name}`", soft_wrap=True)
@@ -209,7 +210,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
 ) -> None:
     """Train one run without Ray: the debugger's entrance."""
-    from sweeps.driver.driver import prepare
+    from sweeps.driver.preparation import prepare
     from sweeps.driver.single_run import single_run_spec, train_single_run
 
     spec = single_run_spec(activation, network, data, seed, epochs, settings or (), name)

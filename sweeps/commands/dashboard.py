@@ -20,7 +20,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import optuna
 
 from analysis.store.errors import StoreError
-from sweeps.driver.continuation import stored_spec
+from sweeps.driver.preparation import stored_spec
 from sweeps.extras import optional
 from sweeps.search.study import open_storage, storage_url
 from sweeps.store.paths import SweepPaths

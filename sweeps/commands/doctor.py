@@ -169,7 +169,7 @@ def _token() -> str:
 
 
 def _cluster(address: str | None) -> str:
-    ray_environment.prepare()
+    ray_environment.set_ray_variables()
     from sweeps.spec.sections import ResourcesSection
     from sweeps.workers.pool import cluster
 

@@ -65,7 +65,7 @@ def plan(
     root: Root = ROOT,
 ) -> None:
     """Say what a sweep will cost and can find out, before anything starts."""
-    from sweeps.driver.driver import prepare
+    from sweeps.driver.preparation import prepare
     from sweeps.planning.plan import plan as plan_sweep
     from sweeps.spec.reading import load_spec
 
@@ -133,6 +133,6 @@ def _watch(root: Path, name: str) -> None:
 
 
 def _drawn(view: SweepView, height: int | None = None) -> RenderableType:
-    from sweeps.view.live_view import render
+    from sweeps.view.drawing import render
 
     return render(view, time.time(), console.width, height)

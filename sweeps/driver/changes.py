@@ -1,35 +1,34 @@
-"""What changed since a sweep began: its specification, the training code, the data."""
+"""Changes since a sweep began: of its specification, the training code and the data."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from analysis.store.errors import StoreError
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import SweepPaths, write_atomically
+from sweeps.store.paths import Row, SweepPaths, write_atomically
 from sweeps.store.provenance import code_files, code_version
 from trainers.data.sources import data_root
 from trainers.networks import NETWORKS
 
 FREE = ("budget", "concurrency")
-"""Sections that decide how much is trained and how fast, and not what comes of it."""
+"""Sections that decide how much is trained and how fast, and no result."""
 SHOWN = 12
-"""Lines of a diff; of a longer one the rest is counted."""
+"""Lines of a diff that are shown; the others are counted."""
 
 
 def refuse_changes(
-    paths: SweepPaths, row: Mapping[str, Any], data_trained_on: Iterable[str], spec: SweepSpec
+    paths: SweepPaths, row: Row, data_trained_on: Iterable[str], spec: SweepSpec
 ) -> None:
-    """Compare a sweep with what it would go on as.
+    """Compare a sweep as it was last run with the specification, code and data of now.
 
     Args:
         paths: of the sweep.
-        row: of the table `sweeps`, as it was last written.
+        row: the sweep's, of the table `sweeps`.
         data_trained_on: hashes of the data of its runs.
-        spec: what it would go on with.
+        spec: the specification to go on with.
 
     Raises:
         StoreError: there are changes; the message is their diff.
@@ -85,12 +84,13 @@ def _data_changes(trained_on: list[str], spec: SweepSpec) -> list[str]:
     return [f"data: {one[:12]} -> {here[:12]}" for one in trained_on if one != here]
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def _flat(value: object, path: str = "") -> dict[str, object]:
+    """List the leaves of nested sections by their paths, as `recipe.epochs`."""
     if not isinstance(value, dict) or not value:
         return {path: value}
     inner = [_flat(part, f"{path}.{key}" if path else key) for key, part in value.items()]
     return {key: one for part in inner for key, one in part.items()}
 
 
-def _shown(values: Mapping[str, Any], key: str) -> str:
+def _shown(values: Mapping[str, object], key: str) -> str:
     return json.dumps(values[key]) if key in values else "not there"

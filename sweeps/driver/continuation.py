@@ -1,35 +1,40 @@
-"""Going on with a sweep: from its store and its study alone, whatever became of its driver."""
+"""Continuation: a sweep goes on from its store and its study, whatever became of its driver."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 import analysis
-from analysis.store.errors import StoreError, unknown_name
+from analysis import Results
+from analysis.store.errors import StoreError
 from analysis.store.schema import EVENTS, SWEEPS
+from analysis.store.statuses import Status
 from sweeps.driver.changes import note_code, refuse_changes
-from sweeps.driver.driver import close_runs, drive, prepare
+from sweeps.driver.driver import drive, started_ray
+from sweeps.driver.preparation import Prepared, prepare, stored_spec
+from sweeps.driver.rows import close_runs
+from sweeps.driver.signals import gentle_termination
+from sweeps.driver.spending import Spending
+from sweeps.driver.sweep import Sweep
+from sweeps.search.early_stopping import Judge
 from sweeps.search.study import SweepStudy, Work, reopen_study
 from sweeps.spec.reading import SpecError, load_spec, parse_spec, with_settings
 from sweeps.spec.search_space import Params, restored
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, SweepPaths, driver_lock, driver_process, write_atomically
+from sweeps.store.paths import PartWriter, Row, SweepPaths, driver_lock, write_atomically
 from sweeps.store.provenance import code_version
-from sweeps.view.overview import rows, sweep_view
+from sweeps.view.overview import rows, view_of
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a sweep beyond going on with it."""
+    """How a sweep is to go on; by default as it is."""
 
     more_trials: int = 0
     seeds: int | None = None
@@ -48,7 +53,7 @@ def continue_sweep(
     """Go on with a sweep until every trial has an end.
 
     Returns:
-        Whether every trial ran to an end of its own; False after an interrupt.
+        True if every trial ran to an end of its own; False after an interrupt.
 
     Raises:
         StoreError: no such sweep, another driver runs it, or code or data changed.
@@ -57,50 +62,49 @@ def continue_sweep(
     paths = SweepPaths(root.resolve(), name)
     wanted = _wanted_spec(paths, request)
     with driver_lock(paths):
-        pass  # refuse at once, not after Ray has started, what another process runs
+        pass  # refuse a sweep that another process runs at once, not after Ray has started
     if not request.accept_changes:
-        hashes = analysis.load(paths.folder).runs["data_sha256"].dropna()
+        results = analysis.load(paths.folder)
+        hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
-        refuse_changes(paths, _sweep_row(paths), trained_on, wanted)
-    spec = extended(wanted, request)
-    prepared = prepare(spec, address)
-
-    def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
-        close_runs(paths, writer)
-        study = reopen_study(spec, paths, len(analysis.load(paths.folder).trials))
-        queued = study.queue_again() if request.retry_errors else 0
-        planned = int(_sweep_row(paths)["trials_planned"]) + request.more_trials + queued
-        write_atomically(paths.spec, spec.to_json().encode())
-        note_code(paths)
-        writer.write(SWEEPS, [{**_sweep_row(paths), **_changed(spec, planned)}])
-        if request.seeds is not None:
-            writer.write(EVENTS, [_extension(name, len(spec.seeds))])
-        work = Work(planned - len(study.ended()), _not_in_store(spec, paths, study))
-        view.restart(planned, len(spec.seeds), _ended_counts(paths, work))
-        return study, work
-
-    view = sweep_view(root, name)
-    return drive(prepared, paths, view, console, address, start, again=True)
+        refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
+    prepared = prepare(extended(wanted, request), address)
+    with (
+        started_ray(prepared.spec.resources, console, address) as slots,
+        gentle_termination() as interrupt,
+        _reopened(prepared, paths, request) as sweep,
+    ):
+        return drive(sweep, slots, interrupt, console)
 
 
-def stored_spec(paths: SweepPaths) -> SweepSpec:
-    """Read the specification that a sweep was started with.
-
-    Raises:
-        StoreError: there is no such sweep.
-    """
-    try:
-        return parse_spec(json.loads(paths.spec.read_text("utf-8")))
-    except FileNotFoundError:
-        known = [folder.parent.name for folder in paths.root.glob("*/spec.json")]
-        raise StoreError(f"{unknown_name('sweep', paths.sweep, known)} (in {paths.root})") from None
+@contextmanager
+def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterator[Sweep]:
+    spec = prepared.spec
+    with driver_lock(paths):
+        writer = PartWriter(paths, "driver")
+        results = analysis.load(paths.folder)
+        close_runs(results, writer)
+        with closing(reopen_study(spec, paths, len(results.trials))) as study:
+            row = _sweep_row(results, paths)
+            queued = study.queue_again() if request.retry_errors else 0
+            planned = int(row["trials_planned"]) + request.more_trials + queued
+            write_atomically(paths.spec, spec.to_json().encode())
+            note_code(paths)
+            writer.write(SWEEPS, [{**row, **_changed(spec, planned)}])
+            if request.seeds is not None:
+                writer.write(EVENTS, [_extension(paths.sweep, len(spec.seeds))])
+            work = Work(planned - len(study.ended()), trials_to_repeat(spec, results, study))
+            view = view_of(results, paths)
+            view.restart(planned, len(spec.seeds), _ended_counts(results, work))
+            judge, spending = recalled_judge(spec, results), Spending(spec, paths)
+            yield Sweep(spec, paths, prepared.data_root, writer, study, work, judge, spending, view)
 
 
 def _wanted_spec(paths: SweepPaths, request: Request) -> SweepSpec:
     stored = stored_spec(paths)
     if request.spec_source is not None:
         wanted = load_spec(request.spec_source, request.settings, paths.sweep)
-        # Where the data was not to be had, a sweep keeps what it fell back on.
+        # A sweep that began on its fallback stays on it, whatever data is there by now.
         fell_back = stored.data.name == stored.data_fallback == wanted.data_fallback
         return wanted.model_copy(update={"data": stored.data}) if fell_back else wanted
     return parse_spec(with_settings(stored.model_dump(mode="json"), request.settings))
@@ -112,7 +116,7 @@ def extended(spec: SweepSpec, request: Request) -> SweepSpec:
     Raises:
         SpecError: a grid has no more trials, or seeds would be taken away.
     """
-    changed: dict[str, Any] = {}
+    changed: dict[str, object] = {}
     if request.more_trials:
         if spec.search.trials is None:
             raise SpecError("--trials: a grid search has run its whole grid; start another sweep")
@@ -133,49 +137,81 @@ def more_trials(text: str) -> int:
     """Read `+50`.
 
     Raises:
-        SpecError: it is no such number.
+        SpecError: the text is no such number.
     """
     if not text.removeprefix("+").isdecimal() or int(text) < 1:
         raise SpecError(f"--trials: expected how many more, as +50; got {text!r}")
     return int(text)
 
 
-def stop_driver(root: Path, name: str) -> None:
-    """Ask the process that runs a sweep to end it gently.
+def recalled_judge(spec: SweepSpec, results: Results) -> Judge:
+    """Make a judge that has every epoch in the store.
 
-    Raises:
-        StoreError: nobody runs it, or another machine does.
+    Epochs of seeds that the specification does not list any more count for nothing.
     """
-    paths = SweepPaths(root.resolve(), name)
-    stored_spec(paths)
-    host, pid = driver_process(paths)
-    if host != socket.gethostname():
-        raise StoreError(f"{name} is run on {host}: stop it there, with `sweeps stop {name}`")
-    os.kill(pid, signal.SIGTERM)
+    judge = Judge(spec.early_stopping, len(spec.seeds), spec.recipe.epochs)
+    seed_index = {seed: index for index, seed in enumerate(spec.seeds)}
+    runs = results.runs.loc[results.runs["seed"].isin(spec.seeds), ["run_id", "trial", "seed"]]
+    epochs = results.epochs[["run_id", "epoch", "val_error_percent"]]
+    known = epochs.join(runs.set_index("run_id"), on="run_id").dropna()
+    completed = results.trials.loc[results.trials["status"] == Status.COMPLETED, "trial"]
+    judge.recall(
+        zip(
+            known["trial"].astype(int),
+            known["seed"].astype(int).map(seed_index),
+            known["epoch"].astype(int),
+            known["val_error_percent"].astype(float),
+            strict=True,
+        ),
+        completed.astype(int),
+    )
+    return judge
 
 
-def _ended_counts(paths: SweepPaths, work: Work) -> dict[str, int]:
-    trials = analysis.load(paths.folder).trials
-    ended = trials[~trials["status"].isin(["running", "interrupted"])]
-    kept = ended[~ended["trial"].isin([number for number, _ in work.again])]
-    return {str(status): int(n) for status, n in kept["status"].value_counts().items() if n}
+def trials_to_repeat(
+    spec: SweepSpec, results: Results, study: SweepStudy
+) -> tuple[tuple[int, Params], ...]:
+    """List the trials that ended in the study but not in the store, or there without some seed."""
+    in_store = {row["trial"]: row for row in rows(results.trials)}
+    ended = results.runs[results.runs["status"].isin([one for one in Status if one.final])]
+    seeds: dict[str, set[int]] = {}
+    # By configuration: two trials of one configuration share their runs.
+    for config_id, seed in zip(ended["config_id"], ended["seed"].astype(int), strict=True):
+        seeds.setdefault(config_id, set()).add(seed)
+    again = []
+    for one in study.ended():
+        row = in_store.get(one.number, {"status": Status.RUNNING})
+        cut_off = row["status"] in (Status.RUNNING, Status.INTERRUPTED)
+        completed = row["status"] == Status.COMPLETED
+        if cut_off or (completed and not seeds.get(row["config_id"], set()) >= set(spec.seeds)):
+            again.append((one.number, restored(spec, one.params)))
+    return tuple(again)
 
 
-def _sweep_row(paths: SweepPaths) -> dict[str, Any]:
-    found = rows(analysis.load(paths.folder).sweeps)
+def _ended_counts(results: Results, work: Work) -> dict[Status, int]:
+    """Count by status the trials that keep their end."""
+    again = {number for number, _ in work.again}
+    kept = results.trials.loc[~results.trials["trial"].isin(again), "status"]
+    counts = {status: int((kept == status).sum()) for status in Status}
+    open_ones = (Status.RUNNING, Status.INTERRUPTED)
+    return {status: n for status, n in counts.items() if n and status not in open_ones}
+
+
+def _sweep_row(results: Results, paths: SweepPaths) -> Row:
+    found = rows(results.sweeps)
     if not found:
         raise StoreError(f"the table `sweeps` of {paths.folder} cannot be read")
     return found[0]
 
 
-def _extension(name: str, seeds: int) -> dict[str, object]:
-    """Keep that seeds were added after a look: verdicts then take a stricter level."""
+def _extension(name: str, seeds: int) -> Row:
+    """Record that seeds were added after a look: verdicts then take a stricter level."""
     at = datetime.now(UTC)
     detail = f"{seeds} seeds a trial"
     return {"sweep": name, "run_id": "", "at": at, "kind": "extend", "detail": detail}
 
 
-def _changed(spec: SweepSpec, planned: int) -> dict[str, object]:
+def _changed(spec: SweepSpec, planned: int) -> Row:
     return {
         "trials_planned": planned,
         "seeds": len(spec.seeds),
@@ -183,17 +219,3 @@ def _changed(spec: SweepSpec, planned: int) -> dict[str, object]:
         "spec_sha256": spec.sha256,
         "code_version": code_version(),
     }
-
-
-def _not_in_store(
-    spec: SweepSpec, paths: SweepPaths, study: SweepStudy
-) -> tuple[tuple[int, Params], ...]:
-    """List the trials whose end the study knows and the store lacks, wholly or some seeds of."""
-    known = {row["trial"]: row for row in rows(analysis.load(paths.folder).trials)}
-    again = []
-    for one in study.ended():
-        row = known.get(one.number, {"status": "running"})
-        cut_off = row["status"] in ("running", "interrupted")
-        if cut_off or (row["status"] == "completed" and row["seeds_done"] < len(spec.seeds)):
-            again.append((one.number, restored(spec, one.params)))
-    return tuple(again)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+import analysis
 from analysis.store.errors import StoreError
 from analysis.store.schema import SWEEPS, TRIALS
-from sweeps.driver.driver import Prepared, close_runs, sweep_row
+from sweeps.driver.preparation import Prepared
+from sweeps.driver.rows import close_runs, sweep_row, trial_row
+from sweeps.search.open_trials import OpenTrial, TrialOutcome
 from sweeps.spec.reading import parse_spec, with_settings
 from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, SweepPaths, compact, driver_lock, write_atomically
-from sweeps.workers.trial import TrialOutcome, train_trial
+from sweeps.workers.trial import train_trial
 from trainers import EpochRecord, Execution
 
 
@@ -56,7 +56,7 @@ def train_single_run(
     """Train the run with a progress bar and write its records.
 
     Raises:
-        StoreError: the name is taken and `resume` was not asked for, or the other way round.
+        StoreError: without `resume` the name is taken; with it there is no such run.
     """
     spec = prepared.spec
     paths = SweepPaths(root.resolve(), spec.name)
@@ -68,14 +68,15 @@ def train_single_run(
         writer = PartWriter(paths, "driver")
         if not resume:
             writer.write(SWEEPS, [sweep_row(spec, trials=1)])
-        started_at = datetime.now(UTC)
+        config_id = configure(spec, {}).config_id
+        trial = OpenTrial(0, {}, config_id, given_at=time.time(), study_trial=None)
         try:
-            outcome = _with_progress_bar(spec, paths, execution, console)
+            trial.outcome = _with_progress_bar(spec, paths, execution, console)
         except KeyboardInterrupt:
-            close_runs(paths, writer)
+            close_runs(analysis.load(paths.folder), writer)
             console.print("interrupted; the same command with --resume goes on", soft_wrap=True)
             raise
-        writer.write(TRIALS, [_trial_row(spec, outcome, started_at)])
+        writer.write(TRIALS, [trial_row(spec.name, trial)])
         compact(paths)
 
 
@@ -124,15 +125,3 @@ def _with_progress_bar(
     reason = f": {outcome.error}" if outcome.error else ""
     console.print(f"{outcome.status}{reason}{value}, {seconds:.1f} s", soft_wrap=True)
     return outcome
-
-
-def _trial_row(spec: SweepSpec, outcome: TrialOutcome, started_at: datetime) -> dict[str, object]:
-    return {
-        **dataclasses.asdict(outcome),
-        "sweep": spec.name,
-        "trial": 0,
-        "config_id": configure(spec, {}).config_id,
-        "params_json": json.dumps({}),
-        "started_at": started_at,
-        "ended_at": datetime.now(UTC),
-    }

@@ -1,4 +1,4 @@
-"""What a sweep has spent of its budget, kept in a file so that a resumed sweep counts on."""
+"""Spending: what a sweep used of its budget, kept in a file so that a resumed sweep counts on."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths, write_atomically
 
 LOOK_SECONDS = 5.0
-"""How often the spending is looked at, and noted; a killed driver forgets no more than that."""
+"""How often spending is counted and noted; a killed driver forgets no more than that."""
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What was spent so far, over all drivers of a sweep."""
+    """Time spent so far, over all drivers of a sweep."""
 
     wall_seconds: float = 0.0
     gpu_seconds: float = 0.0
 
 
 def read_spent(paths: SweepPaths) -> Spent:
-    """Read what earlier drivers spent."""
+    """Read the time that earlier drivers spent."""
     try:
         return Spent(**json.loads(paths.spent.read_text("utf-8")))
     except FileNotFoundError:
         return Spent()
 
 
-class Limits:
-    """Watches a sweep's budget while it runs."""
+class Spending:
+    """Counts what a sweep spends while it runs, and compares it with the budget."""
 
     def __init__(self, spec: SweepSpec, paths: SweepPaths) -> None:
         self._budget = spec.budget
@@ -40,12 +40,12 @@ class Limits:
         self._looked_at = time.monotonic()
         self._reason = ""
 
-    def reached(self, running: int, now: bool = False) -> str:
-        """Say which limit is reached, or nothing.
+    def limit_reached(self, running: int, now: bool = False) -> str:
+        """Return which limit of the budget is reached; empty while none is.
 
         Args:
-            running: trials that run.
-            now: look at once, not at intervals.
+            running: how many trials run; while none does, no time is spent.
+            now: count at once, not at intervals.
         """
         elapsed = time.monotonic() - self._looked_at
         if elapsed < LOOK_SECONDS and not now:

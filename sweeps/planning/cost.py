@@ -14,11 +14,11 @@ from typing import Any
 
 import analysis
 from analysis.store.errors import StoreError
-from sweeps.driver.driver import Prepared
+from sweeps.driver.preparation import Prepared
 from sweeps.spec.reading import SpecError
 from sweeps.spec.search_space import Params, configure, grid
 from sweeps.spec.sections import Domain, SweepSpec
-from sweeps.store.paths import SweepPaths
+from sweeps.store.paths import Row, SweepPaths
 from sweeps.store.recorder import RunRecorder
 from sweeps.view.overview import rows
 from trainers import EpochRecord, Execution, Record, RunConfig, train
@@ -89,7 +89,7 @@ class EarlierRuns:
     """What completed runs under a root took on this machine."""
 
     def __init__(self, root: Path) -> None:
-        self._runs: list[dict[str, Any]] = []
+        self._runs: list[Row] = []
         try:
             results = analysis.load(root)
         except StoreError:

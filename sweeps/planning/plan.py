@@ -11,13 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from analysis.printed import duration
 from analysis.statistics.power import detectable_gap
-from sweeps.driver.driver import Prepared
+from sweeps.driver.preparation import Prepared
 from sweeps.planning.cost import Cost, costs, run_bytes
 from sweeps.planning.power import Deviation, Prospect, deviation, prospects
 from sweeps.spec.search_space import trial_count
 from sweeps.spec.sections import SweepSpec
-from sweeps.view.live_view import duration_text
 
 WANTED_POWER = 0.8
 
@@ -48,7 +48,7 @@ def size_table(spec: SweepSpec, known: Sequence[Cost], root: Path) -> Renderable
     seconds = [cost.epoch_seconds * spec.recipe.epochs for cost in known]
     total = total_seconds(spec, known)
     slots = slots_here(spec)
-    shortest, longest = (duration_text(end(seconds)) for end in (min, max))
+    shortest, longest = (duration(end(seconds)) for end in (min, max))
     each = longest if shortest == longest else f"{shortest} to {longest}"
     bound = "at most " if spec.early_stopping.rule != "none" else ""
     free = shutil.disk_usage(existing(root)).free
@@ -57,8 +57,8 @@ def size_table(spec: SweepSpec, known: Sequence[Cost], root: Path) -> Renderable
         ("trials", f"{trials}"),
         ("runs", f"{trials * seeds} ({seeds} seeds a trial)"),
         ("one run", f"{each} ({spec.recipe.epochs} epochs)"),
-        ("wall time", f"{bound}{duration_text(total / slots)} ({slots} trials at a time here)"),
-        ("CPU time", f"{bound}{duration_text(total * spec.resources.cpus)}"),
+        ("wall time", f"{bound}{duration(total / slots)} ({slots} trials at a time here)"),
+        ("CPU time", f"{bound}{duration(total * spec.resources.cpus)}"),
         ("disk", f"{total_bytes(spec, known) / 1e6:.0f} MB (of {free / 1e9:.0f} GB that are free)"),
     ]
     if spec.resources.gpus > 0:

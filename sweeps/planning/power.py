@@ -26,7 +26,7 @@ from analysis.statistics.power import power
 from analysis.store.errors import StoreError
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS
 from polyneuron import activation_class
-from sweeps.driver.driver import sweep_row
+from sweeps.driver.rows import sweep_row
 from sweeps.spec.search_space import configure, grid, trial_count
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, Row, SweepPaths

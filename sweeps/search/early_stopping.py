@@ -1,10 +1,10 @@
-"""Which trials end before their last epoch: a judgement on recorded epochs alone.
+"""Early stopping: which trials end before their last epoch, judged by recorded epochs alone.
 
 A trial's seeds train one after the other, so its epochs are counted over all of them: epoch e of
-the i-th seed (from 0) is step i·E + e, E being the epochs of a full run. The value at a step is the
-mean over the seeds begun of the error at epoch e, so that trials are compared on the same seeds at
-the same age. A judge is filled from the epochs in the store, hence a resumed sweep judges as one
-that never stopped.
+the seed with index i (from 0) is step i·E + e, where E is the number of epochs of a full run. The
+value at a step is the mean over the seeds begun of the error at epoch e, so that trials are
+compared on the same seeds at the same age. A judge is filled from the epochs in the store, hence a
+resumed sweep judges as one that never stopped.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from dataclasses import dataclass, field
 from sweeps.spec.sections import EarlyStoppingSection
 
 Epoch = tuple[int, int, int, float]
-"""Trial, index of the seed, epoch from 1, validation error in percent."""
+"""A trial's number, the seed's index, the epoch from 1, the validation error in percent."""
 
 
 @dataclass
 class _Curve:
-    """What a trial's seeds came to."""
+    """The errors of one trial so far, in percent."""
 
     errors: dict[tuple[int, int], float] = field(default_factory=dict)
+    """By the seed's index and the epoch."""
     finished: bool = False
 
-    def value(self, seed: int, epoch: int) -> float:
+    def value(self, seed_index: int, epoch: int) -> float:
         """Return the mean over the seeds begun of the error at an epoch."""
-        known = (self.errors.get((index, epoch)) for index in range(seed + 1))
+        known = (self.errors.get((index, epoch)) for index in range(seed_index + 1))
         return statistics.fmean(error for error in known if error is not None)
 
 
 class Judge:
-    """Says of each epoch as it comes whether its trial goes on."""
+    """Decides after each epoch whether its trial goes on."""
 
     def __init__(self, stopping: EarlyStoppingSection, seeds: int, epochs: int) -> None:
         self._stopping = stopping
@@ -42,43 +43,43 @@ class Judge:
         self._curves: dict[int, _Curve] = {}
 
     def recall(self, epochs: Iterable[Epoch], finished: Iterable[int]) -> None:
-        """Take in what a store knows: its epochs, and the trials that trained to their end."""
-        for trial, seed, epoch, error in epochs:
-            self._curve(trial).errors[seed, epoch] = error
+        """Take in a store's epochs, and the trials that trained to their end."""
+        for trial, seed_index, epoch, error in epochs:
+            self._curve(trial).errors[seed_index, epoch] = error
         for trial in finished:
             self.end(trial, completed=True)
 
     def end(self, trial: int, completed: bool) -> None:
-        """Note that a trial came to an end; without a rule nobody is compared with it."""
+        """Note that a trial has ended."""
         if self._stopping.rule == "none":
-            self._curves.pop(trial, None)
+            self._curves.pop(trial, None)  # no trial will be compared with it: free its memory
         elif completed:
             self._curve(trial).finished = True
 
-    def value(self, trial: int, seed: int, epoch: int, error: float) -> float:
+    def value(self, trial: int, seed_index: int, epoch: int, error: float) -> float:
         """Take in an epoch and return the trial's value there, in percent."""
         curve = self._curve(trial)
-        curve.errors[seed, epoch] = error
-        return curve.value(seed, epoch)
+        curve.errors[seed_index, epoch] = error
+        return curve.value(seed_index, epoch)
 
     def values(self, trial: int) -> dict[int, float]:
         """List a trial's values so far by step, in percent."""
         curve = self._curve(trial)
         return {self.step(*place): curve.value(*place) for place in sorted(curve.errors)}
 
-    def step(self, seed: int, epoch: int) -> int:
+    def step(self, seed_index: int, epoch: int) -> int:
         """Count the epochs of a trial, over its seeds."""
-        return seed * self._epochs + epoch
+        return seed_index * self._epochs + epoch
 
-    def verdict(self, trial: int, seed: int, epoch: int) -> str:
-        """Say why a trial ends after an epoch that was taken in; empty: it goes on."""
-        step = self.step(seed, epoch)
+    def verdict(self, trial: int, seed_index: int, epoch: int) -> str:
+        """Return why a trial ends after an epoch that was taken in; empty where it goes on."""
+        step = self.step(seed_index, epoch)
         if step < self._stopping.grace_epochs or step >= self._total:
             return ""
         if self._stopping.rule == "asha":
-            return self._halve(trial, seed, epoch) if self._is_rung(step) else ""
+            return self._halve(trial, seed_index, epoch) if self._is_rung(step) else ""
         if self._stopping.rule == "median":
-            return self._compare_with_median(trial, seed, epoch)
+            return self._compare_with_median(trial, seed_index, epoch)
         return ""
 
     def _curve(self, trial: int) -> _Curve:
@@ -90,12 +91,15 @@ class Judge:
             rung *= self._stopping.reduction
         return rung == step
 
-    def _halve(self, trial: int, seed: int, epoch: int) -> str:
-        """Keep the best 1/reduction of those that reached the rung so far (Li et al., 2020)."""
+    def _halve(self, trial: int, seed_index: int, epoch: int) -> str:
+        """Keep the best 1/reduction of the trials that reached the rung so far (Li et al., 2020).
+
+        The number kept is rounded down, as in successive halving (n_i = ⌊n / η^i⌋), but at least 1.
+        """
         values = {
-            number: curve.value(seed, epoch)
+            number: curve.value(seed_index, epoch)
             for number, curve in self._curves.items()
-            if (seed, epoch) in curve.errors
+            if (seed_index, epoch) in curve.errors
         }
         kept = max(1, len(values) // self._stopping.reduction)
         worst_kept = sorted(values.values())[kept - 1]
@@ -103,15 +107,18 @@ class Judge:
             return ""
         return (
             f"{values[trial]:.2f} % is not among the best {kept} of {len(values)} trials"
-            f" after {self.step(seed, epoch)} epochs"
+            f" after {self.step(seed_index, epoch)} epochs"
         )
 
-    def _compare_with_median(self, trial: int, seed: int, epoch: int) -> str:
-        """Compare its best value with the median of the others' (Golovin et al., 2017)."""
+    def _compare_with_median(self, trial: int, seed_index: int, epoch: int) -> str:
+        """Compare a trial's best value with the median of others here (Golovin et al., 2017).
+
+        The others are the trials that have finished.
+        """
         others = [
-            curve.value(seed, epoch)
+            curve.value(seed_index, epoch)
             for number, curve in self._curves.items()
-            if number != trial and curve.finished and (seed, epoch) in curve.errors
+            if number != trial and curve.finished and (seed_index, epoch) in curve.errors
         ]
         if len(others) < self._stopping.startup_trials:
             return ""
@@ -122,5 +129,5 @@ class Judge:
             return ""
         return (
             f"its best, {best:.2f} %, is above the median {median:.2f} % of {len(others)} trials"
-            f" after {self.step(seed, epoch)} epochs"
+            f" after {self.step(seed_index, epoch)} epochs"
         )

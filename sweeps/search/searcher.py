@@ -1,34 +1,35 @@
-"""Hands the study's trials to workers that ask, and tells the study the truth about each end."""
+"""The searcher: it hands the study's trials to workers, and tells the study how each ended."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from analysis.store.statuses import Status
 from sweeps.search.early_stopping import Judge
-from sweeps.search.study import OpenTrial, SweepStudy, Work
+from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
+from sweeps.search.study import SweepStudy, Work
 from sweeps.spec.search_space import Params, configure, draw
 from sweeps.spec.sections import SweepSpec
 
-OnChange = Callable[[OpenTrial, str], None]
-"""Hears of each trial's start, epochs and end, with its status."""
+OnChange = Callable[[OpenTrial], None]
+"""Is called with a trial at its start, at each epoch and at its end."""
 
 DRAWN_AHEAD = ("random", "grid", "qmc")
-"""Searches whose next trial depends on no result, so that it can be drawn while workers train."""
+"""Searches that learn nothing from results, so that trials can be drawn while workers train."""
 WORKER_RESTARTS = 2
-"""How often a trial whose worker was lost starts again, from its runs' checkpoints."""
+"""How often a trial whose worker was lost is given to another, which goes on from checkpoints."""
 
 
 @dataclass
 class _Held:
-    """A trial and how often a worker was lost with it."""
+    """A trial, and how often its worker was lost."""
 
     trial: OpenTrial
     losses: int = 0
-    started: bool = field(default=False)
+    started: bool = False
 
 
 class StudySearcher:
@@ -51,32 +52,32 @@ class StudySearcher:
 
     @property
     def done(self) -> bool:
-        """Whether every trial has its end."""
+        """True once every trial has ended."""
         waiting = self._returned or self._twins or self._again or self._ahead
         return not (self._held or waiting or self._to_ask)
 
     @property
     def busy(self) -> int:
-        """How many trials workers hold."""
+        """Count the trials that workers hold."""
         return len(self._held)
 
     @property
     def unrecorded(self) -> bool:
-        """Whether a worker was given a trial that the study does not have on record."""
+        """True while a worker holds a trial that the study's database does not have yet."""
         return any(self._study.unsaved(held.trial.number) for held in self._held.values())
 
     def holds(self, worker: str) -> bool:
-        """Whether a worker has a trial."""
+        """Return True if a worker holds a trial."""
         return worker in self._held
 
     def draw_ahead(self) -> None:
-        """Draw a trial for each worker that has one, if results say nothing about the next."""
+        """Draw the next trial for each busy worker, if the search learns nothing from results."""
         if self._spec.search.algorithm in DRAWN_AHEAD:
             while self._to_ask > 0 and len(self._ahead) < len(self._held):
                 self._ahead.append(_Held(self._ask()))
 
     def next(self, worker: str) -> OpenTrial | None:
-        """Give a worker a trial; None: there is none, now or any more (see `done`)."""
+        """Give a worker a trial; None where there is none now, or no more of them (see `done`)."""
         held = self._take()
         if held is None:
             return None
@@ -84,7 +85,7 @@ class StudySearcher:
         held.trial.given_at = time.time()
         if not held.started:
             held.started = True
-            self._on_change(held.trial, "running")
+            self._on_change(held.trial)
         return held.trial
 
     def _take(self) -> _Held | None:
@@ -98,8 +99,8 @@ class StudySearcher:
         while (held := self._draw()) is not None:
             if held.trial.config_id not in busy:
                 return held
-            # Its runs are under way: two workers at one run would write over each other. It
-            # waits until they are done, and takes their results.
+            # Another worker trains the same configuration: two workers at one run would write over
+            # each other. This trial waits until that one has ended, and then takes its results.
             self._twins.append(held)
         return None
 
@@ -119,8 +120,9 @@ class StudySearcher:
         drawn_before = self._study.waiting()
         trial = self._study.ask()
         self._to_ask -= 1
+        # Replay epochs that are in the store but not in the study: the last driver died between
+        # the two writes.
         for step, value in self._judge.values(trial.number).items():
-            # Epochs that the store has, and a driver that died did not live to tell of.
             self._study.report(trial, value, step)
         params = draw(self._spec, trial)
         config_id = configure(self._spec, params).config_id
@@ -130,22 +132,21 @@ class StudySearcher:
         seconds = time.perf_counter() - started
         return OpenTrial(trial.number, params, config_id, time.time(), trial, seconds, fresh)
 
-    def epoch(self, worker: str, seed: int, epoch: int, error: float) -> str:
-        """Take note of an epoch; say why the trial ends with it, or nothing."""
+    def epoch(self, worker: str, ended: EpochEnded) -> str:
+        """Note an epoch of a worker's trial; return why the trial ends with it, or nothing."""
         trial = self._held[worker].trial
-        trial.result = {"run": seed, "epoch": epoch, "val_error_percent": error}
-        value = self._judge.value(trial.number, seed, epoch, error)
-        self._on_change(trial, "running")
+        trial.last_epoch = ended
+        seed_index, epoch = ended.seed_index, ended.epoch
+        value = self._judge.value(trial.number, seed_index, epoch, ended.error_percent)
+        self._on_change(trial)
         if trial.study_trial is None:
-            return ""  # its end is known, and more seeds do not change that
-        self._study.report(trial.study_trial, value, self._judge.step(seed, epoch))
-        return self._judge.verdict(trial.number, seed, epoch)
+            return ""  # the study has its end: it only trains seeds that were added since
+        self._study.report(trial.study_trial, value, self._judge.step(seed_index, epoch))
+        return self._judge.verdict(trial.number, seed_index, epoch)
 
-    def end(self, worker: str, outcome: dict[str, Any]) -> None:
-        """Tell the study how a trial ended: complete, pruned or failed, as it was."""
-        held = self._held.pop(worker)
-        held.trial.result = outcome
-        self._close(held.trial, outcome["status"])
+    def end(self, worker: str, outcome: TrialOutcome) -> None:
+        """Tell the study how a worker's trial ended: complete, pruned or failed, as it was."""
+        self._close(self._held.pop(worker).trial, outcome)
 
     def lose(self, worker: str, reason: str) -> None:
         """Take back the trial of a worker that is gone; too often, and the trial is an error."""
@@ -157,38 +158,38 @@ class StudySearcher:
         if held.losses <= WORKER_RESTARTS:
             self._returned.append(held)
             return
-        held.trial.result = {
-            "status": "error",
-            "error": f"its worker was lost {held.losses} times: {reason}",
-        }
-        self._close(held.trial, "error")
+        error = f"its worker was lost {held.losses} times: {reason}"
+        self._close(held.trial, TrialOutcome(Status.ERROR, error=error))
 
-    def close_open(self, status: str) -> None:
-        """End the trials that nobody ended, as after an interrupt."""
+    def close_open(self) -> None:
+        """End the trials that have no end yet as interrupted."""
+        interrupted = TrialOutcome(Status.INTERRUPTED)
         for held in (*self._held.values(), *self._returned, *self._twins):
-            self._close(held.trial, status)
-        for held in self._ahead:  # nobody began it, so it has no row: it waits in the study
+            self._close(held.trial, interrupted)
+        # No worker began a trial that was drawn ahead, so it gets no row: it waits in the study.
+        for held in self._ahead:
             if held.trial.study_trial is not None:
-                self._study.tell(held.trial.study_trial, status, None)
+                self._study.tell(held.trial.study_trial, interrupted.status, None)
         self._ahead.clear()
         self._held.clear()
         self._returned.clear()
         self._twins.clear()
 
-    def _close(self, trial: OpenTrial, status: str) -> None:
+    def _close(self, trial: OpenTrial, outcome: TrialOutcome) -> None:
         started = time.perf_counter()
-        self._judge.end(trial.number, status == "completed")
+        trial.outcome = outcome
+        self._judge.end(trial.number, outcome.status is Status.COMPLETED)
         if trial.study_trial is not None:
-            error = trial.result.get("objective_standard_error")
+            error = outcome.objective_standard_error
             if error is not None:
                 trial.study_trial.set_user_attr("objective_standard_error", error)
-            self._study.tell(trial.study_trial, status, self._values(trial.result))
+            self._study.tell(trial.study_trial, outcome.status, self._values(outcome))
         trial.search_seconds += time.perf_counter() - started
-        self._on_change(trial, status)
+        self._on_change(trial)
 
-    def _values(self, result: dict[str, Any]) -> list[float] | None:
-        names = ["objective"]
+    def _values(self, outcome: TrialOutcome) -> list[float] | None:
+        values = [outcome.objective]
         if self._spec.search.algorithm == "nsga2":
-            names.append("epoch_seconds")
-        values = [result.get(name) for name in names]
-        return None if None in values else [float(value) for value in values if value is not None]
+            values.append(outcome.epoch_seconds)
+        known = [value for value in values if value is not None]
+        return known if len(known) == len(values) else None

@@ -8,7 +8,7 @@ import random
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -38,24 +38,6 @@ URL_VARIABLE = "SWEEPS_STUDY_URL"
 
 STATES = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 """What Optuna calls our statuses; any other is a failure."""
-
-
-@dataclass
-class OpenTrial:
-    """A trial between its suggestion and its end, as the driver knows it."""
-
-    number: int
-    params: Params
-    config_id: str
-    given_at: float
-    """When it was drawn, or last given to a worker, in seconds since 1970."""
-    study_trial: optuna.Trial | None = field(repr=False)
-    """None where the study knows the end already and only the store does not."""
-    search_seconds: float = 0.0
-    fresh: bool = False
-    """Whether the sweep has never had its configuration before, nor any record of it."""
-    result: dict[str, Any] = field(default_factory=dict)
-    """What its worker reported last."""
 
 
 @dataclass(frozen=True)

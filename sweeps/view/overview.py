@@ -1,11 +1,10 @@
-"""What a store says of its sweeps: the live view rebuilt, the list, the table of trials."""
+"""Overviews from the store: a sweep's view rebuilt, the list of sweeps, the table of trials."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Group, RenderableType
@@ -13,16 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
+from analysis.printed import MISSING, with_standard_error
+from analysis.store.statuses import Status
 from sweeps.spec.reading import parse_spec
-from sweeps.store.paths import SweepPaths, driver_alive
-from sweeps.view.live_view import SIDES, best_text, interval_text, parameter_columns
-from sweeps.view.progress import KEPT_ERRORS, KEPT_TROUBLES, TROUBLE, Best, RunningTrial, SweepView
+from sweeps.store.paths import Row, SweepPaths, driver_alive
+from sweeps.view.drawing import add_parameter_columns, best_text, parameter_columns
+from sweeps.view.progress import KEPT_ERRORS, KEPT_TROUBLES, Best, RunningTrial, SweepView
 
 SHOWN_TRIALS = 40
+"""Trials in the table of a sweep; the others are counted."""
 
 
 def current_view(root: Path, name: str) -> SweepView:
-    """Show what the driver of a sweep shows; where there is none, what its store says."""
+    """Return the view that the sweep's driver shows, or, without a driver, the store's."""
     paths = SweepPaths(root, name)
     if driver_alive(paths):
         with suppress(FileNotFoundError):
@@ -32,39 +34,48 @@ def current_view(root: Path, name: str) -> SweepView:
 
 def sweep_view(root: Path, name: str) -> SweepView:
     """Rebuild the view of a sweep from its store."""
-    results = analysis.load(root, [name])
+    return view_of(analysis.load(root, [name]), SweepPaths(root, name))
+
+
+def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
+    """Rebuild the view of a sweep from its tables."""
     sweep = results.sweeps.iloc[0]
+    trials = results.trials
     view = SweepView(
-        name=name,
+        name=paths.sweep,
         total=int(sweep["trials_planned"]),
         seeds=int(sweep["seeds"]),
         epochs=int(sweep["epochs_planned"]),
         subject=parse_spec(json.loads(sweep["spec_json"])).subject,
         started_at=sweep["created_at"].timestamp(),
+        counts=_ended_counts(trials),
+        best=_best(trials),
     )
-    trials = results.trials
-    for status, count in trials["status"].value_counts().items():
-        if status != "running" and count:
-            view.counts[str(status)] = int(count)
-    view.best = _best(trials)
+    troubled = trials["status"].isin([status for status in Status if status.trouble])
     view.troubles = [
         f"trial {trial['trial']} {trial['status']}: {trial['error'] or 'no reason given'}"
-        for trial in rows(trials[trials["status"].isin(TROUBLE)].tail(KEPT_TROUBLES))
+        for trial in rows(trials[troubled].tail(KEPT_TROUBLES))
     ]
-    running = rows(trials[trials["status"] == "running"])
-    if driver_alive(SweepPaths(root, name)):
+    running = rows(trials[trials["status"] == Status.RUNNING])
+    if driver_alive(paths):
         view.running = {trial["trial"]: _running(results, trial) for trial in running}
-    else:
-        lost = len(running) + view.counts.pop("interrupted", 0)
-        view.counts |= {"interrupted": lost} if lost else {}
-        ended = trials["ended_at"].max()
-        view.stopped_at = view.started_at if pd.isna(ended) else ended.timestamp()
-        if not view.complete:
-            view.notes.append(
-                f"no driver runs this sweep any more, and {view.total - view.done} trials have no"
-                f" end; go on with `sweeps resume {name}`"
-            )
+        return view
+    if running:
+        lost = len(running) + view.counts.get(Status.INTERRUPTED, 0)
+        view.counts[Status.INTERRUPTED] = lost
+    ended = trials["ended_at"].max()
+    view.stopped_at = view.started_at if pd.isna(ended) else ended.timestamp()
+    if not view.complete:
+        view.notes.append(
+            f"no driver runs this sweep any more, and {view.total - view.done} trials have no"
+            f" end; go on with `sweeps resume {paths.sweep}`"
+        )
     return view
+
+
+def _ended_counts(trials: pd.DataFrame) -> dict[Status, int]:
+    counts = {status: int((trials["status"] == status).sum()) for status in Status if status.ended}
+    return {status: count for status, count in counts.items() if count}
 
 
 def sweeps_table(root: Path) -> RenderableType:
@@ -75,7 +86,7 @@ def sweeps_table(root: Path) -> RenderableType:
         table.add_column(title, no_wrap=True)
     for sweep in rows(results.sweeps.sort_values("created_at")):
         trials = results.trials[results.trials["sweep"] == sweep["sweep"]]
-        done = int((~trials["status"].isin(["running", "interrupted"])).sum())
+        done = sum(n for one, n in _ended_counts(trials).items() if one is not Status.INTERRUPTED)
         best = _best(trials)
         complete = done >= sweep["trials_planned"]
         alive = driver_alive(SweepPaths(root, sweep["sweep"]))
@@ -85,14 +96,14 @@ def sweeps_table(root: Path) -> RenderableType:
             sweep["benchmark"],
             sweep["purpose"],
             f"{done}/{sweep['trials_planned']}",
-            "–" if best is None else interval_text(best.objective, best.standard_error),
+            MISSING if best is None else with_standard_error(best.objective, best.standard_error),
             f"{sweep['created_at']:%Y-%m-%d %H:%M}",
         )
     return table
 
 
 def trials_summary(root: Path, name: str, width: int) -> RenderableType:
-    """Show the trials of a sweep, the best first, and what can be done next."""
+    """Show the trials of a sweep, the best first, and the commands that come next."""
     trials = analysis.load(root, [name]).trials
     ordered = trials.sort_values(["objective", "trial"], na_position="last")
     shown = rows(ordered.head(SHOWN_TRIALS))
@@ -101,12 +112,11 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     titles = ("trial", "status", "error %", "seeds", "epochs", "train s")
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
     for title in titles:
-        table.add_column(title, justify=SIDES[title != "status"], no_wrap=True)
+        table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True)
     left = width - sum(2 + one for one in widths)
     drawn = [json.loads(trial["params_json"]) for trial in shown]
     keys, values = parameter_columns(drawn, left)
-    for key in keys:
-        table.add_column(key, justify=SIDES[len(keys) > 1], no_wrap=True)
+    add_parameter_columns(table, keys)
     for ending, params in zip(cells, values, strict=True):
         table.add_row(*ending, *params)
     parts: list[RenderableType] = [table]
@@ -122,15 +132,15 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     )
 
 
-def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def rows(frame: pd.DataFrame) -> list[Row]:
     """List the rows of a frame by column name."""
     return [
         {str(column): value for column, value in row.items()} for row in frame.to_dict("records")
     ]
 
 
-def _ending(trial: dict[str, Any]) -> list[str]:
-    """Say in a few cells how a trial ended."""
+def _ending(trial: Row) -> list[str]:
+    """Write the end of a trial in a few cells."""
     objective = _optional(trial["objective"])
     error = _optional(trial["objective_standard_error"])
     seconds = _optional(trial["train_seconds"])
@@ -138,14 +148,14 @@ def _ending(trial: dict[str, Any]) -> list[str]:
     return [
         str(trial["trial"]),
         str(trial["status"]),
-        "–" if objective is None else interval_text(objective, error).removesuffix(" %"),
-        *("–" if pd.isna(count) else str(count) for count in counts),
-        "–" if seconds is None else f"{seconds:.1f}",
+        MISSING if objective is None else with_standard_error(objective, error).removesuffix(" %"),
+        *(MISSING if pd.isna(count) else str(count) for count in counts),
+        MISSING if seconds is None else f"{seconds:.1f}",
     ]
 
 
 def _best(trials: pd.DataFrame) -> Best | None:
-    ended = trials[trials["objective"].notna() & (trials["status"] == "completed")]
+    ended = trials[trials["objective"].notna() & (trials["status"] == Status.COMPLETED)]
     if ended.empty:
         return None
     best = ended.sort_values(["objective", "trial"]).iloc[0]
@@ -155,12 +165,12 @@ def _best(trials: pd.DataFrame) -> Best | None:
     )
 
 
-def _running(results: analysis.Results, trial: dict[str, Any]) -> RunningTrial:
+def _running(results: analysis.Results, trial: Row) -> RunningTrial:
     runs = results.runs
     mine = runs[runs["trial"] == trial["trial"]]
     params = json.loads(trial["params_json"])
-    shown = RunningTrial(trial["trial"], params, run=max(0, len(mine) - 1))
-    current = mine[mine["status"] == "running"]["run_id"]
+    shown = RunningTrial(trial["trial"], params, seed_index=max(0, len(mine) - 1))
+    current = mine[mine["status"] == Status.RUNNING]["run_id"]
     epochs = results.epochs[results.epochs["run_id"].isin(current)]
     if not epochs.empty:
         last = epochs.sort_values("epoch").iloc[-1]
@@ -171,5 +181,5 @@ def _running(results: analysis.Results, trial: dict[str, Any]) -> RunningTrial:
     return shown
 
 
-def _optional(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
+def _optional(value: float | None) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)

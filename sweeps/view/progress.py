@@ -1,4 +1,4 @@
-"""What a sweep is doing at one moment, as one value that its driver keeps and others can read."""
+"""The state of a sweep at one moment, as one value that its driver keeps and others can read."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from analysis.store.statuses import Status
 
 if TYPE_CHECKING:
-    from sweeps.search.study import OpenTrial
+    from sweeps.search.open_trials import EpochEnded, OpenTrial
+    from sweeps.spec.search_space import Params
 
-ENDED = ("completed", "pruned", "diverged", "error", "interrupted")
-TROUBLE = ("diverged", "error")
-"""Ends that a view explains."""
 KEPT_TROUBLES = 3
 KEPT_ERRORS = 10
 
@@ -24,8 +24,8 @@ class RunningTrial:
     """A trial that a worker has now."""
 
     number: int
-    params: Mapping[str, Any]
-    run: int = 0
+    params: Params
+    seed_index: int = 0
     epoch: int = 0
     val_error_percent: float | None = None
     errors: list[float] = field(default_factory=list)
@@ -35,19 +35,17 @@ class RunningTrial:
 
     @property
     def started(self) -> bool:
-        """Whether its worker has reported anything yet."""
+        """True once its worker has reported an epoch."""
         return self.val_error_percent is not None
 
-    def hear(self, result: Mapping[str, Any]) -> None:
-        """Take in what its worker reports of an epoch."""
-        run = int(result.get("run", 0))
-        if run != self.run:
+    def hear(self, ended: EpochEnded) -> None:
+        """Take in an epoch that its worker reports."""
+        if ended.seed_index != self.seed_index:
             self.errors.clear()
-        self.run, self.epoch = run, int(result.get("epoch", 0))
-        self.val_error_percent = result.get("val_error_percent")
-        if self.val_error_percent is not None:
-            self.errors = [*self.errors, self.val_error_percent][-KEPT_ERRORS:]
-            self.heard_at = time.time()
+        self.seed_index, self.epoch = ended.seed_index, ended.epoch
+        self.val_error_percent = ended.error_percent
+        self.errors = [*self.errors, ended.error_percent][-KEPT_ERRORS:]
+        self.heard_at = time.time()
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Best:
     trial: int
     objective: float
     standard_error: float | None
-    params: Mapping[str, Any]
+    params: Params
 
 
 @dataclass
@@ -72,10 +70,10 @@ class SweepView:
     """What is searched and how, in a few words."""
     started_at: float = field(default_factory=time.time)
     stopped_at: float | None = None
-    """When its last trial ended, where no driver runs it any more."""
+    """When the last trial ended; None while a driver runs the sweep."""
     stopping: str = ""
-    """What asked it to stop, where its workers have yet to."""
-    counts: dict[str, int] = field(default_factory=dict)
+    """The signal that asked the sweep to stop, while its workers finish their epochs."""
+    counts: dict[Status, int] = field(default_factory=dict)
     running: dict[int, RunningTrial] = field(default_factory=dict)
     best: Best | None = None
     notes: list[str] = field(default_factory=list)
@@ -91,44 +89,46 @@ class SweepView:
 
     @property
     def done(self) -> int:
-        """Trials that came to an end of their own; one that was interrupted will go on."""
-        return sum(n for status, n in self.counts.items() if status != "interrupted")
+        """Count the trials that ran to an end of their own; an interrupted one will go on."""
+        return sum(n for status, n in self.counts.items() if status is not Status.INTERRUPTED)
 
     @property
     def complete(self) -> bool:
-        """Whether every trial ran to an end of its own."""
+        """True once every trial ran to an end of its own."""
         return self.done >= self.total
 
-    def update(self, trial: OpenTrial, status: str) -> None:
+    def update(self, trial: OpenTrial) -> None:
         """Take in a trial's start, epoch or end."""
-        if status not in ENDED:
+        if trial.outcome is None:
             self._hear(trial)
             return
+        outcome, status = trial.outcome, trial.status
         self.running.pop(trial.number, None)
         self.counts[status] = self.counts.get(status, 0) + 1
-        if status in TROUBLE:
-            reason = str(trial.result.get("error") or "no reason given")
+        if status.trouble:
+            reason = outcome.error or "no reason given"
             self.troubles = [
                 *self.troubles[1 - KEPT_TROUBLES :],
                 f"trial {trial.number} {status}: {reason}",
             ]
-        objective = trial.result.get("objective")
+        objective = outcome.objective
         if objective is not None and (self.best is None or objective < self.best.objective):
-            error = trial.result.get("objective_standard_error")
+            error = outcome.objective_standard_error
             self.best = Best(trial.number, objective, error, trial.params)
 
     def _hear(self, trial: OpenTrial) -> None:
         shown = self.running.setdefault(trial.number, RunningTrial(trial.number, trial.params))
-        shown.hear(trial.result)
-        if shown.started:
-            self.epochs_heard += 1
-            self.last_epoch_at = time.time()
-            if self.first_epoch is None:
-                self.first_epoch = (time.time(), self.fraction(), len(self.running))
+        if trial.last_epoch is None:
+            return
+        shown.hear(trial.last_epoch)
+        self.epochs_heard += 1
+        self.last_epoch_at = time.time()
+        if self.first_epoch is None:
+            self.first_epoch = (time.time(), self.fraction(), len(self.running))
 
-    def restart(self, total: int, seeds: int, counts: dict[str, int]) -> None:
-        """Begin again with a new driver, to which `counts` trials have their end already."""
-        self.total, self.seeds, self.counts = total, seeds, counts
+    def restart(self, total: int, seeds: int, counts: Mapping[Status, int]) -> None:
+        """Begin again with a new driver; `counts` are the trials that ended before it."""
+        self.total, self.seeds, self.counts = total, seeds, dict(counts)
         self.running.clear()
         self.notes.clear()
         self.troubles.clear()
@@ -138,15 +138,15 @@ class SweepView:
         self.done_before = self.done
 
     def fraction(self) -> float:
-        """Share of the sweep's epochs that are behind it."""
+        """Return the share of the sweep's epochs that are behind it."""
         epochs = self.seeds * self.epochs
-        under_way = sum(one.run * self.epochs + one.epoch for one in self.running.values())
+        under_way = sum(one.seed_index * self.epochs + one.epoch for one in self.running.values())
         return min(1.0, (self.done + under_way / epochs) / max(1, self.total))
 
     def seconds_at_work(self, now: float) -> float | None:
-        """Time since the first epoch was reported: the start of Ray and of workers is not in it.
+        """Return the time since the first epoch was reported, without the start of Ray and workers.
 
-        None until every slot has reported since, for the pace of one of them is not the sweep's.
+        None until every worker has reported one since: the pace of one is not the sweep's.
         """
         if self.first_epoch is None or self.stopped_at is not None:
             return None
@@ -163,13 +163,21 @@ class SweepView:
 
     def to_json(self) -> str:
         """Write the view, for `from_json` in another process."""
-        return json.dumps(dataclasses.asdict(self))
+        raw = dataclasses.asdict(self)
+        for one in raw["running"].values():
+            # The seed's index is called `run` in the file, as earlier versions read and write it.
+            one["run"] = one.pop("seed_index")
+        return json.dumps(raw)
 
     @classmethod
     def from_json(cls, text: str) -> SweepView:
         """Read a view that a driver wrote."""
         raw = json.loads(text)
-        raw["running"] = {one["number"]: RunningTrial(**one) for one in raw["running"].values()}
+        running = [
+            RunningTrial(seed_index=one.pop("run"), **one) for one in raw["running"].values()
+        ]
+        raw["running"] = {one.number: one for one in running}
+        raw["counts"] = {Status(status): n for status, n in raw["counts"].items()}
         raw["best"] = None if raw["best"] is None else Best(**raw["best"])
         raw["first_epoch"] = None if raw["first_epoch"] is None else tuple(raw["first_epoch"])
         return cls(**raw)

@@ -1,19 +1,20 @@
-"""The driver's own work: workers' letters in, the searcher's trials out, all on record between."""
+"""The driver's turn: letters of workers come in, trials of the searcher go out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
+from sweeps.search.open_trials import EpochEnded, OpenTrial
 from sweeps.search.searcher import StudySearcher
-from sweeps.search.study import OpenTrial
 from sweeps.workers.mailbox import Letter
+from sweeps.workers.messages import Answer, Joined, Order, TrialEnded, Verdict
 
 TURN_SECONDS = 0.5
-"""How long the driver waits for letters before it looks after everything else."""
+"""How long the driver waits for letters before it looks at signals, losses and the budget."""
 GRACE_SECONDS = 30.0
-"""How long a sweep that stops waits for its workers to end the epoch at hand."""
+"""How long a sweep that stops waits for its workers to finish the epoch at hand."""
 
 
 class Pool(Protocol):
@@ -22,11 +23,11 @@ class Pool(Protocol):
     def letters(self, seconds: float) -> list[Letter]:
         """Wait for letters, at most so long."""
 
-    def answer(self, answers: Mapping[int, Any]) -> None:
+    def answer(self, answers: Mapping[int, Answer]) -> None:
         """Answer letters, by their numbers."""
 
     def lost(self) -> Iterable[tuple[str, str]]:
-        """Name the workers that were lost, and why."""
+        """List the workers that were lost since the last call, each with the reason."""
 
     def stop(self) -> None:
         """Have the workers end their trials after the epoch at hand."""
@@ -45,7 +46,7 @@ class Dispatcher:
         self._stopping = True
 
     def lose(self, worker: str, reason: str) -> None:
-        """Take back what a lost worker held."""
+        """Take back the trial of a lost worker."""
         self._idle.pop(worker, None)
         self._searcher.lose(worker, reason)
 
@@ -54,23 +55,25 @@ class Dispatcher:
         if not self._stopping:
             self._searcher.draw_ahead()
 
-    def answers(self, letters: Iterable[Letter]) -> dict[int, Any]:
+    def answers(self, letters: Iterable[Letter]) -> dict[int, Answer]:
         """Return the answers that are due, by the number of the letter each belongs to."""
-        answers: dict[int, Any] = {}
+        answers: dict[int, Answer] = {}
         begun = time.perf_counter()
         for letter in letters:
-            if letter.kind != "join" and not self._searcher.holds(letter.worker):
-                continue  # it was lost since it wrote
-            if letter.kind == "epoch":
-                verdict = self._judge(letter)
-                if letter.waits:
-                    answers[letter.number] = verdict
-                continue
-            if letter.kind == "end":
-                self._searcher.end(letter.worker, dict(letter.content))
-            else:
-                # A worker that introduces itself while it holds a trial was started again.
-                self._searcher.lose(letter.worker, "its process ended")
+            message = letter.message
+            if not isinstance(message, Joined) and not self._searcher.holds(letter.worker):
+                continue  # its worker was counted as lost after it wrote
+            match message:
+                case EpochEnded():
+                    reason = self._searcher.epoch(letter.worker, message)
+                    if letter.waits:
+                        answers[letter.number] = Verdict(reason, self._stopping)
+                    continue
+                case TrialEnded(outcome):
+                    self._searcher.end(letter.worker, outcome)
+                case Joined():
+                    # A worker that joins while it holds a trial was started again.
+                    self._searcher.lose(letter.worker, "its process ended")
             self._idle[letter.worker] = letter.number
         for worker, number in list(self._idle.items()):
             trial = None if self._stopping else self._searcher.next(worker)
@@ -79,38 +82,31 @@ class Dispatcher:
                 del self._idle[worker]
         return answers
 
-    def _judge(self, letter: Letter) -> dict[str, Any]:
-        content = letter.content
-        verdict = self._searcher.epoch(
-            letter.worker, content["run"], content["epoch"], content["val_error_percent"]
-        )
-        return {"verdict": verdict, "stop": self._stopping}
+
+def _order(trial: OpenTrial, begun: float) -> Order:
+    return Order(trial.number, trial.params, trial.fresh, time.perf_counter() - begun)
 
 
-def _order(trial: OpenTrial, begun: float) -> dict[str, Any]:
-    order = {name: getattr(trial, name) for name in ("number", "params", "fresh")}
-    return {**order, "search_seconds": time.perf_counter() - begun}
-
-
-def search(
+def train_trials(
     searcher: StudySearcher,
     pool: Pool,
     record: Callable[[], None],
     stop_reason: Callable[[], str],
 ) -> str:
-    """Have workers train the searcher's trials until all have ended or there is reason to stop.
+    """Have workers train the searcher's trials until all have ended or the sweep stops.
 
     Args:
-        searcher: what is to be trained.
-        pool: who trains it.
-        record: puts on record what the searcher did; called before anybody acts on it.
-        stop_reason: says why the sweep is to stop, or nothing; asked again and again.
+        searcher: has the trials.
+        pool: has the workers.
+        record: writes the searcher's trials to the study and the store; it is called before a
+            worker hears of a trial that the study does not have.
+        stop_reason: returns why the sweep is to stop, empty while it goes on; called every turn.
 
     Returns:
         Why the sweep stopped; empty where every trial ended.
     """
     dispatcher = Dispatcher(searcher)
-    answers: dict[int, Any] = {}
+    answers: dict[int, Answer] = {}
     reason, deadline = "", float("inf")
     try:
         while not searcher.done and time.monotonic() < deadline:
@@ -126,15 +122,17 @@ def search(
                 break
             if searcher.unrecorded:
                 record()
-            # The end of a trial can wait for its place in the study: its worker wrote it down.
+            # Answer before `record()`: the end is already durable in the store; the study's row may
+            # lag behind.
             pool.answer(answers)
             answers = {}
             dispatcher.draw_ahead()
-            # An epoch is on record already, by its worker: it can wait for the next trial's turn.
-            if not all(letter.kind == "epoch" for letter in letters):
+            # After epochs alone nothing is recorded: their workers wrote them to the store, and
+            # a transaction for each would cost as much as a trial's.
+            if not all(isinstance(letter.message, EpochEnded) for letter in letters):
                 record()
     finally:
-        searcher.close_open("interrupted")
+        searcher.close_open()
         record()
     pool.answer(answers)
     return reason

@@ -1,4 +1,4 @@
-"""What must be known before Ray is imported: the settings that it reads from the environment."""
+"""Environment variables that Ray reads when it is imported; this module imports no Ray."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import os
 import socket
 
 SETTINGS = {
-    # An open cluster runs anybody's code: workers and drivers prove themselves with a token.
+    # A cluster without tokens runs anybody's code.
     "RAY_AUTH_MODE": "token",
     # Our own view replaces Ray's: its tables, hints and logs fill hundreds of lines.
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Ray's own 15 starves a sweep beside any other load of its machine.
+    # Ray's default of 15 starves a sweep beside any other load of its machine.
     "RAY_worker_niceness": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
-
 ANSWER_SECONDS = 5.0
+"""How long a cluster's address may take to answer."""
 
 
 class ClusterError(RuntimeError):
@@ -32,7 +32,7 @@ def check_answers(address: str) -> None:
     """Check that something listens at an address: Ray itself would try for ten minutes.
 
     Raises:
-        ClusterError: nothing does.
+        ClusterError: nothing listens there, or the address is none.
     """
     place = address.removeprefix("ray://")
     host, colon, port = place.rpartition(":")
@@ -49,7 +49,7 @@ def check_answers(address: str) -> None:
         ) from None
 
 
-def prepare() -> None:
-    """Set what the user has not set himself."""
+def set_ray_variables() -> None:
+    """Set the variables that the user has not set."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)

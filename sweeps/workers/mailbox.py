@@ -1,31 +1,55 @@
-"""Where workers put what they have to say, and one driver fetches it: an actor of Ray.
+"""The mailbox: an actor of Ray in which workers leave letters that the driver takes out.
 
-A worker of Ray cannot call its driver. Ray Tune's own way, a trial each, costs 0.1 to 1.5 s a
-trial; a letter and its answer cost a few milliseconds.
+A worker of Ray cannot call its driver. Ray Tune's own way, a Ray trial for each of ours, costs 0.1
+to 1.5 s a trial; a letter and its answer cost a few milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sweeps.workers.messages import Answer, Message
 
 PLACES = 10_000
 """Calls that may wait in the mailbox at a time: one for each worker, and the driver's."""
 
 
+def sealed(content: Message | Answer) -> bytes:
+    """Turn a message or an answer into bytes.
+
+    The mailbox passes them on unopened: to open them its process would have to import pandas,
+    which takes longer than a trial may.
+    """
+    return pickle.dumps(content)
+
+
+def opened(content: bytes) -> Answer:
+    """Return the answer that was sealed."""
+    answer: Answer = pickle.loads(content)
+    return answer
+
+
 @dataclass(frozen=True)
 class Letter:
-    """What a worker says: that it is there, what an epoch came to, how its trial ended."""
+    """A worker's message on its way to the driver, sealed."""
 
     number: int
     worker: str
-    kind: Literal["join", "epoch", "end"]
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: bytes
     waits: bool = True
-    """Whether its worker waits for an answer."""
+    """True where the worker waits for an answer."""
+
+    @property
+    def message(self) -> Message:
+        """The message that was sealed."""
+        message: Message = pickle.loads(self.content)
+        return message
 
 
 class Mailbox:
@@ -33,31 +57,32 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._letters: list[Letter] = []
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._answers: dict[int, asyncio.Future[bytes]] = {}
         self._news = asyncio.Event()
         self._count = 0
         self._stopping = False
 
-    async def ask(self, worker: str, kind: str, content: Mapping[str, Any]) -> Any:
+    async def ask(self, worker: str, content: bytes) -> bytes:
         """Leave a letter and wait for its answer."""
-        answer = asyncio.get_running_loop().create_future()
-        self._answers[self._put(worker, kind, content, waits=True)] = answer
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._answers[self._put(worker, content, waits=True)] = answer
         return await answer
 
-    async def tell(self, worker: str, kind: str, content: Mapping[str, Any]) -> bool:
-        """Leave a letter that needs no answer; return whether the sweep is to stop."""
-        self._put(worker, kind, content, waits=False)
+    async def tell(self, worker: str, content: bytes) -> bool:
+        """Leave a letter that needs no answer; return True if the sweep stops."""
+        self._put(worker, content, waits=False)
         return self._stopping
 
-    async def answer(self, answers: Mapping[int, Any]) -> None:
+    async def answer(self, answers: Mapping[int, bytes]) -> None:
         """Give the driver's answers out, by the number of the letter each belongs to."""
         for number, content in answers.items():
             answer = self._answers.pop(number, None)
+            # The worker of a letter may have died since, and its call with it.
             if answer is not None and not answer.done():
                 answer.set_result(content)
 
     async def letters(self, seconds: float) -> list[Letter]:
-        """Return the letters, once there are any, or none after so long."""
+        """Return the letters that wait, or, where none does, those of the next `seconds`."""
         if not self._letters:
             self._news.clear()
             with contextlib.suppress(TimeoutError):
@@ -66,11 +91,11 @@ class Mailbox:
         return letters
 
     async def stop(self) -> None:
-        """Have workers told to stop when they next report an epoch."""
+        """Tell workers to stop when they next report an epoch."""
         self._stopping = True
 
-    def _put(self, worker: str, kind: Any, content: Mapping[str, Any], waits: bool) -> int:
+    def _put(self, worker: str, content: bytes, waits: bool) -> int:
         self._count += 1
-        self._letters.append(Letter(self._count, worker, kind, content, waits))
+        self._letters.append(Letter(self._count, worker, content, waits))
         self._news.set()
         return self._count

@@ -1,8 +1,8 @@
-"""All that needs Ray: a cluster, and Ray Tune keeping a sweep's workers alive on it.
+"""The pool of workers: a Ray cluster, and Ray Tune keeping a sweep's workers alive on it.
 
-Ray Tune knows workers, not trials: each of its trials is a worker for the whole sweep, which it
-places, gives CPUs and GPUs, and starts again, elsewhere if need be, when its process or machine is
-lost. The trials go through a mailbox, from the searcher to whichever worker asks.
+Ray Tune knows workers, not trials: each Ray trial is a worker for the whole sweep. Ray Tune places
+it, gives it CPUs and GPUs, and starts it again, elsewhere if need be, when its process or machine
+is lost. The sweep's trials go through a mailbox, from the searcher to the next worker that asks.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ from sweeps.search.study import without_study_url
 from sweeps.spec.sections import ResourcesSection, SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.environment import ClusterError, check_answers
-from sweeps.workers.mailbox import PLACES, Letter, Mailbox
+from sweeps.workers.mailbox import PLACES, Letter, Mailbox, sealed
+from sweeps.workers.messages import Answer
 from sweeps.workers.trainable import WorkerSettings, trainable
+from trainers.config import Execution
 
 FAILED_STARTS = 5
-"""Losses in a row, without a word from any worker, after which none can be expected to start."""
+"""Losses in a row without any letter between, after which no worker is expected to start."""
 JOIN_SECONDS = 30.0
 """How long to wait for a cluster's machines: a head alone may have no CPU to offer."""
 END_SECONDS = 10.0
-"""How long workers that have no more work may take to leave."""
+"""How long workers may take to leave once there is no more work."""
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
     """Start Ray here, or join the cluster at an address; yield how many trials fit at a time.
 
     Raises:
-        ClusterError: with what to do.
+        ClusterError: there is no cluster, or a trial does not fit into it.
     """
     if address is not None:
         check_answers(address)
@@ -58,11 +60,11 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-    except Exception as error:  # where a part of it does not start in time, Ray raises no other
+    except Exception as error:  # Ray raises a plain one where a part of it starts too late
         place = f"at {address}" if address else "on this machine"
         reason = str(error).strip().splitlines()[0]
         if address is not None and "connect" in reason.lower():
-            # It answered a moment ago, and Ray words a wrong token as a failed connection.
+            # The address answered a moment ago: Ray calls a wrong token a failed connection.
             reason = "it answers and refuses us: is RAY_AUTH_TOKEN_PATH that of its own token?"
         raise ClusterError(f"no Ray cluster {place}: {reason}. Try `sweeps doctor`") from None
     try:
@@ -74,6 +76,7 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
 class WorkerPool:
     """The workers of a sweep, as its driver sees them: letters, answers, losses."""
 
+    # Any: Ray gives an actor's handle its methods at run time.
     def __init__(self, mailbox: Any) -> None:
         self._mailbox = mailbox
         self._losses: queue.Queue[tuple[str, str]] = queue.Queue()
@@ -81,10 +84,11 @@ class WorkerPool:
         self.ended = threading.Event()
         self.failure: BaseException | None = None
 
-    def answer(self, answers: Mapping[int, Any]) -> None:
+    def answer(self, answers: Mapping[int, Answer]) -> None:
         """Answer letters, by their numbers."""
         if answers:
-            self._mailbox.answer.remote(answers)
+            contents = {number: sealed(answer) for number, answer in answers.items()}
+            self._mailbox.answer.remote(contents)
 
     def letters(self, seconds: float) -> list[Letter]:
         """Wait for letters, at most so long.
@@ -107,10 +111,10 @@ class WorkerPool:
         return letters
 
     def lost(self) -> Iterator[tuple[str, str]]:
-        """Name the workers that were lost since, and why.
+        """Yield the workers that were lost since the last call, each with the reason.
 
         Raises:
-            ClusterError: nothing but losses.
+            ClusterError: worker after worker is lost, and none says anything.
         """
         while not self._losses.empty():
             worker, reason = self._losses.get()
@@ -123,8 +127,8 @@ class WorkerPool:
         """Have the workers end their trials after the epoch at hand."""
         self._mailbox.stop.remote()
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Ray Tune pickles what it calls back into its scratch files, for a restore of its own.
+    def __getstate__(self) -> dict[str, object]:
+        # Ray Tune pickles its callbacks into scratch files, for a restore that is never asked for.
         return {}
 
     def note_loss(self, worker: str, reason: str) -> None:
@@ -136,26 +140,33 @@ class WorkerPool:
 def worker_pool(
     spec: SweepSpec, paths: SweepPaths, data_root: Path, slots: int, trials: int
 ) -> Iterator[WorkerPool]:
-    """Keep as many workers as fit and have work; on leaving, let them go."""
+    """Keep as many workers as fit and have work; on leaving, let them go.
+
+    Args:
+        spec: of the sweep.
+        paths: of the sweep.
+        data_root: the folder of all data, on each machine of the cluster.
+        slots: how many trials the cluster can train at a time.
+        trials: how many trials there are to train.
+    """
     at_a_time = slots if spec.concurrency == "auto" else min(slots, spec.concurrency)
     workers = min(at_a_time, trials)
     # Unless told, Ray Tune prepares one worker at a time.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
     _log_to(paths.log)
     name = f"mailbox-{uuid.uuid4().hex}"
-    # Beside the driver: the loss of another machine must not take the mailbox with it.
+    # On the driver's machine: the loss of another one must not take the mailbox with it.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     options = {"num_cpus": 0, "name": name, "max_concurrency": PLACES}
     pool = WorkerPool(ray.remote(Mailbox).options(**options, scheduling_strategy=here).remote())
-    settings = WorkerSettings(
-        spec=spec.model_dump(mode="json"),
-        root=str(paths.root),
-        data_root=str(data_root),
+    execution = Execution(
         device="cuda" if spec.resources.gpus > 0 else "cpu",
         threads=max(1, int(spec.resources.cpus)),
-        mailbox=name,
+        data_root=data_root,
+        checkpoint_folder=paths.checkpoints,
     )
-    # An earlier driver's scratch would only be mistaken for an experiment to restore.
+    settings = WorkerSettings(spec, paths, execution, name)
+    # Ray Tune would take an earlier driver's scratch for an experiment to restore.
     shutil.rmtree(paths.ray, ignore_errors=True)
     tuner = _tuner(spec, paths, settings, workers, pool)
     thread = threading.Thread(target=_keep_alive, args=(tuner, pool), name="ray-tune", daemon=True)
@@ -191,7 +202,7 @@ def _tuner(
         run_config=tune.RunConfig(
             name=paths.ray.name,
             storage_path=str(paths.folder),
-            # How often a trial may lose its worker is the searcher's to say.
+            # -1: always start a worker again; the searcher counts how often a trial loses its own.
             failure_config=tune.FailureConfig(max_failures=-1),
             stop=_WorkIsDone(pool),
             callbacks=[_Losses(pool)],
@@ -201,7 +212,7 @@ def _tuner(
 
 
 class _WorkIsDone(tune.Stopper):
-    """Ends Ray Tune's run, also where a worker never got the resources to start."""
+    """Ends Ray Tune's run, even while a worker still waits for the resources to start."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
@@ -214,7 +225,7 @@ class _WorkIsDone(tune.Stopper):
 
 
 class _Losses(tune.Callback):
-    """Passes on what Ray Tune notices first: that a worker is gone."""
+    """Passes on the loss of a worker, which Ray Tune notices first."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
@@ -237,7 +248,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _slots(resources: ResourcesSection, patience: float) -> int:
-    """Count how many trials fit; machines of a young cluster join it within `patience` seconds."""
+    """Count the trials that fit at a time; wait `patience` seconds for machines to join."""
     deadline = time.monotonic() + patience
     while True:
         offered = ray.cluster_resources()
@@ -257,7 +268,7 @@ def _slots(resources: ResourcesSection, patience: float) -> int:
 
 
 def _log_to(path: Path) -> None:
-    """Send what Ray has to say to a file of the sweep's folder."""
+    """Send Ray's log to a file of the sweep's folder."""
     logger = logging.getLogger("ray")
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import ray
 from ray import tune
 
-from sweeps.spec.reading import parse_spec
+from sweeps.search.open_trials import EpochEnded, TrialOutcome
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
+from sweeps.workers.mailbox import opened, sealed
+from sweeps.workers.messages import Answer, Joined, Message, Order, TrialEnded, Verdict
 from trainers.config import Execution
 from trainers.records import EpochRecord, RunStopped
 
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What every trial of a sweep shares; it travels to the workers."""
+    """What all trials of a sweep share; it travels to the workers."""
 
-    spec: dict[str, Any]
-    root: str
-    data_root: str
-    device: str
-    threads: int
+    spec: SweepSpec
+    paths: SweepPaths
+    execution: Execution
     mailbox: str
     """Name of the actor through which the driver hands out trials."""
 
@@ -41,39 +40,40 @@ class _Driver:
         self._judges = spec.early_stopping.rule != "none"
         self._epochs = spec.recipe.epochs
         self.queue_seconds = 0.0
-        """How long the last trial was waited for, beside the search for it."""
+        """How long the worker waited for its trial, beside the search for it."""
 
-    def next_trial(self, outcome: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
-        """Say how the last trial ended, if there was one, and wait for the next; None: no more."""
-        kind = "join" if outcome is None else "end"
+    def next_trial(self, last: TrialOutcome | None = None) -> Order | None:
+        """Report how the last trial ended, if there was one, and wait for the next; None: none."""
         begun = time.perf_counter()
-        trial = self._ask(kind, outcome or {})
-        if trial is not None:
-            self.queue_seconds = time.perf_counter() - begun - trial["search_seconds"]
-        return trial
+        order = self._ask(Joined() if last is None else TrialEnded(last))
+        if not isinstance(order, Order):
+            return None
+        self.queue_seconds = time.perf_counter() - begun - order.search_seconds
+        return order
 
-    def epoch(self, index: int, record: EpochRecord) -> None:
+    def epoch(self, seed_index: int, record: EpochRecord) -> None:
         """Report an epoch of one of a trial's runs.
 
         Raises:
-            RunStopped: the trial is pruned, or the sweep is to stop.
+            RunStopped: the trial is pruned, or the sweep stops.
         """
-        error = record.val_error_percent
-        content = {"run": index, "epoch": record.epoch, "val_error_percent": error}
+        message = EpochEnded(seed_index, record.epoch, record.val_error_percent)
         if record.epoch == self._epochs or not self._judges:
-            stopping = self._mailbox.tell.remote(self._worker, "epoch", content)
+            # Without a rule no epoch has to wait for the driver's turn.
+            stopping = self._mailbox.tell.remote(self._worker, sealed(message))
             # The last epoch ends the run by itself.
             if record.epoch < self._epochs and ray.get(stopping):
                 raise RunStopped("interrupted")
             return
-        answer = self._ask("epoch", content)
-        if answer["stop"]:
+        verdict = self._ask(message)
+        assert isinstance(verdict, Verdict)
+        if verdict.stopping:
             raise RunStopped("interrupted")
-        if answer["verdict"]:
-            raise RunStopped("pruned", answer["verdict"])
+        if verdict.prune_reason:
+            raise RunStopped("pruned", verdict.prune_reason)
 
-    def _ask(self, kind: str, content: Mapping[str, Any]) -> Any:
-        return ray.get(self._mailbox.ask.remote(self._worker, kind, content))
+    def _ask(self, message: Message) -> Answer:
+        return opened(ray.get(self._mailbox.ask.remote(self._worker, sealed(message))))
 
 
 def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
@@ -81,37 +81,28 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     begun = time.time()
     from sweeps.workers.trial import train_trial  # torch: once a process, and counted as start time
 
-    spec = parse_spec(settings.spec)
-    driver = _Driver(settings.mailbox, spec)
-    paths = SweepPaths(Path(settings.root), spec.name)
-    execution = Execution(
-        device=settings.device,
-        threads=settings.threads,
-        data_root=Path(settings.data_root),
-        checkpoint_folder=paths.checkpoints,
-    )
+    driver = _Driver(settings.mailbox, settings.spec)
     # Ray Tune prints a line for a trial that ends without ever having reported.
     tune.report({"ready": True})
     start_seconds = time.time() - begun
-    trial = driver.next_trial()
-    while trial is not None:
+    order = driver.next_trial()
+    while order is not None:
         received_at, queue_seconds = time.time(), driver.queue_seconds
         outcome = train_trial(
-            spec,
-            paths,
-            trial["number"],
-            trial["params"],
-            execution,
+            settings.spec,
+            settings.paths,
+            order.number,
+            order.params,
+            settings.execution,
             driver.epoch,
-            fresh=trial["fresh"],
+            fresh=order.fresh,
         )
-        trial = driver.next_trial(
-            {
-                **dataclasses.asdict(outcome),
-                # The worker's own start is part of its first trial, and of no other.
-                "started_at": received_at - start_seconds,
-                "queue_seconds": queue_seconds,
-                "start_seconds": start_seconds,
-            }
+        timed = dataclasses.replace(
+            outcome,
+            # The worker's own start is part of its first trial, and of no other.
+            started_at=datetime.fromtimestamp(received_at - start_seconds, UTC),
+            queue_seconds=queue_seconds,
+            start_seconds=start_seconds,
         )
+        order = driver.next_trial(timed)
         start_seconds = 0.0

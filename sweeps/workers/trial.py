@@ -1,4 +1,4 @@
-"""One trial: a run for each seed, one after the other, and what the study is told of it."""
+"""One trial: a run for each seed, one after the other, and the trial's outcome over them."""
 
 from __future__ import annotations
 
@@ -6,48 +6,26 @@ import math
 import socket
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from analysis.store.statuses import Status
+from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.search_space import Params, configure
 from sweeps.spec.sections import ObjectiveSection, SweepSpec
-from sweeps.store.paths import SweepPaths
+from sweeps.store.paths import Row, SweepPaths
 from sweeps.store.recorder import RunRecorder
 from trainers import EpochRecord, Execution, Record, RunConfig, RunRecord, train
 
 OnEpoch = Callable[[int, EpochRecord], None]
-"""Called with the index of the seed and each epoch as it ends."""
-
-
-@dataclass(frozen=True)
-class TrialOutcome:
-    """How a trial ended; the columns of the table `trials` that its worker knows."""
-
-    status: str
-    """completed if every seed did; else what befell the one that did not."""
-    objective: float | None
-    """Mean over seeds, and what the specification adds; None unless every run completed."""
-    objective_standard_error: float | None
-    """Of the mean; None with a single seed."""
-    seeds_done: int
-    epochs_done: int
-    """Over all seeds."""
-    epoch_seconds: float | None
-    """Mean over seeds of their median epoch; None as the objective."""
-    error: str
-    hostname: str
-    device: str
-    data_seconds: float
-    train_seconds: float
-    report_seconds: float
+"""Is called with the seed's index and each epoch as it ends."""
 
 
 @dataclass(frozen=True)
 class _RunEnd:
-    """What a trial needs to know of one of its runs."""
+    """The end of a run, as far as its trial's outcome depends on it."""
 
-    status: str
+    status: Status
     reason: str
     value: float | None
     epochs_done: int
@@ -67,23 +45,36 @@ def train_trial(
     on_epoch: OnEpoch,
     fresh: bool = False,
 ) -> TrialOutcome:
-    """Train every seed of a trial and write its records.
-
-    Of a `fresh` trial's runs nothing is on record yet, so nothing is looked for.
+    """Train every seed of a trial and write the runs' records.
 
     A run that does not complete leaves its trial without an objective, since a mean over fewer
     seeds is no rival of the others'. A search wastes no more time on such a trial; a confirmatory
     sweep trains the other seeds too, for it counts how many diverge.
+
+    Args:
+        spec: of the sweep.
+        paths: of the sweep.
+        number: the trial's.
+        params: drawn for the trial.
+        execution: where and how to train.
+        on_epoch: may end the trial with `RunStopped`.
+        fresh: True where the sweep has no record of the trial's runs: none is looked for.
     """
+    configuration = configure(spec, params)
     ends: list[_RunEnd] = []
-    for index, seed in enumerate(spec.seeds):
-        config = RunConfig.of(configure(spec, params), seed, execution)
+    for seed_index, seed in enumerate(spec.seeds):
+        config = RunConfig.of(configuration, seed, execution)
         begun = time.perf_counter()
         recorder = RunRecorder(paths, number, config, fresh)
-        ends.append(_run(config, recorder, spec.objective.metric, index, on_epoch, begun))
+        ends.append(_run(config, recorder, spec.objective.metric, seed_index, on_epoch, begun))
         if not _goes_on(spec, ends[-1].status):
             break
-    completed = [end for end in ends if end.status == "completed"]
+    return _outcome(spec, ends)
+
+
+def _outcome(spec: SweepSpec, ends: list[_RunEnd]) -> TrialOutcome:
+    """Sum up the ends of a trial's runs, of which there may be fewer than seeds."""
+    completed = [end for end in ends if end.status is Status.COMPLETED]
     values = [end.value for end in completed if end.value is not None]
     whole = values if len(values) == len(spec.seeds) else []
     mean, standard_error = mean_over_seeds(whole)
@@ -91,7 +82,7 @@ def train_trial(
     data_seconds = sum(end.data_seconds for end in ends)
     report_seconds = sum(end.report_seconds for end in ends)
     wall_seconds = sum(end.wall_seconds for end in ends)
-    first = next((end for end in ends if end.status != "completed"), ends[-1])
+    first = next((end for end in ends if end.status is not Status.COMPLETED), ends[-1])
     return TrialOutcome(
         status=first.status,
         objective=objective_value(spec.objective, mean, standard_error),
@@ -108,12 +99,13 @@ def train_trial(
     )
 
 
-def _goes_on(spec: SweepSpec, status: str) -> bool:
-    return status == "completed" or (status == "diverged" and spec.purpose == "confirmatory")
+def _goes_on(spec: SweepSpec, status: Status) -> bool:
+    diverged = status is Status.DIVERGED
+    return status is Status.COMPLETED or (diverged and spec.purpose == "confirmatory")
 
 
 def mean_over_seeds(values: list[float]) -> tuple[float | None, float | None]:
-    """Return the mean and its standard error, None where they are not defined."""
+    """Return the mean and its standard error; None where one is not defined."""
     if not values:
         return None, None
     if len(values) == 1:
@@ -124,7 +116,7 @@ def mean_over_seeds(values: list[float]) -> tuple[float | None, float | None]:
 def objective_value(
     objective: ObjectiveSection, mean: float | None, standard_error: float | None
 ) -> float | None:
-    """Return what the search minimises: the mean, and so many standard errors."""
+    """Return the value that the search minimises: the mean plus so many standard errors."""
     if mean is None:
         return None
     return mean + objective.plus_standard_errors * (standard_error or 0.0)
@@ -134,7 +126,7 @@ def _run(
     config: RunConfig,
     recorder: RunRecorder,
     objective: str,
-    index: int,
+    seed_index: int,
     on_epoch: OnEpoch,
     started: float,
 ) -> _RunEnd:
@@ -146,7 +138,7 @@ def _run(
         try:
             recorder(record)
             if isinstance(record, EpochRecord):
-                on_epoch(index, record)
+                on_epoch(seed_index, record)
         finally:
             reporting += time.perf_counter() - begun
 
@@ -156,11 +148,11 @@ def _run(
     try:
         run = train(config, report=report, resume=True)
         reason = run.stop_reason
-    except Exception as error:  # whatever breaks one run is its outcome, not the sweep's end
+    except Exception as error:  # an error of one run must not end the sweep
         reason = f"{type(error).__name__}: {error}"
         recorder.fail(reason)
     return _RunEnd(
-        status=run.status if run else "error",
+        status=Status(run.status) if run else Status.ERROR,
         reason=reason,
         value=getattr(run, objective) if run else None,
         epochs_done=run.epochs_done if run else 0,
@@ -172,17 +164,17 @@ def _run(
     )
 
 
-def _recorded(row: Mapping[str, Any], objective: str) -> _RunEnd:
-    """Take a run's end from its row: it was trained before."""
+def _recorded(row: Row, objective: str) -> _RunEnd:
+    """Take the end of a run that was trained before from its row."""
     return _RunEnd(
-        status=row["status"],
+        status=Status(row["status"]),
         reason=row["stop_reason"] or "",
         value=row[objective],
         epochs_done=row["epochs_done"] or 0,
         epoch_seconds=row["epoch_seconds"],
         device=row["device"] or "",
         data_seconds=0.0,
-        # Of a run that another sweep trained, this trial spent none of the time.
+        # The time of a run that another sweep trained was not spent by this trial.
         wall_seconds=0.0 if row["reused_from"] else row["train_seconds"] or 0.0,
         report_seconds=0.0,
     )

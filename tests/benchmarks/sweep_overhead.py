@@ -25,7 +25,7 @@ from pathlib import Path
 
 from sweeps.workers import environment as ray_environment
 
-ray_environment.prepare()
+ray_environment.set_ray_variables()
 
 import optuna  # noqa: E402
 import pandas as pd  # noqa: E402
@@ -35,7 +35,8 @@ from ray.tune.search.optuna import OptunaSearch  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 import analysis  # noqa: E402
-from sweeps.driver.driver import prepare, run_sweep  # noqa: E402
+from sweeps.driver.driver import run_sweep  # noqa: E402
+from sweeps.driver.preparation import prepare  # noqa: E402
 from sweeps.spec.reading import parse_spec  # noqa: E402
 from sweeps.store.provenance import versions  # noqa: E402
 from sweeps.view.progress import SweepView  # noqa: E402

@@ -9,7 +9,7 @@ from pathlib import Path
 JOIN = """
 import sys
 from sweeps.workers import environment as ray_environment
-ray_environment.prepare()
+ray_environment.set_ray_variables()
 from sweeps.spec.sections import ResourcesSection
 from sweeps.workers.pool import cluster
 try:

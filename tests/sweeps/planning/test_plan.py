@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sweeps.driver.driver import prepare
+from sweeps.driver.preparation import prepare
 from sweeps.driver.single_run import single_run_spec, train_single_run
 from sweeps.planning.cost import costs
 from sweeps.planning.plan import warnings

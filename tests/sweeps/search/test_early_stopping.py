@@ -35,6 +35,17 @@ def test_asha_keeps_the_best_third_of_each_rung() -> None:
     assert not judge.verdict(5, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("trials", "kept"), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 2), (8, 2), (9, 3)]
+)
+def test_asha_rounds_the_third_that_it_keeps_down(trials: int, kept: int) -> None:
+    for place in range(1, trials + 1):
+        judge = Judge(ASHA, seeds=1, epochs=10)
+        for trial in range(1, trials + 1):
+            judge.value(trial, 0, 1, 10.0 * trial)
+        assert (judge.verdict(place, 0, 1) == "") == (place <= kept)
+
+
 def test_asha_s_rungs_go_on_over_the_seeds() -> None:
     judge = Judge(ASHA, seeds=4, epochs=3)
     rungs = [step for step in range(1, 13) if judge._is_rung(step)]

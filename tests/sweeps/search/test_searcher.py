@@ -4,13 +4,17 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from analysis.store.statuses import Status
 from sweeps.search.early_stopping import Judge
+from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.search.searcher import WORKER_RESTARTS, StudySearcher
-from sweeps.search.study import OpenTrial, Work, create_study, reopen_study
+from sweeps.search.study import Work, create_study, reopen_study
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import grid, trial_count
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
+
+COMPLETED = TrialOutcome(Status.COMPLETED, objective=1.0)
 
 
 def spec_of(**more: object) -> SweepSpec:
@@ -39,8 +43,8 @@ class Told:
         work = Work(trial_count(spec) - len(self.study.ended()))
         self.searcher = StudySearcher(spec, self.study, self.judge, self.note, work)
 
-    def note(self, trial: OpenTrial, status: str) -> None:
-        self.changes.append((trial.number, status))
+    def note(self, trial: OpenTrial) -> None:
+        self.changes.append((trial.number, trial.status))
 
     def trials(self) -> list[optuna.trial.FrozenTrial]:
         """Read the study from the disk with plain Optuna."""
@@ -62,26 +66,28 @@ def told(tmp_path: Path) -> Told:
 
 
 @pytest.mark.parametrize(
-    ("result", "state"),
+    ("status", "objective", "state"),
     [
-        ({"status": "completed", "objective": 2.5}, TrialState.COMPLETE),
-        ({"status": "completed", "objective": None}, TrialState.FAIL),
-        ({"status": "pruned", "objective": None}, TrialState.PRUNED),
-        ({"status": "diverged", "objective": None}, TrialState.FAIL),
-        ({"status": "error", "objective": None}, TrialState.FAIL),
-        ({"status": "interrupted", "objective": None}, TrialState.WAITING),
+        (Status.COMPLETED, 2.5, TrialState.COMPLETE),
+        (Status.COMPLETED, None, TrialState.FAIL),
+        (Status.PRUNED, None, TrialState.PRUNED),
+        (Status.DIVERGED, None, TrialState.FAIL),
+        (Status.ERROR, None, TrialState.FAIL),
+        (Status.INTERRUPTED, None, TrialState.WAITING),
     ],
 )
-def test_the_study_is_told_the_truth(told: Told, result: dict, state: TrialState) -> None:
+def test_the_study_is_told_the_truth(
+    told: Told, status: Status, objective: float | None, state: TrialState
+) -> None:
     told.searcher.next("w1")
-    told.searcher.end("w1", result)
+    told.searcher.end("w1", TrialOutcome(status, objective=objective))
     assert told.states() == [state]
-    assert told.changes == [(0, "running"), (0, result["status"])]
+    assert told.changes == [(0, "running"), (0, status)]
 
 
 def test_the_objective_is_the_study_s_value(told: Told) -> None:
     told.searcher.next("w1")
-    outcome = {"status": "completed", "objective": 2.5, "objective_standard_error": 0.25}
+    outcome = TrialOutcome(Status.COMPLETED, objective=2.5, objective_standard_error=0.25)
     told.searcher.end("w1", outcome)
     (trial,) = told.trials()
     assert trial.value == 2.5
@@ -93,9 +99,9 @@ def test_the_objective_is_the_study_s_value(told: Told) -> None:
 def test_a_pruned_trial_keeps_its_values_by_step(told: Told) -> None:
     told.searcher.next("w1")
     for epoch, error in ((1, 50.0), (2, 40.0)):
-        told.searcher.epoch("w1", 0, epoch, error)
-    told.searcher.epoch("w1", 1, 1, 30.0)
-    told.searcher.end("w1", {"status": "pruned", "objective": None})
+        told.searcher.epoch("w1", EpochEnded(0, epoch, error))
+    told.searcher.epoch("w1", EpochEnded(1, 1, 30.0))
+    told.searcher.end("w1", TrialOutcome(Status.PRUNED))
     (trial,) = told.trials()
     assert trial.state is TrialState.PRUNED
     # The second seed's first epoch is the trial's tenth; its value is the mean over both seeds.
@@ -110,7 +116,7 @@ def test_epochs_that_only_the_store_knows_are_told_on_resume(tmp_path: Path) -> 
     second = Told(spec, tmp_path, again=True)
     second.judge.recall([(0, 0, 1, 50.0), (0, 0, 2, 40.0)], ())
     second.searcher.next("w1")
-    second.searcher.end("w1", {"status": "pruned", "objective": None})
+    second.searcher.end("w1", TrialOutcome(Status.PRUNED))
     assert second.trials()[0].intermediate_values == {1: 50.0, 2: 40.0}
 
 
@@ -119,7 +125,7 @@ def test_the_budget_is_the_end(told: Told) -> None:
     assert told.searcher.next("w5") is None
     assert not told.searcher.done
     for index in range(5):
-        told.searcher.end(f"w{index}", {"status": "completed", "objective": 1.0})
+        told.searcher.end(f"w{index}", COMPLETED)
     assert told.searcher.done
     assert len(told.states()) == 5
 
@@ -127,8 +133,8 @@ def test_the_budget_is_the_end(told: Told) -> None:
 def test_no_trial_is_left_running(told: Told) -> None:
     told.searcher.next("w1")
     told.searcher.next("w2")
-    told.searcher.end("w1", {"status": "completed", "objective": 1.0})
-    told.searcher.close_open("interrupted")
+    told.searcher.end("w1", COMPLETED)
+    told.searcher.close_open()
     assert told.states() == [TrialState.COMPLETE, TrialState.WAITING]
 
 
@@ -161,7 +167,7 @@ def test_two_trials_of_one_configuration_never_run_at_once(tmp_path: Path) -> No
     order = [("w1", first), ("w2", second)]
     while order:
         worker, _ = order.pop(0)
-        told.searcher.end(worker, {"status": "completed", "objective": 1.0})
+        told.searcher.end(worker, COMPLETED)
         following = told.searcher.next(worker)
         if following is not None:
             assert following.config_id not in {one.config_id for _, one in order}
@@ -186,7 +192,7 @@ def test_a_reopened_grid_takes_up_what_was_open_and_then_what_is_left(tmp_path: 
     first = Told(spec, tmp_path)
     first.searcher.next("w1")
     first.searcher.next("w2")
-    first.searcher.end("w1", {"status": "completed", "objective": 1.0})
+    first.searcher.end("w1", COMPLETED)
     first.study.save()  # and the driver dies
     second = Told(spec, tmp_path, again=True)
     assert second.states() == [TrialState.COMPLETE, TrialState.WAITING]
@@ -198,10 +204,10 @@ def test_a_reopened_grid_takes_up_what_was_open_and_then_what_is_left(tmp_path: 
 def test_nsga2_is_told_error_and_epoch_seconds(tmp_path: Path) -> None:
     told = Told(spec_of(search={"algorithm": "nsga2", "trials": 2}), tmp_path)
     told.searcher.next("w1")
-    told.searcher.epoch("w1", 0, 1, 50.0)
-    told.searcher.end("w1", {"status": "completed", "objective": 2.5, "epoch_seconds": 0.5})
+    told.searcher.epoch("w1", EpochEnded(0, 1, 50.0))
+    told.searcher.end("w1", TrialOutcome(Status.COMPLETED, objective=2.5, epoch_seconds=0.5))
     told.searcher.next("w1")
-    told.searcher.end("w1", {"status": "diverged", "objective": None, "epoch_seconds": None})
+    told.searcher.end("w1", TrialOutcome(Status.DIVERGED))
     assert [trial.values for trial in told.trials()] == [[2.5, 0.5], None]
     assert told.states() == [TrialState.COMPLETE, TrialState.FAIL]
 

@@ -8,12 +8,13 @@ import pytest
 
 import analysis
 from analysis.store.schema import SWEEPS
+from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
 from sweeps.store import provenance, reuse
 from sweeps.store.paths import PartWriter, SweepPaths, compact
 from sweeps.workers import trial
-from sweeps.workers.trial import TrialOutcome, train_trial
+from sweeps.workers.trial import train_trial
 from trainers import Execution
 
 RESULTS = ["run_id", "seed", "status", "epochs_done", "last_val_error_percent", "started_at"]

@@ -2,19 +2,26 @@
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from sweeps.search.study import OpenTrial
-from sweeps.view.live_view import LiveView, curve, render
+from analysis.store.statuses import Status
+from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
+from sweeps.view.drawing import curve, render
+from sweeps.view.live_view import LiveView
 from sweeps.view.progress import RunningTrial, SweepView
 
 PARAMS = {"activation": "polyneuron_r", "s": 3, "lambda_sum": 1.5e-4, "learning_rate": 3e-3}
 
 
-def open_trial(number: int, **result: object) -> OpenTrial:
-    return OpenTrial(number, PARAMS, "c", 0.0, None, result=result)
+def open_trial(number: int, last_epoch: EpochEnded | None = None) -> OpenTrial:
+    return OpenTrial(number, PARAMS, "c", 0.0, None, last_epoch=last_epoch)
+
+
+def ended_trial(number: int, status: Status, **outcome: Any) -> OpenTrial:
+    return OpenTrial(number, PARAMS, "c", 0.0, None, outcome=TrialOutcome(status, **outcome))
 
 
 @pytest.fixture
@@ -34,15 +41,14 @@ def half_done(clock: Callable[[float], None]) -> SweepView:
         "mine", 4, seeds=2, epochs=5, subject="polyneuron_r on lenet5/mnist", started_at=0.0
     )
     for number in (0, 1):
-        view.update(open_trial(number), "running")
+        view.update(open_trial(number))
     for epoch in (1, 2, 3):
         clock(30.0 + 10 * (epoch - 1))
         for number in (0, 1):
-            report = {"run": 0, "epoch": epoch, "val_error_percent": 9.0 - epoch}
-            view.update(open_trial(number, **report), "running")
-    view.update(open_trial(0, objective=5.5, objective_standard_error=0.25), "completed")
-    view.update(open_trial(2), "running")
-    view.update(open_trial(3, error="epoch 1, step 7: its loss is not finite"), "diverged")
+            view.update(open_trial(number, EpochEnded(0, epoch, 9.0 - epoch)))
+    view.update(ended_trial(0, Status.COMPLETED, objective=5.5, objective_standard_error=0.25))
+    view.update(open_trial(2))
+    view.update(ended_trial(3, Status.DIVERGED, error="epoch 1, step 7: its loss is not finite"))
     return view
 
 
@@ -82,12 +88,12 @@ def test_the_pace_leaves_out_the_start_of_ray(clock) -> None:
     """From 30 s to 50 s four epochs ended: 12 a minute."""
     view = SweepView("mine", 2, seeds=1, epochs=10)
     for number in (0, 1):
-        view.update(open_trial(number), "running")
+        view.update(open_trial(number))
     assert view.seconds_left(29.0) is None
     for epoch, now in ((1, 30.0), (2, 40.0), (3, 50.0)):
         clock(now)
         for number in (0, 1):
-            view.update(open_trial(number, run=0, epoch=epoch, val_error_percent=1.0), "running")
+            view.update(open_trial(number, EpochEnded(0, epoch, 1.0)))
         if epoch == 1:
             assert view.seconds_left(30.0) is None
     # 6 of 20 epochs are done; since the first report, 5 in 20 s: 14 more take 56 s.
@@ -119,8 +125,8 @@ def test_a_view_survives_its_way_to_another_process(clock) -> None:
 
 def test_an_interrupted_trial_is_not_done(clock) -> None:
     view = SweepView("mine", 1, seeds=1, epochs=1)
-    view.update(open_trial(0), "running")
-    view.update(open_trial(0), "interrupted")
+    view.update(open_trial(0))
+    view.update(ended_trial(0, Status.INTERRUPTED))
     assert (view.done, view.complete, view.fraction()) == (0, False, 0.0)
 
 
@@ -130,10 +136,10 @@ def test_a_log_has_a_line_a_trial_and_no_control_characters() -> None:
     published: list[str] = []
     view = SweepView("mine", 2, seeds=1, epochs=2)
     with LiveView(view, console, published.append) as show:
-        show(open_trial(0), "running")
-        show(open_trial(0, objective=2.0, objective_standard_error=None), "completed")
-        show(open_trial(1), "running")
-        show(open_trial(1, error="ValueError: no [such] thing"), "error")
+        show(open_trial(0))
+        show(ended_trial(0, Status.COMPLETED, objective=2.0))
+        show(open_trial(1))
+        show(ended_trial(1, Status.ERROR, error="ValueError: no [such] thing"))
     lines = stream.getvalue().splitlines()
     assert [line.partition("  (")[0] for line in lines] == [
         "[1/2] trial 0 completed 2.00 %",

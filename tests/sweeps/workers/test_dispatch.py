@@ -1,22 +1,24 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.store.statuses import Status
 from sweeps.search.early_stopping import Judge
+from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.search.searcher import OnChange, StudySearcher
-from sweeps.search.study import OpenTrial, SweepStudy, Work, create_study, reopen_study
+from sweeps.search.study import SweepStudy, Work, create_study, reopen_study
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers import dispatch
-from sweeps.workers.dispatch import Dispatcher, search
-from sweeps.workers.mailbox import Letter
+from sweeps.workers.dispatch import Dispatcher, train_trials
+from sweeps.workers.mailbox import Letter, sealed
+from sweeps.workers.messages import Answer, Joined, Message, Order, TrialEnded, Verdict
 
-DONE = {"status": "completed", "objective": 1.0}
+DONE = TrialOutcome(Status.COMPLETED, objective=1.0)
 
 
 @pytest.fixture(params=["random", "tpe"])
@@ -33,8 +35,12 @@ def spec_of(algorithm: str) -> SweepSpec:
     return parse_spec({"name": "x", "space": space, "search": search})
 
 
+def letter(number: int, worker: str, message: Message, waits: bool = True) -> Letter:
+    return Letter(number, worker, sealed(message), waits)
+
+
 def searcher_of(
-    spec: SweepSpec, study: SweepStudy, on_change: OnChange = lambda *_: None
+    spec: SweepSpec, study: SweepStudy, on_change: OnChange = lambda _: None
 ) -> StudySearcher:
     return StudySearcher(spec, study, Judge(spec.early_stopping, 5, 100), on_change, Work(3))
 
@@ -48,15 +54,15 @@ class Workers:
     """Workers in one thread: each trains its trial in one turn, some die of it."""
 
     def __init__(self, names: Iterable[str], deaths: Mapping[str, int] = {}) -> None:
-        self._letters = [Letter(index, name, "join") for index, name in enumerate(names)]
-        self._owner = {letter.number: letter.worker for letter in self._letters}
+        self._letters = [letter(index, name, Joined()) for index, name in enumerate(names)]
+        self._owner = {one.number: one.worker for one in self._letters}
         self._deaths = dict(deaths)
         self._lost: list[tuple[str, str]] = []
         self.trained: list[tuple[str, int]] = []
         self.released: list[str] = []
         self.stopped = False
 
-    def answer(self, answers: Mapping[int, Any]) -> None:
+    def answer(self, answers: Mapping[int, Answer]) -> None:
         for number, order in answers.items():
             worker = self._owner[number]
             if order is None:
@@ -64,20 +70,21 @@ class Workers:
             elif self._deaths.get(worker, 0) > 0:
                 self._deaths[worker] -= 1
                 self._lost.append((worker, "killed"))
-                self._put(worker, "join", {})
+                self._put(worker, Joined())
             else:
-                self.trained.append((worker, order["number"]))
-                status = {"status": "interrupted"} if self.stopped else DONE
-                self._put(worker, "end", status)
+                assert isinstance(order, Order)
+                self.trained.append((worker, order.number))
+                outcome = TrialOutcome(Status.INTERRUPTED) if self.stopped else DONE
+                self._put(worker, TrialEnded(outcome))
 
     def letters(self, seconds: float) -> list[Letter]:
         letters, self._letters = self._letters, []
         return letters
 
-    def _put(self, worker: str, kind: Any, content: dict[str, Any]) -> None:
-        letter = Letter(len(self._owner), worker, kind, content)
-        self._owner[letter.number] = worker
-        self._letters.append(letter)
+    def _put(self, worker: str, message: Message) -> None:
+        one = letter(len(self._owner), worker, message)
+        self._owner[one.number] = worker
+        self._letters.append(one)
 
     def lost(self) -> list[tuple[str, str]]:
         lost, self._lost = self._lost, []
@@ -90,7 +97,9 @@ class Workers:
 def test_every_trial_is_trained_once_and_every_worker_let_go(searcher: StudySearcher) -> None:
     workers = Workers(["a", "b"])
     recorded: list[int] = []
-    reason = search(searcher, workers, lambda: recorded.append(len(workers.trained)), lambda: "")
+    reason = train_trials(
+        searcher, workers, lambda: recorded.append(len(workers.trained)), lambda: ""
+    )
     assert reason == ""
     assert sorted(number for _, number in workers.trained) == [0, 1, 2]
     assert sorted(workers.released) == ["a", "b"]
@@ -102,16 +111,16 @@ def test_a_trial_is_on_record_before_its_worker_hears_of_it(
     numbers: list[int] = []
 
     class Watched(Workers):
-        def answer(self, answers: Mapping[int, Any]) -> None:
+        def answer(self, answers: Mapping[int, Answer]) -> None:
             known = {trial.number: trial for trial in on_disk(tmp_path)}
             for order in answers.values():
-                if order is not None:
-                    numbers.append(order["number"])
-                    assert known[order["number"]].state is TrialState.RUNNING
-                    assert known[order["number"]].params == order["params"]
+                if isinstance(order, Order):
+                    numbers.append(order.number)
+                    assert known[order.number].state is TrialState.RUNNING
+                    assert known[order.number].params == order.params
             super().answer(answers)
 
-    search(searcher, Watched(["a", "b"]), searcher._study.save, lambda: "")
+    train_trials(searcher, Watched(["a", "b"]), searcher._study.save, lambda: "")
     assert numbers == [0, 1, 2]
     assert [trial.state for trial in on_disk(tmp_path)] == [TrialState.COMPLETE] * 3
 
@@ -130,7 +139,7 @@ def test_only_a_search_that_needs_no_results_draws_ahead(
     assert len(study.trials) == ahead
     assert one.unrecorded
     study.save()
-    one.epoch("a", 0, 1, 50.0)
+    one.epoch("a", EpochEnded(0, 1, 50.0))
     one.end("a", DONE)
     assert one.next("a") is not None
     assert one.unrecorded == (algorithm == "tpe")
@@ -142,11 +151,11 @@ def test_what_was_drawn_ahead_and_never_begun_comes_first_in_a_resumed_sweep(
     spec, paths = spec_of("random"), SweepPaths(tmp_path, "x")
     paths.create()
     study, heard = create_study(spec, paths), []
-    one = searcher_of(spec, study, lambda trial, status: heard.append((trial.number, status)))
+    one = searcher_of(spec, study, lambda trial: heard.append((trial.number, trial.status)))
     first = one.next("a")
     one.draw_ahead()
     drawn = study.trials[1].params
-    one.close_open("interrupted")
+    one.close_open()
     study.save()
     assert first is not None
     assert heard == [(0, "running"), (0, "interrupted")]
@@ -161,37 +170,45 @@ def test_only_a_letter_of_a_worker_that_is_there_and_waits_is_answered(
     searcher: StudySearcher,
 ) -> None:
     dispatcher = Dispatcher(searcher)
-    order = dispatcher.answers([Letter(0, "a", "join")])[0]
+    order = dispatcher.answers([letter(0, "a", Joined())])[0]
     dispatcher.lose("a", "killed")
-    epoch = {"run": 0, "epoch": 1, "val_error_percent": 50.0}
-    assert dispatcher.answers([Letter(1, "a", "epoch", epoch), Letter(2, "a", "end", DONE)]) == {}
-    assert dispatcher.answers([Letter(3, "b", "join")])[3]["number"] == order["number"]
+    late = [letter(1, "a", EpochEnded(0, 1, 50.0)), letter(2, "a", TrialEnded(DONE))]
+    assert dispatcher.answers(late) == {}
+    again = dispatcher.answers([letter(3, "b", Joined())])[3]
+    assert isinstance(order, Order)
+    assert isinstance(again, Order)
+    assert again.number == order.number
+    assert not again.fresh  # the lost worker may have left records
     for number, waits in ((4, False), (5, True)):
-        letter = Letter(number, "b", "epoch", {**epoch, "epoch": number}, waits)
-        assert list(dispatcher.answers([letter])) == [number] * waits
+        epoch = letter(number, "b", EpochEnded(0, number, 50.0), waits)
+        verdicts = {number: Verdict("", stopping=False)} if waits else {}
+        assert dispatcher.answers([epoch]) == verdicts
 
 
 def test_a_lost_worker_s_trial_is_trained_by_another(searcher: StudySearcher) -> None:
     workers = Workers(["a", "b"], deaths={"a": 1})
-    search(searcher, workers, lambda: None, lambda: "")
+    train_trials(searcher, workers, lambda: None, lambda: "")
     assert sorted(number for _, number in workers.trained) == [0, 1, 2]
 
 
 def test_an_idle_worker_waits_while_others_train(searcher: StudySearcher) -> None:
     dispatcher = Dispatcher(searcher)
-    joins = [Letter(index, f"w{index}", "join") for index in range(4)]
+    joins = [letter(index, f"w{index}", Joined()) for index in range(4)]
     orders = dispatcher.answers(joins)
     assert sorted(orders) == [0, 1, 2]  # the fourth may be needed yet
     dispatcher.lose("w1", "killed")
-    assert dispatcher.answers([])[3]["number"] == 1
-    ends = [Letter(10 + index, f"w{index}", "end", DONE) for index in (0, 2)]
+    order = dispatcher.answers([])[3]
+    assert isinstance(order, Order)
+    assert order.number == 1
+    ends = [letter(10 + index, f"w{index}", TrialEnded(DONE)) for index in (0, 2)]
     assert dispatcher.answers(ends) == {}
-    assert dispatcher.answers([Letter(20, "w3", "end", DONE)]) == {10: None, 12: None, 20: None}
+    last = letter(20, "w3", TrialEnded(DONE))
+    assert dispatcher.answers([last]) == {10: None, 12: None, 20: None}
 
 
 def test_a_sweep_that_is_to_stop_hands_out_nothing_more(searcher: StudySearcher) -> None:
     workers = Workers(["a"])
-    reason = search(
+    reason = train_trials(
         searcher, workers, lambda: None, lambda: "enough" if len(workers.trained) else ""
     )
     assert reason == "enough"
@@ -205,15 +222,15 @@ def test_a_worker_that_never_answers_is_not_waited_for_for_ever(
     monkeypatch.setattr(dispatch, "GRACE_SECONDS", 0.05)
     statuses: list[tuple[int, str]] = []
 
-    def note(trial: OpenTrial, status: str) -> None:
-        statuses.append((trial.number, status))
+    def note(trial: OpenTrial) -> None:
+        statuses.append((trial.number, trial.status))
 
     searcher._on_change = note
 
     class Silent(Workers):
-        def answer(self, answers: Mapping[int, Any]) -> None:
+        def answer(self, answers: Mapping[int, Answer]) -> None:
             pass
 
     asked = iter(["", ""])
-    search(searcher, Silent(["a"]), lambda: None, lambda: next(asked, "enough"))
+    train_trials(searcher, Silent(["a"]), lambda: None, lambda: next(asked, "enough"))
     assert statuses == [(0, "running"), (0, "interrupted")]

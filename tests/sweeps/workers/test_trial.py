@@ -4,12 +4,12 @@ import pytest
 
 import analysis
 from analysis.store.schema import SWEEPS
+from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import ObjectiveSection, SweepSpec
 from sweeps.store.paths import PartWriter, SweepPaths
 from sweeps.workers.trial import (
     OnEpoch,
-    TrialOutcome,
     mean_over_seeds,
     objective_value,
     train_trial,
@@ -65,9 +65,9 @@ def test_the_outcome_is_what_the_runs_came_to(tmp_path: Path) -> None:
 def test_a_pruned_trial_ends_with_its_epoch_and_is_not_taken_up_again(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def prune(index: int, record) -> None:
-        seen.append((index, record.epoch))
-        if (index, record.epoch) == (1, 2):
+    def prune(seed_index: int, record) -> None:
+        seen.append((seed_index, record.epoch))
+        if (seed_index, record.epoch) == (1, 2):
             raise RunStopped("pruned", "not among the best")
 
     for _ in range(2):
@@ -83,8 +83,8 @@ def test_a_pruned_trial_ends_with_its_epoch_and_is_not_taken_up_again(tmp_path: 
 def test_an_interrupted_trial_goes_on_where_it_was(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def interrupt_once(index: int, record) -> None:
-        seen.append((index, record.epoch))
+    def interrupt_once(seed_index: int, record) -> None:
+        seen.append((seed_index, record.epoch))
         if len(seen) == 2:
             raise RunStopped("interrupted")
 

@@ -1,0 +1,76 @@
+"""Preparation: the specification, the devices and the data, checked before anything is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.store.errors import StoreError, unknown_name
+from sweeps.spec.reading import SpecError, parse_spec
+from sweeps.spec.search_space import check
+from sweeps.spec.sections import SweepSpec
+from sweeps.store.paths import SweepPaths
+from trainers.config import DataConfig
+from trainers.data.sources import DataUnavailableError, available, data_root, provide
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sweep that can start: checked, with its data at hand."""
+
+    spec: SweepSpec
+    data_root: Path
+    notes: tuple[str, ...]
+    """What the user should know before it starts."""
+
+
+def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
+    """Check all that can be checked before anything is written, and fetch the data.
+
+    Args:
+        spec: of the sweep.
+        address: the cluster to run on, whose GPUs are counted when it is joined; None: here.
+
+    Raises:
+        SpecError: a setting cannot be run, or there is no GPU.
+        DataUnavailableError: the data is not there and cannot be fetched.
+    """
+    notes = check(spec)
+    if address is None:
+        _check_devices(spec)
+    root = data_root()
+    try:
+        if not available(spec.data.name, root):
+            provide(spec.data.name, root)
+    except DataUnavailableError as error:
+        if spec.data_fallback is None:
+            raise
+        notes.append(f"{error}: training on {spec.data_fallback} instead")
+        data = DataConfig(spec.data_fallback, spec.data.validation)
+        spec = spec.model_copy(update={"data": data})
+    return Prepared(spec, root, tuple(notes))
+
+
+def stored_spec(paths: SweepPaths) -> SweepSpec:
+    """Read the specification with which a sweep was last run.
+
+    Raises:
+        StoreError: there is no such sweep.
+    """
+    try:
+        return parse_spec(json.loads(paths.spec.read_text("utf-8")))
+    except FileNotFoundError:
+        known = [folder.parent.name for folder in paths.root.glob("*/spec.json")]
+        raise StoreError(f"{unknown_name('sweep', paths.sweep, known)} (in {paths.root})") from None
+
+
+def _check_devices(spec: SweepSpec) -> None:
+    if spec.resources.gpus > 0:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SpecError(
+                f"resources.gpus: {spec.resources.gpus} a trial asked for, and this machine has"
+                " none; set it to 0, or name a cluster that has one with --address"
+            )

@@ -1,0 +1,104 @@
+"""The rows that the driver itself writes: of the sweep, its trials, and runs that were cut off."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+
+import analysis
+from analysis.store.schema import RUNS, TRIALS
+from analysis.store.statuses import Status
+from sweeps.search.open_trials import OpenTrial, TrialOutcome
+from sweeps.spec.sections import SweepSpec
+from sweeps.store.columns import check_fields
+from sweeps.store.paths import PartWriter
+from sweeps.store.provenance import code_version, versions
+from sweeps.view.overview import rows
+
+ROWS_SECONDS = 0.5
+"""How often rows of trials are written: each write waits for the disk."""
+
+check_fields(TrialOutcome, TRIALS)
+
+
+class TrialRows:
+    """Rows of the table `trials`, gathered so that a write has many of them.
+
+    A crash may lose those of the last moments: the study and the runs have the trials too, and a
+    resumed sweep writes their rows again.
+    """
+
+    def __init__(self, sweep: str, writer: PartWriter) -> None:
+        self._sweep = sweep
+        self._writer = writer
+        self._begun: set[int] = set()
+        self._waiting: dict[int, dict[str, object]] = {}
+        self._written_at = 0.0
+
+    def note(self, trial: OpenTrial) -> None:
+        """Make a row of a trial that starts or ends; its epochs change nothing in it."""
+        if trial.status.ended:
+            self._begun.discard(trial.number)
+        elif trial.number in self._begun:
+            return
+        else:
+            self._begun.add(trial.number)
+        self._waiting[trial.number] = trial_row(self._sweep, trial)
+
+    def write(self, now: bool = False) -> None:
+        """Write the rows that wait, at intervals or now."""
+        if self._waiting and (now or time.monotonic() - self._written_at > ROWS_SECONDS):
+            self._writer.write(TRIALS, list(self._waiting.values()))
+            self._waiting.clear()
+            self._written_at = time.monotonic()
+
+
+def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
+    """Describe a sweep of so many trials for the table `sweeps`."""
+    return {
+        "sweep": spec.name,
+        "benchmark": spec.benchmark,
+        "purpose": spec.purpose,
+        "search": spec.search.algorithm,
+        "early_stopping": spec.early_stopping.rule,
+        "metric": spec.objective.metric,
+        "validation": spec.data.validation,
+        "epochs_planned": spec.recipe.epochs,
+        "trials_planned": trials,
+        "seeds": len(spec.seeds),
+        "claims": list(spec.claims),
+        "spec_json": spec.to_json(),
+        "spec_sha256": spec.sha256,
+        "code_version": code_version(),
+        "versions_json": json.dumps(versions(), sort_keys=True),
+        "created_at": datetime.now(UTC),
+    }
+
+
+def trial_row(sweep: str, trial: OpenTrial) -> dict[str, object]:
+    """Describe a trial for the table `trials`: its outcome, if it has one, and its identity."""
+    outcome = {} if trial.outcome is None else vars(trial.outcome)
+    return {
+        **outcome,
+        "sweep": sweep,
+        "trial": trial.number,
+        "config_id": trial.config_id,
+        "status": trial.status,
+        "params_json": json.dumps(trial.params),
+        "search_seconds": trial.search_seconds,
+        # A worker counts its own start into its first trial; without its word: when it was given.
+        "started_at": outcome.get("started_at") or datetime.fromtimestamp(trial.given_at, UTC),
+        "ended_at": datetime.now(UTC) if trial.status.ended else None,
+    }
+
+
+def close_runs(results: analysis.Results, writer: PartWriter) -> None:
+    """Record the runs that no worker has any more as interrupted."""
+    left = results.runs[results.runs["status"] == Status.RUNNING]
+    epochs = results.epochs["run_id"].value_counts()
+    ended = {"status": Status.INTERRUPTED, "ended_at": datetime.now(UTC)}
+    known = rows(left.astype(object).where(left.notna(), None))
+    writer.write(
+        RUNS, [{**row, **ended, "epochs_done": int(epochs.get(row["run_id"], 0))} for row in known]
+    )

@@ -1,0 +1,64 @@
+"""Signals: how a driver hears that it is to stop, and how another process tells it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.store.errors import StoreError
+from sweeps.driver.preparation import stored_spec
+from sweeps.store.paths import SweepPaths, driver_process
+
+
+@dataclass
+class Interrupt:
+    """A request to stop, once there is one."""
+
+    reason: str = ""
+    """The signal's name; empty before."""
+
+    def hear(self, number: int, _frame: object) -> None:
+        """Note a signal; the sender of a second one does not want to wait.
+
+        Raises:
+            KeyboardInterrupt: the second time.
+        """
+        if self.reason:
+            raise KeyboardInterrupt
+        self.reason = signal.Signals(number).name
+
+
+@contextmanager
+def gentle_termination() -> Iterator[Interrupt]:
+    """Take Ctrl-C and a request to terminate as a wish to stop in good order."""
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt  # Python hands signals to the main thread alone
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt.hear) for number in numbers}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_driver(root: Path, name: str) -> None:
+    """Ask the process that runs a sweep to end it gently.
+
+    Raises:
+        StoreError: no process runs it, or one of another machine does.
+    """
+    paths = SweepPaths(root.resolve(), name)
+    stored_spec(paths)
+    host, pid = driver_process(paths)
+    if host != socket.gethostname():
+        raise StoreError(f"{name} is run on {host}: stop it there, with `sweeps stop {name}`")
+    os.kill(pid, signal.SIGTERM)

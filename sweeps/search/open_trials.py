@@ -1,0 +1,86 @@
+"""A trial between its draw and its end, and what its worker reports of it.
+
+Nothing heavy is imported here: these values travel between processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from analysis.store.statuses import Status
+
+if TYPE_CHECKING:
+    import optuna
+
+    from sweeps.spec.search_space import Params
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One of a trial's runs has finished an epoch."""
+
+    seed_index: int
+    """The seed's place in the specification's list, from 0."""
+    epoch: int
+    """From 1."""
+    error_percent: float
+    """Validation error after it."""
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """How a trial ended; each field is a column of the table `trials`.
+
+    None: nobody knows, since the worker was lost or the sweep was interrupted.
+    """
+
+    status: Status
+    """completed if every seed did; else the status of the first that did not."""
+    objective: float | None = None
+    """Mean over seeds, and what the specification adds; None unless every run completed."""
+    objective_standard_error: float | None = None
+    """Of the mean; None with a single seed."""
+    seeds_done: int | None = None
+    epochs_done: int | None = None
+    """Over all seeds."""
+    epoch_seconds: float | None = None
+    """Mean over seeds of their median epoch; None where the objective is."""
+    error: str | None = None
+    """What went wrong; empty where nothing did."""
+    hostname: str | None = None
+    device: str | None = None
+    queue_seconds: float | None = None
+    """How long the worker waited for the trial, beside the search for it."""
+    start_seconds: float | None = None
+    """Imports and set-up of the worker, in its first trial; 0 in all others."""
+    data_seconds: float | None = None
+    train_seconds: float | None = None
+    report_seconds: float | None = None
+    started_at: datetime | None = None
+
+
+@dataclass
+class OpenTrial:
+    """A trial between its draw and its end, as the driver knows it."""
+
+    number: int
+    params: Params
+    config_id: str
+    given_at: float
+    """When it was drawn, or last given to a worker, in seconds since 1970."""
+    study_trial: optuna.Trial | None = field(repr=False)
+    """None where the study knows the end already and only the store does not."""
+    search_seconds: float = 0.0
+    fresh: bool = False
+    """True where the sweep has no record of its configuration, from this trial or another."""
+    last_epoch: EpochEnded | None = None
+    """The epoch that its worker reported last."""
+    outcome: TrialOutcome | None = None
+    """None until it has ended."""
+
+    @property
+    def status(self) -> Status:
+        """Running until there is an outcome, then the outcome's."""
+        return Status.RUNNING if self.outcome is None else self.outcome.status

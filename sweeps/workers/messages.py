@@ -1,0 +1,50 @@
+"""What a worker and the driver say to each other, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sweeps.search.open_trials import EpochEnded, TrialOutcome
+
+if TYPE_CHECKING:
+    from sweeps.spec.search_space import Params
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A worker has started and holds no trial."""
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """A worker's trial has ended, and its records are durable in the store."""
+
+    outcome: TrialOutcome
+
+
+@dataclass(frozen=True)
+class Order:
+    """The answer to `Joined` and `TrialEnded`: the trial to train next."""
+
+    number: int
+    params: Params
+    fresh: bool
+    """True where the sweep has no record of the trial's configuration: none is looked for."""
+    search_seconds: float
+    """The part of the worker's wait in which the driver drew trials."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to `EpochEnded`, where its worker waits for one."""
+
+    prune_reason: str
+    """Why the trial ends with this epoch; empty where it goes on."""
+    stopping: bool
+    """True where the whole sweep stops."""
+
+
+Message = Joined | EpochEnded | TrialEnded
+Answer = Order | Verdict | None
+"""None: there are no more trials, so the worker leaves."""

@@ -1,0 +1,140 @@
+"""A sweep that goes on: the judge's memory, the trials that are trained again, changed seeds."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import analysis
+from analysis.store.errors import StoreError
+from analysis.store.schema import EPOCHS, RUNS, SWEEPS, TRIALS
+from analysis.store.statuses import Status
+from sweeps.driver.changes import refuse_changes
+from sweeps.driver.continuation import recalled_judge, trials_to_repeat
+from sweeps.driver.rows import close_runs, sweep_row, trial_row
+from sweeps.search.open_trials import OpenTrial, TrialOutcome
+from sweeps.search.study import SweepStudy, create_study
+from sweeps.spec.reading import parse_spec, with_settings
+from sweeps.spec.search_space import configure, draw
+from sweeps.spec.sections import SweepSpec
+from sweeps.store.paths import PartWriter, SweepPaths
+from sweeps.store.provenance import code_version
+
+RAW = {
+    "name": "goes-on",
+    "data": "digits",
+    "recipe": {"epochs": 3},
+    "space": {"learning_rate": {"log": [1e-4, 1e-2]}},
+    "search": {"algorithm": "random", "trials": 4},
+    "early_stopping": "asha",
+    "seeds": [7, 2],
+}
+ERRORS = {7: (60.0, 40.0, 20.0), 2: (50.0, 30.0, 10.0)}
+"""Of each seed, by epoch, in percent."""
+
+
+def spec_of(*settings: str) -> SweepSpec:
+    return parse_spec(with_settings(RAW, settings))
+
+
+class Stored:
+    """A store and a study on disk, in which whole trials can be put."""
+
+    def __init__(self, root: Path) -> None:
+        self.spec = spec_of()
+        self.paths = SweepPaths(root, self.spec.name)
+        self.paths.create()
+        self.writer = PartWriter(self.paths, "driver")
+        self.writer.write(SWEEPS, [sweep_row(self.spec, 4)])
+        self.study: SweepStudy = create_study(self.spec, self.paths)
+
+    def results(self) -> analysis.Results:
+        return analysis.load(self.paths.folder)
+
+    def add_trial(self, *seeds: int, status: Status = Status.COMPLETED, told: bool = True) -> int:
+        """Train a trial with these seeds; `told`: the study has its end."""
+        drawn = self.study.ask()
+        params = draw(self.spec, drawn)
+        config_id = configure(self.spec, params).config_id
+        for seed in seeds:
+            run = {"sweep": self.spec.name, "run_id": f"{config_id}-s{seed}"}
+            columns = {"trial": drawn.number, "config_id": config_id, "seed": seed}
+            self.writer.write(RUNS, [{**run, **columns, "status": Status.COMPLETED}])
+            self.writer.write(
+                EPOCHS,
+                [
+                    {**run, "epoch": epoch, "val_error_percent": error}
+                    for epoch, error in enumerate(ERRORS[seed], start=1)
+                ],
+            )
+        trial = OpenTrial(drawn.number, params, config_id, given_at=0.0, study_trial=drawn)
+        trial.outcome = TrialOutcome(status, objective=10.0, seeds_done=len(seeds))
+        self.writer.write(TRIALS, [trial_row(self.spec.name, trial)])
+        if told:
+            self.study.tell(drawn, status, [10.0])
+        return drawn.number
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Stored:
+    return Stored(tmp_path)
+
+
+def test_a_recalled_judge_has_each_seed_at_its_place_in_the_list(stored: Stored) -> None:
+    stored.add_trial(7, 2)
+    judge = recalled_judge(stored.spec, stored.results())
+    # The second seed's epochs are steps 4 to 6; there a value is the mean over both seeds.
+    assert judge.values(0) == {1: 60.0, 2: 40.0, 3: 20.0, 4: 55.0, 5: 35.0, 6: 15.0}
+
+
+def test_seeds_in_another_order_are_other_steps(stored: Stored) -> None:
+    stored.add_trial(7, 2)
+    judge = recalled_judge(spec_of("seeds=[2, 7]"), stored.results())
+    assert judge.values(0) == {1: 50.0, 2: 30.0, 3: 10.0, 4: 55.0, 5: 35.0, 6: 15.0}
+
+
+def test_epochs_of_a_seed_that_is_listed_no_more_count_for_nothing(stored: Stored) -> None:
+    stored.add_trial(7, 2)
+    judge = recalled_judge(spec_of("seeds=[2, 5]"), stored.results())
+    assert judge.values(0) == {1: 50.0, 2: 30.0, 3: 10.0}
+
+
+def test_changed_seeds_are_refused_until_accepted(stored: Stored) -> None:
+    row = {"spec_json": stored.spec.to_json(), "code_version": code_version()}
+    for seeds in ("[7, 5]", "[2, 7]", "[7]", "[7, 2, 5]"):
+        with pytest.raises(StoreError, match=r"seeds: \[7, 2\] -> ") as refused:
+            refuse_changes(stored.paths, row, (), spec_of(f"seeds={seeds}"))
+        assert f"seeds: [7, 2] -> {seeds}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "again"), [("[7, 2]", []), ("[2, 7]", []), ("[2]", []), ("[7, 5]", [0])]
+)
+def test_a_completed_trial_is_trained_again_for_a_seed_that_it_lacks(
+    stored: Stored, seeds: str, again: list[int]
+) -> None:
+    stored.add_trial(7, 2)
+    found = trials_to_repeat(spec_of(f"seeds={seeds}"), stored.results(), stored.study)
+    assert [number for number, _ in found] == again
+
+
+def test_only_trials_without_an_end_in_the_store_are_repeated(stored: Stored) -> None:
+    stored.add_trial(7, 2)
+    stored.add_trial(7, status=Status.DIVERGED)
+    cut_off = stored.add_trial(7, status=Status.INTERRUPTED, told=False)
+    lost = stored.add_trial(7, status=Status.RUNNING)  # the driver died before it wrote the end
+    found = trials_to_repeat(stored.spec, stored.results(), stored.study)
+    assert [number for number, _ in found] == [lost]  # the study itself queues the cut-off one
+    assert cut_off not in [number for number, _ in found]
+    assert found[0][1] == dict(stored.study.trials[lost].params)
+
+
+def test_runs_that_no_worker_has_any_more_are_interrupted(stored: Stored) -> None:
+    stored.add_trial(7)
+    run = {"sweep": stored.spec.name, "run_id": "gone-s2", "started_at": datetime.now(UTC)}
+    stored.writer.write(RUNS, [{**run, "status": Status.RUNNING, "seed": 2, "trial": 0}])
+    stored.writer.write(EPOCHS, [{**run, "epoch": 1, "val_error_percent": 50.0}])
+    close_runs(stored.results(), stored.writer)
+    runs = stored.results().runs.set_index("run_id")
+    assert runs.loc["gone-s2", ["status", "epochs_done", "seed"]].tolist() == ["interrupted", 1, 2]
+    assert (runs["status"] == Status.COMPLETED).sum() == 1
