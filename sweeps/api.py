@@ -11,7 +11,8 @@ from rich.console import Console
 
 import analysis
 from analysis import Results
-from sweeps.spec.reading import load_spec, parse_spec, with_settings
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import load_spec, parse_spec
 from sweeps.spec.sections import SweepSpec
 
 

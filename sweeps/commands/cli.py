@@ -26,7 +26,7 @@ from sweeps.commands.terminal import (
     say,
 )
 from sweeps.extras import NotInstalledError
-from sweeps.spec.reading import SpecError
+from sweeps.spec.errors import SpecError
 from sweeps.workers.environment import ClusterError
 from trainers.data.sources import DataUnavailableError
 

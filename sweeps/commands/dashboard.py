@@ -22,7 +22,7 @@ import optuna
 from analysis.store.errors import StoreError
 from sweeps.driver.continuation import stored_spec
 from sweeps.extras import optional
-from sweeps.search.study import open_storage, storage_url
+from sweeps.search.databases import database_url, open_database
 from sweeps.store.paths import SweepPaths
 
 HOST = "127.0.0.1"
@@ -57,7 +57,7 @@ def serve(root: Path, name: str, port: int | None, announce: Callable[[str], Non
     """
     paths = SweepPaths(root.resolve(), name)
     stored_spec(paths)
-    with open_storage(storage_url(paths)) as storage, make_dashboard(storage, port) as server:
+    with open_database(database_url(paths)) as storage, make_dashboard(storage, port) as server:
         study = _study_id(storage, name)
         address = f"http://{HOST}:{server.server_port}/dashboard/studies/{study}"
         announce(address)

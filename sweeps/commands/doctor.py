@@ -138,12 +138,12 @@ def _study(root: Path) -> str:
     """Keep a study where a sweep's would be: an NFS without locks fails here."""
     import optuna
 
-    from sweeps.search.study import URL_VARIABLE, open_storage, shown_url
+    from sweeps.search.databases import URL_VARIABLE, open_database, shown_url
 
     url = os.environ.get(URL_VARIABLE)
     with _scratch(existing(root)) as scratch:
         place = url or f"sqlite:///{scratch}/study.db"
-        with open_storage(place) as storage:
+        with open_database(place) as storage:
             if url is None:
                 study = optuna.create_study(storage=storage)
                 study.tell(study.ask(), 0.0)

@@ -18,9 +18,12 @@ from analysis.store.errors import StoreError, unknown_name
 from analysis.store.schema import EVENTS, SWEEPS
 from sweeps.driver.changes import note_code, refuse_changes
 from sweeps.driver.driver import close_runs, drive, prepare
+from sweeps.search.sampling import restored_parameters
 from sweeps.search.study import SweepStudy, Work, reopen_study
-from sweeps.spec.reading import SpecError, load_spec, parse_spec, with_settings
-from sweeps.spec.search_space import Params, restored
+from sweeps.spec.errors import SpecError
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import load_spec, parse_spec
+from sweeps.spec.search_space import Params
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, SweepPaths, driver_lock, driver_process, write_atomically
 from sweeps.store.provenance import code_version
@@ -195,5 +198,5 @@ def _not_in_store(
         row = known.get(one.number, {"status": "running"})
         cut_off = row["status"] in ("running", "interrupted")
         if cut_off or (row["status"] == "completed" and row["seeds_done"] < len(spec.seeds)):
-            again.append((one.number, restored(spec, one.params)))
+            again.append((one.number, restored_parameters(spec, one.params)))
     return tuple(again)

@@ -22,7 +22,7 @@ from sweeps.extras import optional
 from sweeps.search.early_stopping import Judge
 from sweeps.search.searcher import StudySearcher
 from sweeps.search.study import OpenTrial, SweepStudy, Work, check_free, create_study
-from sweeps.spec.reading import SpecError
+from sweeps.spec.errors import SpecError
 from sweeps.spec.search_space import check, trial_count
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, SweepPaths, compact, driver_lock, write_atomically

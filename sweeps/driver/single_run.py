@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analysis.store.errors import StoreError
 from analysis.store.schema import SWEEPS, TRIALS
 from sweeps.driver.driver import Prepared, close_runs, sweep_row
-from sweeps.spec.reading import parse_spec, with_settings
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, SweepPaths, compact, driver_lock, write_atomically

@@ -15,7 +15,7 @@ from typing import Any
 import analysis
 from analysis.store.errors import StoreError
 from sweeps.driver.driver import Prepared
-from sweeps.spec.reading import SpecError
+from sweeps.spec.errors import SpecError
 from sweeps.spec.search_space import Params, configure, grid
 from sweeps.spec.sections import Domain, SweepSpec
 from sweeps.store.paths import SweepPaths

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.search.early_stopping import Judge
+from sweeps.search.sampling import draw_parameters
 from sweeps.search.study import OpenTrial, SweepStudy, Work
-from sweeps.spec.search_space import Params, configure, draw
+from sweeps.spec.search_space import Params, configure
 from sweeps.spec.sections import SweepSpec
 
 OnChange = Callable[[OpenTrial, str], None]
 """Hears of each trial's start, epochs and end, with its status."""
 
-DRAWN_AHEAD = ("random", "grid", "qmc")
-"""Searches whose next trial depends on no result, so that it can be drawn while workers train."""
 WORKER_RESTARTS = 2
 """How often a trial whose worker was lost starts again, from its runs' checkpoints."""
 
@@ -71,7 +70,7 @@ class StudySearcher:
 
     def draw_ahead(self) -> None:
         """Draw a trial for each worker that has one, if results say nothing about the next."""
-        if self._spec.search.algorithm in DRAWN_AHEAD:
+        if not self._spec.search.method.learns:
             while self._to_ask > 0 and len(self._ahead) < len(self._held):
                 self._ahead.append(_Held(self._ask()))
 
@@ -122,7 +121,7 @@ class StudySearcher:
         for step, value in self._judge.values(trial.number).items():
             # Epochs that the store has, and a driver that died did not live to tell of.
             self._study.report(trial, value, step)
-        params = draw(self._spec, trial)
+        params = draw_parameters(self._spec, trial)
         config_id = configure(self._spec, params).config_id
         trial.set_user_attr("config_id", config_id)
         fresh = not drawn_before and config_id not in self._configs
@@ -187,8 +186,5 @@ class StudySearcher:
         self._on_change(trial, status)
 
     def _values(self, result: dict[str, Any]) -> list[float] | None:
-        names = ["objective"]
-        if self._spec.search.algorithm == "nsga2":
-            names.append("epoch_seconds")
-        values = [result.get(name) for name in names]
+        values = [result.get(name) for name in self._spec.search.method.objectives]
         return None if None in values else [float(value) for value in values if value is not None]

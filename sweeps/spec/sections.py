@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from sweeps.spec.algorithms import ALGORITHMS, Algorithm
+from sweeps.spec.errors import hint
 from trainers.config import ActivationConfig, DataConfig, NetworkConfig, OptionValue, Recipe
 
 Kind = Literal["fixed", "uniform", "log", "int", "choice", "grid"]
+KINDS = tuple(kind for kind in get_args(Kind) if kind != "fixed")
+"""Kinds of domain that are written out; a plain value is the kind that is fixed."""
+RANGES = ("uniform", "log", "int")
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+def _known_algorithm(name: str) -> str:
+    if name not in ALGORITHMS:
+        raise ValueError(f"no search algorithm {name!r}; {hint(name, list(ALGORITHMS))}")
+    return name
+
+
+AlgorithmName = Annotated[
+    str,
+    AfterValidator(_known_algorithm),
+    Field(
+        description="; ".join(f"{name} {method.about}" for name, method in ALGORITHMS.items()),
+        json_schema_extra={"enum": [*ALGORITHMS]},
+    ),
+]
+
+
 class Section(BaseModel):
     """A part of a specification: frozen, without unknown keys or silent conversions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class Domain(Section):
@@ -31,7 +54,7 @@ class Domain(Section):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.kind in ("uniform", "log", "int"):
+        if self.kind in RANGES:
             self._check_range()
         elif not self.values:
             raise ValueError(f"{self.kind} has no values; list at least one")
@@ -52,24 +75,29 @@ class Domain(Section):
 
     @property
     def counted(self) -> bool:
-        """Whether a grid search can walk the domain: a grid, or one fixed value."""
+        """True of what a grid search can walk: a grid, or one fixed value."""
         return self.kind in ("grid", "fixed")
 
 
 class SearchSection(Section):
     """How the space is searched."""
 
-    algorithm: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
-    """nsga2 looks for the best errors at every cost: error against seconds an epoch."""
+    algorithm: AlgorithmName = "tpe"
     trials: Count | None = None
     """How many trials; a grid search runs its whole grid."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the algorithm: the same seed and results draw the same trials."""
+
+    @property
+    def method(self) -> Algorithm:
+        """What is known of the algorithm."""
+        return ALGORITHMS[self.algorithm]
 
     @model_validator(mode="after")
     def _trials_fit(self) -> Self:
-        if self.algorithm == "grid" and self.trials is not None:
+        if self.method.walks_grid and self.trials is not None:
             raise ValueError("a grid search runs its whole grid; leave trials out")
-        if self.algorithm != "grid" and self.trials is None:
+        if not self.method.walks_grid and self.trials is None:
             raise ValueError(f"trials is missing: how many should {self.algorithm} run?")
         return self
 
@@ -154,15 +182,18 @@ class SweepSpec(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         uncounted = [key for key, domain in self.space.items() if not domain.counted]
-        if self.search.algorithm == "grid" and uncounted:
+        if self.search.method.walks_grid and uncounted:
             raise ValueError(
                 f"search: a grid search needs grid: [...] for every parameter, and {uncounted[0]}"
                 " has a range or a choice; give it a grid, or search with tpe"
             )
         if self.purpose == "confirmatory":
             self._check_confirmatory()
-        if self.search.algorithm == "nsga2":
-            self._check_two_objectives()
+        if len(self.search.method.objectives) > 1 and self.early_stopping.rule != "none":
+            raise ValueError(
+                f"search: {self.search.algorithm} weighs error against time, and early_stopping"
+                " error alone; leave one of them out"
+            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: a seed is listed twice in {list(self.seeds)}")
         if self.objective.plus_standard_errors > 0 and len(self.seeds) < 2:
@@ -170,7 +201,7 @@ class SweepSpec(Section):
         return self
 
     def _check_confirmatory(self) -> None:
-        if self.search.algorithm != "grid":
+        if not self.search.method.walks_grid:
             raise ValueError(
                 "purpose: confirmatory needs search: grid, so that no result decides what runs"
             )
@@ -178,13 +209,6 @@ class SweepSpec(Section):
             raise ValueError(
                 "purpose: confirmatory trains every trial to its last epoch;"
                 " leave early_stopping out"
-            )
-
-    def _check_two_objectives(self) -> None:
-        if self.early_stopping.rule != "none":
-            raise ValueError(
-                "search: nsga2 weighs error against time, and early_stopping error alone;"
-                " leave one of them out"
             )
 
     @property

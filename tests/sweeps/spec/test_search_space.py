@@ -1,9 +1,10 @@
 import optuna
 import pytest
 
-from sweeps.search.study import sampler
-from sweeps.spec.reading import SpecError, load_spec, parse_spec
-from sweeps.spec.search_space import applies, check, configure, draw, grid, trial_count
+from sweeps.search.sampling import draw_parameters, make_sampler
+from sweeps.spec.errors import SpecError
+from sweeps.spec.reading import load_spec, parse_spec
+from sweeps.spec.search_space import applies, check, configure, grid, trial_count
 from sweeps.spec.sections import SweepSpec
 from trainers.config import RunConfig
 
@@ -79,11 +80,11 @@ def test_every_search_draws_inside_the_space(algorithm: str) -> None:
             "search": {"algorithm": algorithm, "trials": 15},
         }
     )
-    study = optuna.create_study(sampler=sampler(spec))
+    study = optuna.create_study(sampler=make_sampler(spec))
     seen = set()
     for number in range(15):
         trial = study.ask()
-        params = draw(spec, trial)
+        params = draw_parameters(spec, trial)
         seen.add(params["activation"])
         spline = params["activation"] in ("polyneuron", "polyneuron_r")
         assert ("s" in params) == ("k" in params) == spline
@@ -101,11 +102,11 @@ def test_a_search_of_one_seed_draws_the_same_points() -> None:
     spec = load_spec("quickstart")
 
     def points() -> list[dict]:
-        study = optuna.create_study(sampler=sampler(spec))
+        study = optuna.create_study(sampler=make_sampler(spec))
         drawn = []
         for number in range(12):
             trial = study.ask()
-            drawn.append(draw(spec, trial))
+            drawn.append(draw_parameters(spec, trial))
             study.tell(trial, float(number % 5))
         return drawn
 
