@@ -1,4 +1,4 @@
-"""What is written at once is what Optuna writes bit by bit."""
+"""Rows written in one transaction are those that Optuna writes in many."""
 
 import math
 import sqlite3
