@@ -23,6 +23,27 @@ Schema = dict[str, Any]
 
 FILE = Path(__file__).parents[1] / "specs" / "sweep.schema.json"
 COUNT: Schema = {"type": "integer", "minimum": 1}
+NOT_NEGATIVE: Schema = {"type": "number", "minimum": 0}
+POSITIVE: Schema = {"type": "number", "exclusiveMinimum": 0}
+BOUNDS: Mapping[str, Mapping[str, Schema]] = {
+    "Recipe": {
+        "epochs": COUNT,
+        "batch_size": COUNT,
+        "pad": {"minimum": 0},
+        "learning_rate": POSITIVE,
+        "drop_factor": POSITIVE,
+        "epsilon": POSITIVE,
+        "activation_learning_rate": {"exclusiveMinimum": 0},
+        "betas": {"prefixItems": [{**NOT_NEGATIVE, "exclusiveMaximum": 1}] * 2},
+        "drop_at": {"items": {**POSITIVE, "exclusiveMaximum": 1}},
+        "weight_decay": NOT_NEGATIVE,
+        "lambda_sum": NOT_NEGATIVE,
+        "lambda_prod": NOT_NEGATIVE,
+    },
+    "DataConfig": {"held_out_images": COUNT, "train_images": {"minimum": 1}},
+}
+"""What the dataclasses of `trainers` check by themselves. A bound on a number that may be null
+leaves null alone, as JSON schema has it."""
 SPLINE_VALUES: Mapping[str, Schema] = {
     "s": {"type": "integer", "minimum": 2, "description": "Control points of the PolyNeurons."},
     "k": {**COUNT, "description": "Order of U_k, of the PolyNeurons."},
@@ -37,6 +58,9 @@ def spec_schema() -> Schema:
     schema = SweepSpec.model_json_schema()
     parts: dict[str, Schema] = schema["$defs"]
     fields: dict[str, Schema] = schema["properties"]
+    for section, bounds in BOUNDS.items():
+        for key, bound in bounds.items():
+            parts[section]["properties"][key] |= bound
     word = parts["ActivationConfig"]["properties"]["name"]
     word["enum"] = list(activation_names())
     for section, key in WORDS.items():
@@ -114,7 +138,7 @@ def _domain(plain: Schema) -> Schema:
         forms["int"] = {**pair, "items": {**number, "type": "integer"}}
     if kinds == "integer":
         del forms["uniform"], forms["log"]
-    spelled_out = {
+    spelled_out: Mapping[str, Schema] = {
         "kind": {"enum": ["fixed", *forms]},
         "values": {"type": "array"},
     }

@@ -1,4 +1,4 @@
-"""From a specification to trials: what applies to which activation, and how it is drawn.
+"""The space of a sweep: which parameters apply to which activation, and what a trial makes of them.
 
 A parameter of the space is one of
 
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.spec.errors import SpecError, hint
 from sweeps.spec.reading import parse_spec
-from sweeps.spec.sections import Domain, SweepSpec
+from sweeps.spec.sections import RANGES, Domain, SweepSpec
 from trainers.config import SCOPES, ActivationConfig, Configuration, OptionValue, Recipe
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
 def applies(key: str, activation: str) -> bool:
-    """Whether a parameter of the space matters to a trial with this activation."""
+    """Return True if a parameter of the space matters to a trial with this activation."""
     owner, dot, _ = key.partition(".")
     if dot:
         return owner == activation
@@ -69,10 +69,10 @@ def trial_count(spec: SweepSpec) -> int:
 
 
 def configure(spec: SweepSpec, params: Params) -> Configuration:
-    """Build the configuration of a trial from what was drawn for it.
+    """Build the configuration of a trial from its parameters.
 
     Raises:
-        ValueError: from the recipe, which names the setting.
+        ValueError: the recipe refuses a value; the message names the setting.
     """
     name = str(params.get("activation", spec.activation.name))
     options: Params = dict(spec.activation.options) if name == spec.activation.name else {}
@@ -95,10 +95,10 @@ def configure(spec: SweepSpec, params: Params) -> Configuration:
 
 
 def check(spec: SweepSpec) -> list[str]:
-    """Check what only the activations and the recipe know, value by value.
+    """Check each value against the activations and the recipe, which know their own bounds.
 
     Returns:
-        Warnings: settings that are allowed and known to be ill-posed.
+        Warnings of settings that are allowed but ill-posed.
 
     Raises:
         SpecError: names the parameter, its value and what is expected.
@@ -118,23 +118,24 @@ def check(spec: SweepSpec) -> list[str]:
         notes.update(_build("activation.options", name, spec.activation.scope, own))
     for key, domain in spec.space.items():
         notes.update(_check_parameter(spec, key, domain))
-    if spec.search.algorithm == "cmaes":
-        _check_cmaes(spec)
+    _check_ranges(spec)
     return list(notes)
 
 
-def _check_cmaes(spec: SweepSpec) -> None:
-    """CMA-ES moves in the ranges that every trial has; Optuna draws all others at random."""
+def _check_ranges(spec: SweepSpec) -> None:
+    # CMA-ES moves only in the ranges that every trial has; Optuna draws all others at random.
+    if not spec.search.method.needs_ranges:
+        return
     names = spec.activation_names()
     ranges = [
         key
         for key, domain in spec.space.items()
-        if domain.kind in ("uniform", "log", "int") and all(applies(key, name) for name in names)
+        if domain.kind in RANGES and all(applies(key, name) for name in names)
     ]
     if len(ranges) < 2:
         raise SpecError(
-            "search: cmaes needs at least two ranges (uniform, log, int) that apply to every"
-            f" activation; the space has {len(ranges)}; search with tpe"
+            f"search: {spec.search.algorithm} needs at least two ranges ({', '.join(RANGES)}) that"
+            f" apply to every activation; the space has {len(ranges)}; search with tpe"
         )
 
 
@@ -175,7 +176,7 @@ def _check_recipe(spec: SweepSpec, key: str, value: OptionValue) -> None:
 
 
 def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None]:
-    """Build the activation once: it knows best what it takes, and warns of what is ill-posed."""
+    """Build the activation to have its own checks made; return its warnings."""
     from polyneuron import make_activation
 
     with warnings.catch_warnings(record=True) as caught:
@@ -188,6 +189,7 @@ def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None
 
 
 def _values(domain: Domain) -> Sequence[OptionValue]:
+    """List the values of a domain to check; of a long range of integers the first and the last."""
     if domain.kind == "int":
         low, high = (int(value) for value in domain.values)
         return [*range(low, min(high, low + 65)), high]
@@ -195,7 +197,7 @@ def _values(domain: Domain) -> Sequence[OptionValue]:
 
 
 def activation_first(space: Mapping[str, Domain]) -> list[tuple[str, Domain]]:
-    """Put what decides which other parameters apply before those."""
+    """Return the space with the activation first: it decides which other parameters apply."""
     return sorted(space.items(), key=lambda item: item[0] != "activation")
 
 

@@ -1,4 +1,7 @@
-"""What a sweep is: the specification that a researcher writes in YAML, checked field by field."""
+"""The sections of a specification, checked field by field.
+
+The docstrings of fields are the descriptions that an editor shows.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,7 @@ class SearchSection(Section):
 
     algorithm: AlgorithmName = "tpe"
     trials: Count | None = None
-    """How many trials; a grid search runs its whole grid."""
+    """How many trials; left out where a grid is walked, which is run as a whole."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the algorithm: the same seed and results draw the same trials."""
 
@@ -103,35 +106,35 @@ class SearchSection(Section):
 
 
 class EarlyStoppingSection(Section):
-    """Which trials end before their last epoch.
+    """The rule by which trials end before their last epoch.
 
-    Rungs and grace count the epochs that a trial trained in all, over its seeds, one after the
-    other. At each, what counts is the mean over the seeds begun of the error at that epoch.
+    A trial's seeds train one after the other, and its epochs are counted over all of them. Its
+    value at an epoch is the mean error there over the seeds that have begun.
     """
 
     rule: Literal["none", "asha", "median"] = "none"
-    """asha: at each rung the best 1/reduction of the trials that came so far go on. median: a
-    trial ends at the first epoch at which its best error so far is above the median of the
-    others' there."""
+    """asha: at each rung, the best 1/reduction of the trials that have reached it go on. median: a
+    trial ends once its best value so far is above the median of the finished trials' values at
+    that epoch."""
     grace_epochs: Count = 1
-    """Epochs that no trial is denied."""
+    """Epochs that every trial trains."""
     reduction: Annotated[int, Field(ge=2)] = 3
-    """asha: the rungs are at grace_epochs times the powers of it."""
+    """asha: the rungs are at grace_epochs times 1, reduction, its square and so on."""
     startup_trials: Count = 5
-    """median: trials that have to be finished before it judges."""
+    """median: trials that have to be finished before the rule ends any."""
 
 
 class ObjectiveSection(Section):
-    """What the search minimises."""
+    """The value that the search minimises."""
 
     metric: Literal["last_val_error_percent", "best_val_error_percent"] = "last_val_error_percent"
-    """What is averaged over a trial's seeds."""
+    """Error of a run; the objective is its mean over a trial's seeds."""
     plus_standard_errors: NotNegative = 0
-    """Add so many standard errors of that mean: a cautious search."""
+    """Standard errors of that mean that are added to it, for a cautious search."""
 
 
 class BudgetSection(Section):
-    """What a sweep may spend; the first limit reached ends it, gently and to be resumed."""
+    """Limits of a sweep: it stops at the first one that it reaches, and can be resumed."""
 
     gpu_hours: Positive | None = None
     wall_hours: Positive | None = None
@@ -141,11 +144,11 @@ class BudgetSection(Section):
 
 
 class ResourcesSection(Section):
-    """What one trial occupies."""
+    """CPUs and GPUs of one trial."""
 
     cpus: Positive = 1
     gpus: NotNegative = 0
-    """A fraction, as 0.25, lets so many trials share a GPU."""
+    """0.25: four trials share a GPU."""
 
     @model_validator(mode="after")
     def _schedulable(self) -> Self:
@@ -165,7 +168,7 @@ class SweepSpec(Section):
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     data_fallback: Literal["digits"] | None = None
-    """What to train on where the data is neither on disk nor to be downloaded; None: refuse."""
+    """Data to train on where `data` is neither on disk nor to be downloaded; None: refuse."""
     recipe: Recipe
     activation: ActivationConfig = ActivationConfig()
     """The activation of every trial, where the space does not vary it."""
@@ -218,7 +221,7 @@ class SweepSpec(Section):
 
     @property
     def subject(self) -> str:
-        """What is searched and how, in a few words."""
+        """Activations, benchmark, search and seeds, in a few words."""
         names = self.activation_names()
         activation = names[0] if len(names) == 1 else f"{len(names)} activations"
         seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
