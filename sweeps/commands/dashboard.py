@@ -1,8 +1,8 @@
-"""Optuna's dashboard on a sweep's study: for this machine alone, and for looking alone.
+"""Optuna's dashboard on a sweep's study: on this machine alone, and read-only.
 
-The dashboard has no login and can rename and delete studies. So it is served on the loopback
-address, to a browser that asks for this machine by name, and every request that would change
-something is refused: the study is the driver's.
+The dashboard has no login and can rename and delete studies. It is therefore served on the
+loopback address, to requests whose Host is this machine, and every request that would change
+something is refused: only the driver changes the study.
 """
 
 from __future__ import annotations
@@ -67,25 +67,30 @@ def serve(root: Path, name: str, port: int | None, announce: Callable[[str], Non
 
 
 def make_dashboard(storage: optuna.storages.RDBStorage, port: int | None) -> WSGIServer:
-    """Make the server, listening but not yet answering."""
+    """Make the server: it listens, and answers once it is told to serve.
+
+    Raises:
+        NotInstalledError: optuna-dashboard is not installed.
+        StoreError: the port is taken.
+    """
     dashboard = optional("optuna_dashboard", "dashboard", "sweeps dashboard")
-    application = for_looking(dashboard.wsgi(storage))
+    application = read_only(dashboard.wsgi(storage))
     try:
         chosen = _free_port() if port is None else port
         return make_server(HOST, chosen, application, _Server, _Quiet)
     except OSError as error:
-        raise StoreError(f"port {port} cannot be had: {error.strerror}; try --port 0") from None
+        raise StoreError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from None
 
 
-def for_looking(application: Application) -> Application:
-    """Refuse requests that change something, or that a page of another origin had sent here."""
+def read_only(application: Application) -> Application:
+    """Refuse requests that change something, or that a page of another site had a browser send."""
 
     def guarded(environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
         host = str(environ.get("HTTP_HOST", "")).rpartition(":")[0]
         if environ["REQUEST_METHOD"] in READING and host in LOCAL_NAMES:
             return application(environ, respond)
         respond("403 Forbidden", [("Content-Type", "application/json")])
-        return [b'{"reason": "the study belongs to the sweep: it can be looked at, not changed"}']
+        return [b'{"reason": "the study belongs to the sweep: it can be read, not changed"}']
 
     return guarded
 

@@ -1,17 +1,20 @@
-"""What all commands share: the consoles they print to, their options and exit codes."""
+"""Shared by all commands: the consoles that they print to, their options and exit codes."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, TextIO, get_args, get_type_hints
 
 import typer
 from rich.console import Console
 
+from trainers.config import RECIPES, DataConfig
+
 LOG_WIDTH = 200
-"""Columns where there is no terminal to ask: a table in a log is not to be cut off."""
+"""Columns of a log, so that no table in it is cut off."""
 
 
 def _console(stream: TextIO, stderr: bool = False) -> Console:
@@ -28,19 +31,28 @@ Root = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, as recipe.epochs=5."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, as recipe.epochs=5."),
 ]
-SpecName = Annotated[str, typer.Argument(help="A bundled specification, or a YAML file.")]
+SpecName = Annotated[str, typer.Argument(help="Name of a bundled specification, or a YAML file.")]
 SweepName = Annotated[str, typer.Argument(help="Name of a sweep under the root.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to run on; default: here.")]
 AcceptChanges = Annotated[
-    bool, typer.Option("--accept-changes", help="Go on although code or data changed.")
+    bool,
+    typer.Option("--accept-changes", help="Go on although spec, code or data changed."),
 ]
 ROOT = Path("results")
+NETWORK_NAMES = tuple(RECIPES)
+DATA_NAMES: tuple[str, ...] = get_args(get_type_hints(DataConfig)["name"])
 INTERRUPTED = 130
-"""Exit code of a command that Ctrl-C ended, as shells have it."""
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def one_of(names: Sequence[str]) -> str:
+    """List names as a sentence, for a help text."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}." if others else f"{last}."
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Print a sentence: broken between words in a terminal, on one line in a log."""
+    """Print a sentence, wrapped in a terminal and on one line in a log."""
     console.print(text, style=style, soft_wrap=not console.is_terminal, markup=False)

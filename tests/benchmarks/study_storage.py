@@ -1,6 +1,6 @@
 """What a trial costs the driver in its study: our writer against Optuna's own storages.
 
-    python tests/benchmarks/study_storage.py                    # 1,000 trials, 3 rounds; writes JSON
+    python tests/benchmarks/study_storage.py                  # 1,000 trials, 3 rounds, into JSON
     python tests/benchmarks/study_storage.py --folder /dev/shm
 
 A trial is what a sweep makes of one: drawn with two parameters, named by its configuration, put on
@@ -155,19 +155,19 @@ def main() -> None:
                 one[name] = work(open_study(spec, own), spec, arguments.trials)
                 print(f"{name}: {one[name]}", flush=True)
         rounds.append(one)
-    best = {
-        name: {kind: min(one[name][kind] for one in rounds) for kind in ("median", "processor")}
-        for name in STUDIES
-    }
-    result = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
-        "versions": versions(),
-        "trials": arguments.trials,
-        "milliseconds_a_trial_in_the_best_round": best,
-        "rounds": rounds,
-    }
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+        best = {
+            name: {kind: min(one[name][kind] for one in rounds) for kind in ("median", "processor")}
+            for name in STUDIES
+        }
+        result = {
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
+            "versions": versions(),
+            "trials": arguments.trials,
+            "milliseconds_a_trial_in_the_best_round": best,
+            "rounds": rounds,
+        }
+        arguments.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     for name, costs in best.items():
         print(f"{name:30} {costs['median']:7.1f} ms, {costs['processor']:6.1f} of the processor")
 
