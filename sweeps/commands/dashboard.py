@@ -14,8 +14,8 @@ import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import optuna
 
@@ -30,15 +30,13 @@ USUAL_PORT = 8080
 LOCAL_NAMES = (HOST, "localhost")
 READING = ("GET", "HEAD", "OPTIONS")
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing of each request."""
 
 
@@ -82,10 +80,10 @@ def make_dashboard(storage: optuna.storages.RDBStorage, port: int | None) -> WSG
         raise StoreError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from None
 
 
-def read_only(application: Application) -> Application:
+def read_only(application: WSGIApplication) -> WSGIApplication:
     """Refuse requests that change something, or that a page of another site had a browser send."""
 
-    def guarded(environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
+    def guarded(environ: WSGIEnvironment, respond: StartResponse) -> Iterable[bytes]:
         host = str(environ.get("HTTP_HOST", "")).rpartition(":")[0]
         if environ["REQUEST_METHOD"] in READING and host in LOCAL_NAMES:
             return application(environ, respond)

@@ -115,7 +115,7 @@ class EarlierRuns:
         return Cost(seconds, _size(paths.tables) / sum(epochs), checkpoints)
 
 
-def _work(config: Configuration | Mapping[str, Any]) -> Any:
+def _work(config: Configuration | Mapping[str, Any]) -> object:
     """Reduce a configuration to the settings on which its time an epoch depends."""
     full = config.identity() if isinstance(config, Configuration) else config
     recipe = {key: full["recipe"][key] for key in ("batch_size", "precision", "flip", "pad")}

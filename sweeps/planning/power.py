@@ -127,7 +127,7 @@ def _standard_normal(count: int) -> npt.NDArray[np.float64]:
     if count == 1:
         return np.zeros(1)
     z: npt.NDArray[np.float64] = scipy.stats.norm.ppf((np.arange(count) + 0.5) / count)
-    return z / z.std(ddof=1)
+    return np.asarray(z / z.std(ddof=1), np.float64)
 
 
 def _run(spec: SweepSpec, config: RunConfig, trial: int, points: float, z: float) -> Row:

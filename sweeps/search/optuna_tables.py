@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import optuna
 import sqlalchemy as sa
@@ -56,7 +55,8 @@ PATIENCE_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
 
-Row = dict[str, Any]
+Row = dict[str, object]
+Attributes = Mapping[str, object]
 
 
 def set_intermediate_value(trial: optuna.Trial, value: float, step: int) -> None:
@@ -121,7 +121,7 @@ class StudyWriter:
         self._study_attributes = dict(attributes)
 
     def _transact_patiently(
-        self, trials: Mapping[int, FrozenTrial], attributes: Mapping[str, Any]
+        self, trials: Mapping[int, FrozenTrial], attributes: Attributes
     ) -> dict[int, int]:
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS
         while True:
@@ -138,7 +138,7 @@ class StudyWriter:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _transact(
-        self, trials: Mapping[int, FrozenTrial], attributes: Mapping[str, Any]
+        self, trials: Mapping[int, FrozenTrial], attributes: Attributes
     ) -> dict[int, int]:
         """Return the ids that the database gave to new trials, by their numbers."""
         new_ids = {}
@@ -151,7 +151,7 @@ class StudyWriter:
                 else:
                     changes.update(TRIALS, {"trial_id": trial_id}, _state(trial))
                 self._add_parts(changes, trial_id, trial)
-            owner = {"study_id": self._study_id}
+            owner: Row = {"study_id": self._study_id}
             _add_attributes(changes, STUDY_SYSTEM, owner, self._study_attributes, attributes)
             changes.execute(connection)
         return new_ids
@@ -164,7 +164,7 @@ class StudyWriter:
 
     def _add_parts(self, changes: _Changes, trial_id: int, trial: FrozenTrial) -> None:
         before = self._written.get(trial.number)
-        owner = {"trial_id": trial_id}
+        owner: Row = {"trial_id": trial_id}
         known = before.params if before is not None else {}
         for name, distribution in trial.distributions.items():
             if name not in known:
@@ -216,7 +216,7 @@ class _Changes:
 
 
 def _add_attributes(
-    changes: _Changes, table: sa.Table, owner: Row, old: Mapping[str, Any], new: Mapping[str, Any]
+    changes: _Changes, table: sa.Table, owner: Row, old: Attributes, new: Attributes
 ) -> None:
     for key, value in new.items():
         if key not in old or old[key] != value:

@@ -269,5 +269,5 @@ def _points_left(spec: SweepSpec, study: optuna.Study) -> list[Params]:
     return [point for point in points if _key(point) not in drawn]
 
 
-def _key(params: Mapping[str, Any]) -> str:
+def _key(params: Mapping[str, object]) -> str:
     return json.dumps(params, sort_keys=True)

@@ -28,7 +28,7 @@ from sweeps.spec.sections import RANGES, Domain, SweepSpec
 from sweeps.store.paths import SweepPaths
 from trainers.config import OptionValue
 
-TRIALS = 16
+TRIALS = 12
 """More than the ten that Optuna's samplers draw at random before they learn."""
 ACTIVATIONS = ["relu", "polyneuron_r"]
 SPACE = {

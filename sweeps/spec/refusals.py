@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from sweeps.spec.errors import SpecError, hint
 from sweeps.spec.sections import Domain, SweepSpec
@@ -28,12 +28,13 @@ PLAIN_WORDS = {
 def refusal(error: ValidationError) -> SpecError:
     """Return an error that says the first two things that are wrong, a line each."""
     problems = error.errors(include_url=False)
-    lines = list(dict.fromkeys(_line(problem["loc"], problem) for problem in problems))
+    lines = list(dict.fromkeys(_line(problem) for problem in problems))
     more = len(lines) - SHOWN_ERRORS
     return SpecError("\n".join(lines[:SHOWN_ERRORS]) + (f" (and {more} more)" if more > 0 else ""))
 
 
-def _line(location: tuple[int | str, ...], problem: Any) -> str:
+def _line(problem: ErrorDetails) -> str:
+    location = problem["loc"]
     path = ".".join(str(part) for part in location if part not in UNION_MEMBERS)
     kind, message, value = problem["type"], problem["msg"], problem["input"]
     if kind == "json_invalid":
@@ -61,11 +62,11 @@ def _unknown_key(location: tuple[int | str, ...]) -> str:
     return f"{'.'.join((*sections, key))}: unknown key; {hint(key, _known_keys(sections))}"
 
 
-def _known_keys(sections: Iterable[str]) -> list[str]:
-    known: Any = SweepSpec
-    for section in sections:
-        annotation = known.model_fields[section].annotation if known is SweepSpec else None
-        known = annotation if annotation is not None else Domain
+def _known_keys(sections: Sequence[str]) -> list[str]:
+    """List the keys that may stand in a section; only the domains of the space lie deeper."""
+    if not sections:
+        return list(SweepSpec.model_fields)
+    known = SweepSpec.model_fields[sections[0]].annotation if len(sections) == 1 else Domain
     if dataclasses.is_dataclass(known):
         return [field.name for field in dataclasses.fields(known)]
     return list(getattr(known, "model_fields", {}))

@@ -70,8 +70,8 @@ def _spell_out_trials(full: dict[str, Any]) -> None:
     full["budget"] = {key: value for key, value in budget.items() if key != "trials"}
 
 
-def _seeds(seeds: Any) -> Any:
-    if type(seeds) is not int:
+def _seeds(seeds: object) -> object:
+    if not isinstance(seeds, int) or isinstance(seeds, bool):
         return seeds
     if seeds < 1:
         raise SpecError(f"seeds: a trial needs at least one seed; got {seeds}")
@@ -80,7 +80,7 @@ def _seeds(seeds: Any) -> Any:
     return list(range(seeds))
 
 
-def _with_paper_recipe(full: Mapping[str, Any]) -> Any:
+def _with_paper_recipe(full: Mapping[str, Any]) -> object:
     """Add the settings of the paper's recipe for the network that the recipe leaves out."""
     network = full.get("network", {})
     name = network.get("name", "lenet5") if isinstance(network, Mapping) else None
@@ -91,7 +91,7 @@ def _with_paper_recipe(full: Mapping[str, Any]) -> Any:
     return {**dataclasses.asdict(paper), **recipe}
 
 
-def _domain(key: str, raw: Any) -> Any:
+def _domain(key: str, raw: object) -> object:
     if isinstance(raw, OptionValue):
         return {"kind": "fixed", "values": [raw]}
     if isinstance(raw, Mapping) and set(raw) == set(Domain.model_fields):
