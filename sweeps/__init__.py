@@ -12,7 +12,7 @@ The import itself is light: torch, ray and optuna are loaded by the first call t
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sweeps.api import load, resume, run
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "resume", "run"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in __all__:
         return getattr(import_module("sweeps.api"), name)
     raise AttributeError(f"module 'sweeps' has no attribute {name!r}")

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say how to install what it needs."""
+    """Run the command line, or name the package that is missing and how to install it."""
     try:
         from sweeps.commands.cli import run_command
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Sweeps from Python, as in a notebook: what the command line does, with results returned."""
+"""Sweeps from Python, as in a notebook: as on the command line, but results are returned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rich.console import Console
 
 import analysis
 from analysis import Results
-from sweeps.spec.reading import load_spec, parse_spec, with_settings
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import load_spec, parse_spec
 from sweeps.spec.sections import SweepSpec
 
 
@@ -27,21 +28,22 @@ def run(
 ) -> Results:
     """Run a sweep to its end and return its results.
 
-    An interrupt ends it gently: what is there is returned, and `resume` goes on.
+    An interrupt stops the sweep after the epochs at hand: the results so far are returned, and
+    `resume` goes on.
 
     Args:
-        spec: the name of a bundled specification, a YAML file, or what such a file holds.
+        spec: the name of a bundled specification, a YAML file, or the keys and values of one.
         settings: `key=value` overrides, as `--set` takes them.
-        name: the sweep's name, where it is not the specification's own.
+        name: of the sweep; None: the specification's own.
         root: folder of all results; None: SWEEPS_ROOT, else ./results.
         address: a Ray cluster to run on; None: this machine.
-        tensorboard: whether each run writes its epochs as event files too.
-        show: whether to print the view of the running sweep.
+        tensorboard: True: each run also writes its epochs as event files.
+        show: True: print the view of the running sweep.
 
     Raises:
         SpecError: the specification cannot be run.
-        StoreError: the name is taken, or nothing can be written.
-        DataUnavailableError: the data is not there and cannot be fetched.
+        StoreError: the name is taken, or the root cannot be written to.
+        DataUnavailableError: the data is not on this machine and cannot be downloaded.
         ClusterError: no cluster there, or it lacks what a trial needs.
     """
     from sweeps.driver.driver import run_sweep
@@ -63,7 +65,7 @@ def resume(
     address: str | None = None,
     show: bool = True,
 ) -> Results:
-    """Go on with a sweep that was stopped, or whose driver is gone, and return its results.
+    """Go on with a sweep that was stopped, or whose driver died, and return its results.
 
     Raises:
         StoreError: no such sweep, another driver runs it, or code or data changed.

@@ -1,4 +1,4 @@
-"""Optional packages, and how to get one that is missing."""
+"""Optional packages, and how to install one that is missing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from types import ModuleType
 
 
 class NotInstalledError(RuntimeError):
-    """What was asked for needs a package that is not installed; the message says how to get it."""
+    """A package is not installed; the message says how to install it."""
 
 
 def optional(module: str, extra: str, purpose: str) -> ModuleType:
     """Import an optional module.
 
     Raises:
-        NotInstalledError: it is not there.
+        NotInstalledError: it is not installed.
     """
     try:
         return importlib.import_module(module)

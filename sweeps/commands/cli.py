@@ -1,4 +1,4 @@
-"""The command line: it reads arguments, calls the rest and prints."""
+"""The command line: the commands that change something, and what a wrong argument ends with."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ from sweeps.commands.terminal import (
     SweepName,
     console,
     errors,
+    one_of,
     say,
 )
 from sweeps.extras import NotInstalledError
-from sweeps.spec.reading import SpecError
+from sweeps.spec.errors import SpecError
 from sweeps.workers.environment import ClusterError
+from trainers.data import DATASETS
 from trainers.data.sources import DataUnavailableError
+from trainers.networks import NETWORKS
 
 app = typer.Typer(
     name="sweeps",
@@ -39,12 +42,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 REPORTS = (".html", ".md", ".tex")
-"""What `sweeps report` names; the figures and data beside them explain themselves."""
+"""Files that `sweeps report` prints the paths of; figures and data lie beside them."""
 USER_ERRORS = (ClusterError, DataUnavailableError, NotInstalledError, SpecError, StoreError)
 
 
 def run_command() -> int:
-    """Run the command line; bad input ends with one or two lines and exit code 2."""
+    """Run the command line and return its exit code: 2 after bad input, named in two lines."""
     with warnings.catch_warnings():
         warnings.showwarning = _print_warning
         try:
@@ -62,13 +65,13 @@ def run(
     spec: SpecName,
     root: Root = ROOT,
     settings: Settings = None,
-    name: Annotated[str | None, typer.Option(help="Name of the sweep.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the sweep, if not its own.")] = None,
     address: Address = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write each run's epochs as event files too.")
+        bool, typer.Option("--tensorboard", help="Also write each run's epochs as event files.")
     ] = False,
 ) -> None:
-    """Run a sweep here, or on the cluster of --address."""
+    """Run a sweep on this machine, or on the Ray cluster at --address."""
     from sweeps.driver.driver import run_sweep
     from sweeps.driver.preparation import prepare
     from sweeps.spec.reading import load_spec
@@ -84,25 +87,25 @@ def run(
 def resume(
     name: SweepName,
     root: Root = ROOT,
-    spec: Annotated[str | None, typer.Option(help="Go on with this specification.")] = None,
+    spec: Annotated[str | None, typer.Option(help="Specification to go on with.")] = None,
     settings: Settings = None,
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
-    """Go on with a sweep that was stopped, or whose driver is gone."""
+    """Go on with a sweep that was stopped, or whose driver died."""
     _continue(name, root, address, accept_changes, spec_source=spec, settings=settings)
 
 
 @app.command()
 def extend(
     name: SweepName,
-    trials: Annotated[str | None, typer.Option(help="More trials, as +50.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds a trial, in all.")] = None,
+    trials: Annotated[str | None, typer.Option(help="Trials to add, as +50.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds that a trial shall have in all.")] = None,
     root: Root = ROOT,
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
-    """Add trials or seeds to a sweep; nothing that is finished is trained again."""
+    """Add trials or seeds to a sweep; no finished run is trained again."""
     from sweeps.driver.continuation import more_trials
 
     more = None if trials is None else more_trials(trials)
@@ -119,13 +122,13 @@ def retry(
     address: Address = None,
     accept_changes: AcceptChanges = False,
 ) -> None:
-    """Try again the trials that an error ended; a diverged trial is a result and stays."""
+    """Run the trials again that ended in an error; a diverged trial is a result and stays."""
     _continue(name, root, address, accept_changes, retry_errors=True)
 
 
 @app.command()
 def stop(name: SweepName, root: Root = ROOT) -> None:
-    """End a running sweep gently; `sweeps resume` goes on with it."""
+    """Stop a running sweep at the end of its epochs; `sweeps resume` goes on with it."""
     from sweeps.driver.signals import stop_driver
 
     stop_driver(root, name)
@@ -141,10 +144,10 @@ def results(
     parquet: Annotated[bool, typer.Option("--parquet", help="One row a run; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="CODECHECK-style description of --out to write.")
+        Path | None, typer.Option(help="Also write a CODECHECK-style description of --out here.")
     ] = None,
 ) -> None:
-    """Print the trials of a sweep, or export its runs."""
+    """Print the trials of a sweep, or export its runs as CSV, JSON lines or Parquet."""
     chosen = [form for form, on in (("csv", csv), ("json", json), ("parquet", parquet)) if on]
     if len(chosen) > 1:
         raise StoreError(f"choose one of --{' and --'.join(chosen)}")
@@ -162,7 +165,7 @@ def results(
 
 @app.command()
 def compact(name: SweepName, root: Root = ROOT) -> None:
-    """Put each table of a sweep into one file, which reads faster; a sweep's end does so too."""
+    """Put each table of a sweep into one file, which reads faster; done at a sweep's end too."""
     import analysis
     from sweeps.store.paths import SweepPaths, driver_lock
     from sweeps.store.paths import compact as compact_tables
@@ -181,10 +184,11 @@ def report(
     root: Root = ROOT,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Write it anew as results come in, until all are there.")
+        bool,
+        typer.Option("--watch", help="Rewrite it as results come in, until all are there."),
     ] = False,
 ) -> None:
-    """Write a report of one or more sweeps."""
+    """Write a report of one or more sweeps as HTML, Markdown and LaTeX."""
     import analysis
 
     folder = out or root / names[0] / "report"
@@ -199,17 +203,17 @@ def report(
 @app.command()
 def train(
     activation: Annotated[str, typer.Option(help="Name of the activation.")] = "polyneuron_r",
-    network: Annotated[str, typer.Option(help="lenet5 or resnet20.")] = "lenet5",
-    data: Annotated[str, typer.Option(help="mnist, cifar10 or digits.")] = "mnist",
+    network: Annotated[str, typer.Option(help=one_of(NETWORKS))] = "lenet5",
+    data: Annotated[str, typer.Option(help=one_of(DATASETS))] = "mnist",
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Epochs; default: the paper's.")] = None,
     settings: Settings = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
-    name: Annotated[str | None, typer.Option(help="Name to keep the results under.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the results.")] = None,
     root: Root = ROOT,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
 ) -> None:
-    """Train one run without Ray: the debugger's entrance."""
+    """Train one run in this process, without Ray, as for a debugger."""
     from sweeps.driver.preparation import prepare
     from sweeps.driver.single_run import single_run_spec, train_single_run
 
@@ -233,7 +237,6 @@ def _watch_report(root: Path, names: Sequence[str], folder: Path) -> None:
         raise typer.Exit(INTERRUPTED) from None
 
 
-# Listed after what they look at.
 app.add_typer(views)
 
 
@@ -257,7 +260,7 @@ def _continue(
 
 
 def _to_the_end(root: Path, name: str, work: Callable[[], bool]) -> None:
-    """Do a sweep's work, and say what came of it or how to go on."""
+    """Do a sweep's work, then print its trials; after an interrupt, print how to go on."""
     try:
         complete = work()
         _print_trials(root, name)

@@ -1,8 +1,8 @@
-"""Optuna's dashboard on a sweep's study: for this machine alone, and for looking alone.
+"""Optuna's dashboard on a sweep's study: on this machine alone, and read-only.
 
-The dashboard has no login and can rename and delete studies. So it is served on the loopback
-address, to a browser that asks for this machine by name, and every request that would change
-something is refused: the study is the driver's.
+The dashboard has no login and can rename and delete studies. It is therefore served on the
+loopback address, to requests whose Host is this machine, and every request that would change
+something is refused: only the driver changes the study.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import optuna
 
 from analysis.store.errors import StoreError
 from sweeps.driver.preparation import stored_spec
 from sweeps.extras import optional
-from sweeps.search.study import open_storage, storage_url
+from sweeps.search.databases import database_url, open_database
 from sweeps.store.paths import SweepPaths
 
 HOST = "127.0.0.1"
@@ -30,15 +30,13 @@ USUAL_PORT = 8080
 LOCAL_NAMES = (HOST, "localhost")
 READING = ("GET", "HEAD", "OPTIONS")
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing of each request."""
 
 
@@ -57,7 +55,7 @@ def serve(root: Path, name: str, port: int | None, announce: Callable[[str], Non
     """
     paths = SweepPaths(root.resolve(), name)
     stored_spec(paths)
-    with open_storage(storage_url(paths)) as storage, make_dashboard(storage, port) as server:
+    with open_database(database_url(paths)) as storage, make_dashboard(storage, port) as server:
         study = _study_id(storage, name)
         address = f"http://{HOST}:{server.server_port}/dashboard/studies/{study}"
         announce(address)
@@ -67,25 +65,30 @@ def serve(root: Path, name: str, port: int | None, announce: Callable[[str], Non
 
 
 def make_dashboard(storage: optuna.storages.RDBStorage, port: int | None) -> WSGIServer:
-    """Make the server, listening but not yet answering."""
+    """Make the server: it listens, and answers once it is told to serve.
+
+    Raises:
+        NotInstalledError: optuna-dashboard is not installed.
+        StoreError: the port is taken.
+    """
     dashboard = optional("optuna_dashboard", "dashboard", "sweeps dashboard")
-    application = for_looking(dashboard.wsgi(storage))
+    application = read_only(dashboard.wsgi(storage))
     try:
         chosen = _free_port() if port is None else port
         return make_server(HOST, chosen, application, _Server, _Quiet)
     except OSError as error:
-        raise StoreError(f"port {port} cannot be had: {error.strerror}; try --port 0") from None
+        raise StoreError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from None
 
 
-def for_looking(application: Application) -> Application:
-    """Refuse requests that change something, or that a page of another origin had sent here."""
+def read_only(application: WSGIApplication) -> WSGIApplication:
+    """Refuse requests that change something, or that a page of another site had a browser send."""
 
-    def guarded(environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
+    def guarded(environ: WSGIEnvironment, respond: StartResponse) -> Iterable[bytes]:
         host = str(environ.get("HTTP_HOST", "")).rpartition(":")[0]
         if environ["REQUEST_METHOD"] in READING and host in LOCAL_NAMES:
             return application(environ, respond)
         respond("403 Forbidden", [("Content-Type", "application/json")])
-        return [b'{"reason": "the study belongs to the sweep: it can be looked at, not changed"}']
+        return [b'{"reason": "the study belongs to the sweep: it can be read, not changed"}']
 
     return guarded
 

@@ -1,4 +1,4 @@
-"""Checks of the surroundings: what is missing for a sweep, and how to mend it."""
+"""Checks of the surroundings of a sweep; each says what is missing, and how to mend it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.store.errors import StoreError
-from sweeps.planning.plan import existing
+from sweeps.planning.plan import existing_parent
 from sweeps.store.provenance import versions
 from sweeps.workers import environment as ray_environment
 from sweeps.workers.environment import ClusterError
-from trainers.data.datasets import available, data_root
+from trainers.data import DATASETS
+from trainers.data.sources import available, data_root
 
 OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCK_SECONDS = 2.0
-"""How far the clocks of this machine and of its storage may be apart: parts of a store are read
+"""How far the clocks of this machine and of its storage may differ: the parts of a store are read
 in the order of their times."""
 FREE_GIGABYTES = 1.0
 SLOW_SECONDS = 0.5
@@ -35,7 +36,7 @@ Mark = Literal["ok", "note", "mend"]
 
 @dataclass(frozen=True)
 class Check:
-    """One finding; where it is to be mended, it says how. A note stops no sweep."""
+    """One finding. `ok` and `note` stop no sweep; a finding to `mend` says how."""
 
     subject: str
     mark: Mark
@@ -43,16 +44,16 @@ class Check:
 
 
 def checks(root: Path, address: str | None = None) -> Iterator[Check]:
-    """Look at one thing after the other.
+    """Make one check after the other.
 
     Args:
         root: where results go.
-        address: the cluster to look at; None: one that is started here for the moment.
+        address: the cluster to check; None: one that is started here and ended again.
     """
     yield _versions()
     yield _extras()
     yield _attempt("devices", _devices)
-    for name in ("mnist", "cifar10"):
+    for name in (name for name, data in DATASETS.items() if data.source is not None):
         yield _data(name)
     yield _attempt("storage", lambda: _storage(root))
     yield _attempt("study", lambda: _study(root))
@@ -84,7 +85,7 @@ def _devices() -> str:
     gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     shown = ", ".join(f"{gpu.name} ({gpu.total_memory / 1e9:.0f} GB)" for gpu in gpus)
     if gpus:
-        torch.ones(1, device="cuda").add_(1).cpu()  # a driver that does not fit shows here
+        torch.ones(1, device="cuda").add_(1).cpu()  # fails where the driver is too old for torch
     return f"{len(os.sched_getaffinity(0))} CPUs, GPUs: {shown or _why_no_gpu()}"
 
 
@@ -92,11 +93,11 @@ def _why_no_gpu() -> str:
     import torch
 
     if torch.version.cuda is None:
-        return "none, for this torch is built without CUDA"
+        return "none: this torch is built without CUDA"
     if not Path("/dev/nvidiactl").exists():
         return "none"
     raise OSError(
-        f"there is one that torch cannot use: install an NVIDIA driver for CUDA"
+        f"a GPU is there that torch cannot use: install an NVIDIA driver for CUDA"
         f" {torch.version.cuda}, or a torch for the driver that is there"
     )
 
@@ -111,7 +112,7 @@ def _data(name: str) -> Check:
 
 def _storage(root: Path) -> str:
     """Write, sync and rename files where results would go."""
-    folder = existing(root)
+    folder = existing_parent(root)
     started = time.perf_counter()
     with _scratch(folder) as scratch:
         first, second = Path(scratch) / "a", Path(scratch) / "b"
@@ -135,15 +136,15 @@ def _storage(root: Path) -> str:
 
 
 def _study(root: Path) -> str:
-    """Keep a study where a sweep's would be: an NFS without locks fails here."""
+    """Write a study where a sweep's would lie; on an NFS without locks this fails."""
     import optuna
 
-    from sweeps.search.study import URL_VARIABLE, open_storage, shown_url
+    from sweeps.search.databases import URL_VARIABLE, open_database, shown_url
 
     url = os.environ.get(URL_VARIABLE)
-    with _scratch(existing(root)) as scratch:
+    with _scratch(existing_parent(root)) as scratch:
         place = url or f"sqlite:///{scratch}/study.db"
-        with open_storage(place) as storage:
+        with open_database(place) as storage:
             if url is None:
                 study = optuna.create_study(storage=storage)
                 study.tell(study.ask(), 0.0)
@@ -153,7 +154,7 @@ def _study(root: Path) -> str:
 
 
 def _token() -> str:
-    """Look who can read the token: whoever has it runs code on the cluster."""
+    """Check who can read the token: whoever has it runs code on the cluster."""
     if os.environ.get("RAY_AUTH_MODE", "token") != "token":
         raise OSError("RAY_AUTH_MODE turns tokens off: anybody could run code; unset it")
     if "RAY_AUTH_TOKEN" in os.environ:
@@ -181,12 +182,12 @@ def _cluster(address: str | None) -> str:
 def _clock(root: Path) -> str:
     now = datetime.now(UTC)
     if now < OLDEST_CLOCK:
-        raise OSError(f"{now:%Y-%m-%d} is long past: set the clock, as with chrony")
-    with _scratch(existing(root)) as scratch:
+        raise OSError(f"{now:%Y-%m-%d} is long past: set the clock, for example by chrony")
+    with _scratch(existing_parent(root)) as scratch:
         (Path(scratch) / "now").touch()
         apart = abs((Path(scratch) / "now").stat().st_mtime - time.time())
     if apart > CLOCK_SECONDS:
-        raise OSError(f"this machine and its storage are {apart:.0f} s apart: set both by NTP")
+        raise OSError(f"the clocks of machine and storage are {apart:.0f} s apart: set both by NTP")
     return f"{now:%Y-%m-%d %H:%M:%S} UTC, and the storage agrees"
 
 

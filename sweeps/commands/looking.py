@@ -1,4 +1,4 @@
-"""The commands that look and change nothing: what is running, what a sweep will cost."""
+"""The commands that change nothing: they show sweeps, plans, the study and the surroundings."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 app = typer.Typer()
 WATCH_SECONDS = 1.0
 LOG_SECONDS = 60.0
-"""How often a watched sweep is shown where the output is no terminal."""
+"""Seconds from one view of a watched sweep to the next where the output is no terminal."""
 
 
 @app.command()
 def status(
     name: SweepName,
     root: Root = ROOT,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep it up to date.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Redraw until the sweep ends.")] = False,
 ) -> None:
-    """Show what a sweep is doing; --watch keeps it up to date."""
+    """Show the progress, the best trial and the running trials of a sweep."""
     from sweeps.view.overview import current_view
 
     if watch:
@@ -64,16 +64,16 @@ def plan(
     settings: Settings = None,
     root: Root = ROOT,
 ) -> None:
-    """Say what a sweep will cost and can find out, before anything starts."""
+    """Print the trials, hours and disk of a sweep, and the gaps it can show, before it starts."""
     from sweeps.driver.preparation import prepare
-    from sweeps.planning.plan import plan as plan_sweep
+    from sweeps.planning.plan import describe_plan
     from sweeps.spec.reading import load_spec
 
     prepared = prepare(load_spec(spec, settings or ()))
     for note in prepared.notes:
         say(errors, f"note: {note}", "yellow")
-    with errors.status("training each kind of trial for a moment, two minutes at most"):
-        shown = plan_sweep(prepared, root)
+    with errors.status("training each kind of trial for a moment, at most two minutes in all"):
+        shown = describe_plan(prepared, root)
     console.print(shown)
 
 
@@ -81,9 +81,9 @@ def plan(
 def dashboard(
     name: SweepName,
     root: Root = ROOT,
-    port: Annotated[int | None, typer.Option(help="Port; default: 8080 if it is free.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default: 8080, or a free one.")] = None,
 ) -> None:
-    """Show a sweep's study in Optuna's dashboard, on this machine alone."""
+    """Serve Optuna's dashboard of a sweep's study, read-only, to this machine alone."""
     from sweeps.commands.dashboard import serve
 
     def announce(address: str) -> None:
@@ -95,13 +95,13 @@ def dashboard(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of a specification, for editors."""
+    """Print the JSON schema of specifications, for editors."""
     sys.stdout.write((resources.files("sweeps") / "specs" / "sweep.schema.json").read_text("utf-8"))
 
 
 @app.command()
 def doctor(root: Root = ROOT, address: Address = None) -> None:
-    """Check versions, devices, data, storage, study, cluster; each line says how to mend."""
+    """Check versions, devices, data, storage, study and cluster; say how to mend what is wrong."""
     from sweeps.commands.doctor import checks
 
     sound = True
@@ -114,7 +114,7 @@ def doctor(root: Root = ROOT, address: Address = None) -> None:
 
 
 def _watch(root: Path, name: str) -> None:
-    """Redraw the view of a sweep until its driver ends, or Ctrl-C ends the watching."""
+    """Redraw the view of a sweep until its driver ends."""
     from sweeps.view.overview import current_view
 
     view = current_view(root, name)

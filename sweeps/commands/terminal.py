@@ -1,9 +1,10 @@
-"""What all commands share: the consoles they print to, their options and exit codes."""
+"""Shared by all commands: the consoles that they print to, their options and exit codes."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 LOG_WIDTH = 200
-"""Columns where there is no terminal to ask: a table in a log is not to be cut off."""
+"""Columns of a log, so that no table in it is cut off."""
 
 
 def _console(stream: TextIO, stderr: bool = False) -> Console:
@@ -28,19 +29,26 @@ Root = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, as recipe.epochs=5."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, as recipe.epochs=5."),
 ]
-SpecName = Annotated[str, typer.Argument(help="A bundled specification, or a YAML file.")]
+SpecName = Annotated[str, typer.Argument(help="Name of a bundled specification, or a YAML file.")]
 SweepName = Annotated[str, typer.Argument(help="Name of a sweep under the root.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to run on; default: here.")]
 AcceptChanges = Annotated[
-    bool, typer.Option("--accept-changes", help="Go on although code or data changed.")
+    bool,
+    typer.Option("--accept-changes", help="Go on although spec, code or data changed."),
 ]
 ROOT = Path("results")
 INTERRUPTED = 130
-"""Exit code of a command that Ctrl-C ended, as shells have it."""
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """List names as a sentence, for a help text."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}." if others else f"{last}."
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Print a sentence: broken between words in a terminal, on one line in a log."""
+    """Print a sentence, wrapped in a terminal and on one line in a log."""
     console.print(text, style=style, soft_wrap=not console.is_terminal, markup=False)

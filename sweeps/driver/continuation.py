@@ -23,9 +23,12 @@ from sweeps.driver.signals import gentle_termination
 from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep
 from sweeps.search.early_stopping import Judge
+from sweeps.search.sampling import restored_parameters
 from sweeps.search.study import SweepStudy, Work, reopen_study
-from sweeps.spec.reading import SpecError, load_spec, parse_spec, with_settings
-from sweeps.spec.search_space import Params, restored
+from sweeps.spec.errors import SpecError
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import load_spec, parse_spec
+from sweeps.spec.search_space import Params
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, Row, SweepPaths, driver_lock, write_atomically
 from sweeps.store.provenance import code_version
@@ -184,7 +187,7 @@ def trials_to_repeat(
         cut_off = row["status"] in (Status.RUNNING, Status.INTERRUPTED)
         completed = row["status"] == Status.COMPLETED
         if cut_off or (completed and not seeds.get(row["config_id"], set()) >= set(spec.seeds)):
-            again.append((one.number, restored(spec, one.params)))
+            again.append((one.number, restored_parameters(spec, one.params)))
     return tuple(again)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.store.errors import StoreError, unknown_name
-from sweeps.spec.reading import SpecError, parse_spec
+from sweeps.spec.errors import SpecError
+from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import check
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths

@@ -15,7 +15,8 @@ from analysis.store.schema import SWEEPS, TRIALS
 from sweeps.driver.preparation import Prepared
 from sweeps.driver.rows import close_runs, sweep_row, trial_row
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
-from sweeps.spec.reading import parse_spec, with_settings
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, SweepPaths, compact, driver_lock, write_atomically

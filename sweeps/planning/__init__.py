@@ -1,1 +1,1 @@
-"""Plans: what a sweep will cost, and which claims it can decide."""
+"""Plans: what a sweep will cost, and with which power it can decide its claims."""

@@ -1,4 +1,4 @@
-"""What a sweep will cost: from earlier results, or a calibration of two minutes at most."""
+"""The cost of a sweep: from earlier runs, or from a calibration of at most two minutes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import analysis
 from analysis.store.errors import StoreError
 from sweeps.driver.preparation import Prepared
-from sweeps.spec.reading import SpecError
+from sweeps.spec.errors import SpecError
 from sweeps.spec.search_space import Params, configure, grid
 from sweeps.spec.sections import Domain, SweepSpec
 from sweeps.store.paths import Row, SweepPaths
@@ -27,16 +27,16 @@ from trainers.records import RunStopped
 
 CALIBRATION_IMAGES = 1280
 CALIBRATION_SECONDS = 120.0
-"""For all configurations together; each is given an epoch at least."""
+"""For all configurations together; each trains at least one epoch."""
 CALIBRATION_RATE = 1e-6
-"""So small that no run diverges by it: the ends of a range often make one."""
+"""A learning rate at which no run diverges; at the ends of a range many would."""
 CALIBRATION_EPOCHS = 3
-"""The first one warms up; the fastest of the others counts."""
+"""The first epoch warms up, and the faster of the others counts."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run costs."""
+    """The cost of one run."""
 
     epoch_seconds: float
     result_bytes_per_epoch: float
@@ -44,7 +44,7 @@ class Cost:
 
 
 def representative_points(spec: SweepSpec) -> list[Params]:
-    """Choose a trial for each activation, and both ends of s and k, which set the cost."""
+    """Return a trial for each activation, with both ends of every other domain."""
     points: list[Params] = []
     for end in (0, -1):
         space = {key: _one(domain, end) for key, domain in spec.space.items()}
@@ -55,10 +55,10 @@ def representative_points(spec: SweepSpec) -> list[Params]:
 
 
 def costs(prepared: Prepared, root: Path) -> tuple[list[Cost], str]:
-    """Find what a run of each representative trial costs, and say how that is known.
+    """Return the cost of a run of each representative trial, and where the costs come from.
 
-    Runs of this machine that are like them are worth more than a calibration, which no other
-    trial disturbs.
+    Earlier runs on this machine are preferred to a calibration: other trials ran beside them, as
+    others will beside these, and a calibration runs alone.
 
     Raises:
         SpecError: no kind of trial gets through an epoch.
@@ -86,7 +86,7 @@ def costs(prepared: Prepared, root: Path) -> tuple[list[Cost], str]:
 
 
 class EarlierRuns:
-    """What completed runs under a root took on this machine."""
+    """Completed runs under a root that were trained on this machine."""
 
     def __init__(self, root: Path) -> None:
         self._runs: list[Row] = []
@@ -100,7 +100,7 @@ class EarlierRuns:
         self._root = root
 
     def cost(self, config: Configuration) -> Cost | None:
-        """Take the median over runs that cost what this one will; None where there is none."""
+        """Return the median over runs that do the same work an epoch; None where there is none."""
         alike = [
             run
             for run in self._runs
@@ -115,8 +115,8 @@ class EarlierRuns:
         return Cost(seconds, _size(paths.tables) / sum(epochs), checkpoints)
 
 
-def _work(config: Configuration | Mapping[str, Any]) -> Any:
-    """Reduce a configuration to what its time depends on."""
+def _work(config: Configuration | Mapping[str, Any]) -> object:
+    """Reduce a configuration to the settings on which its time an epoch depends."""
     full = config.identity() if isinstance(config, Configuration) else config
     recipe = {key: full["recipe"][key] for key in ("batch_size", "precision", "flip", "pad")}
     kept = {key: full[key] for key in ("activation", "network", "data")}
@@ -124,9 +124,10 @@ def _work(config: Configuration | Mapping[str, Any]) -> Any:
 
 
 def measure(spec: SweepSpec, point: Params, data_root: Path, seconds: float) -> Cost | None:
-    """Train some hundred images as the sweep would, and weigh what that leaves on disk.
+    """Train on some of the images as the sweep would, and weigh the files that remain.
 
-    None where the run diverges at once.
+    Returns:
+        None where the run diverges in its first epoch.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = SweepPaths(Path(folder), "calibration")
@@ -159,7 +160,7 @@ def measure(spec: SweepSpec, point: Params, data_root: Path, seconds: float) -> 
 def calibration_config(
     spec: SweepSpec, point: Params, data_root: Path, checkpoints: Path
 ) -> RunConfig:
-    """Shorten a run of the sweep to what a calibration needs."""
+    """Shorten a run of the sweep to a few epochs on few images."""
     device = "cuda" if spec.resources.gpus > 0 else "cpu"
     threads = max(1, int(spec.resources.cpus))
     execution = Execution(

@@ -1,4 +1,4 @@
-"""What a sweep is before it starts: its size, its cost, and what it can find out."""
+"""A sweep before it starts, as text: its size, its cost, and the claims that it can decide."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from analysis.printed import duration
+from analysis.printed import count, duration
 from analysis.statistics.power import detectable_gap
 from sweeps.driver.preparation import Prepared
 from sweeps.planning.cost import Cost, costs, run_bytes
@@ -22,28 +22,39 @@ from sweeps.spec.sections import SweepSpec
 WANTED_POWER = 0.8
 
 
-def plan(prepared: Prepared, root: Path) -> RenderableType:
-    """Show trials, runs, time, disk, and what the runs can tell apart."""
+def describe_plan(prepared: Prepared, root: Path) -> RenderableType:
+    """Show trials, runs, time, disk, and the gaps and claims that the runs can decide."""
     spec = prepared.spec
     known, source = costs(prepared, root)
-    scatter = deviation(spec, root)
-    parts: list[RenderableType] = [size_table(spec, known, root)]
-    parts.append(Text(f"time and disk: {source}", style="dim"))
-    parts += [Text(warning, style="yellow") for warning in warnings(spec, known, root)]
-    parts.append(Text())
+    parts: list[RenderableType] = [
+        size_table(spec, known, root),
+        Text(f"time and disk: {source}", style="dim"),
+        *(Text(warning, style="yellow") for warning in warnings(spec, known, root)),
+        Text(),
+        *_findings(spec, deviation(spec, root)),
+    ]
+    return Group(*parts)
+
+
+def _findings(spec: SweepSpec, scatter: Deviation | None) -> list[RenderableType]:
+    seeds = count(len(spec.seeds), "seed")
     if scatter is None:
-        text = "the deviation between seeds is not known yet: what they tell apart cannot be said"
-        return Group(*parts, Text(text, style="dim"))
-    parts.append(Text(resolution_text(spec, scatter)))
+        text = (
+            f"seed-to-seed deviation unknown (no earlier runs of {spec.benchmark}): cannot say"
+            f" which gap {seeds} resolve"
+        )
+        return [Text(text, style="dim")]
+    resolution = Text(resolution_text(spec, scatter))
     if spec.purpose != "confirmatory":
-        text = "it decides no claim of the paper: only `purpose: confirmatory` does"
-        return Group(*parts, Text(text, style="dim"))
+        text = "an exploratory sweep decides no claim of the paper; `purpose: confirmatory` does"
+        return [resolution, Text(text, style="dim")]
     found = prospects(spec, scatter.points)
-    return Group(*parts, Text(), *(claims_table(found) if found else [Text("no claim")]))
+    none = Text("none of the paper's claims is about such a sweep", style="dim")
+    return [resolution, Text(), *(claims_table(found) if found else [none])]
 
 
 def size_table(spec: SweepSpec, known: Sequence[Cost], root: Path) -> RenderableType:
-    """Show how much there is to do, and what it takes."""
+    """Show how many trials and runs there are, and the time and disk that they take."""
     trials, seeds = trial_count(spec), len(spec.seeds)
     seconds = [cost.epoch_seconds * spec.recipe.epochs for cost in known]
     total = total_seconds(spec, known)
@@ -51,15 +62,15 @@ def size_table(spec: SweepSpec, known: Sequence[Cost], root: Path) -> Renderable
     shortest, longest = (duration(end(seconds)) for end in (min, max))
     each = longest if shortest == longest else f"{shortest} to {longest}"
     bound = "at most " if spec.early_stopping.rule != "none" else ""
-    free = shutil.disk_usage(existing(root)).free
+    free = shutil.disk_usage(existing_parent(root)).free
     table = Table.grid(padding=(0, 2))
     rows = [
         ("trials", f"{trials}"),
-        ("runs", f"{trials * seeds} ({seeds} seeds a trial)"),
+        ("runs", f"{trials * seeds} ({count(seeds, 'seed')} a trial)"),
         ("one run", f"{each} ({spec.recipe.epochs} epochs)"),
         ("wall time", f"{bound}{duration(total / slots)} ({slots} trials at a time here)"),
         ("CPU time", f"{bound}{duration(total * spec.resources.cpus)}"),
-        ("disk", f"{total_bytes(spec, known) / 1e6:.0f} MB (of {free / 1e9:.0f} GB that are free)"),
+        ("disk", f"{total_bytes(spec, known) / 1e6:.0f} MB (of {free / 1e9:.0f} GB free)"),
     ]
     if spec.resources.gpus > 0:
         rows[4] = ("GPU time", f"{bound}{total * spec.resources.gpus / 3600:.1f} hours")
@@ -69,7 +80,7 @@ def size_table(spec: SweepSpec, known: Sequence[Cost], root: Path) -> Renderable
 
 
 def warnings(spec: SweepSpec, known: Sequence[Cost], root: Path) -> list[str]:
-    """Name what the sweep will run into."""
+    """Say which limits of the budget, or of the disk, the sweep will reach before its end."""
     hours = total_seconds(spec, known) / 3600
     needs = {
         "wall_hours": hours / slots_here(spec),
@@ -77,32 +88,33 @@ def warnings(spec: SweepSpec, known: Sequence[Cost], root: Path) -> list[str]:
         "megabytes": total_bytes(spec, known) / 1e6,
     }
     found = [
-        f"budget.{key}: {limit:g} will be spent before its end, which takes about {needed:.3g}"
+        f"budget.{key}: {limit:g} will be spent before the end, which takes about {needed:.3g}"
         for key, needed in needs.items()
         if (limit := getattr(spec.budget, key)) is not None and needed > limit
     ]
-    if total_bytes(spec, known) > shutil.disk_usage(existing(root)).free:
-        found.append(f"the disk of {root} has no room for it: name another with --root")
+    if total_bytes(spec, known) > shutil.disk_usage(existing_parent(root)).free:
+        found.append(f"the disk of {root} has no room for the results: name another with --root")
     return found
 
 
 def resolution_text(spec: SweepSpec, scatter: Deviation) -> str:
-    """Say how far two trials must lie apart to be told apart."""
+    """Say which gap between two trials the sweep's seeds resolve."""
     seeds = len(spec.seeds)
-    known = f"runs of one trial deviate by {scatter.points:.2g} points ({scatter.source})"
+    known = f"seed-to-seed deviation: {scatter.points:.2g} points ({scatter.source})"
     if seeds < 2:
-        return f"{known}; a single seed tells no two trials apart"
+        return f"{known}\na single seed resolves no gap between two trials"
     gap = detectable_gap("difference", scatter.points, seeds, WANTED_POWER)
-    return f"{known}:\n{seeds} seeds tell two trials {gap:.2g} points apart in 4 of 5 cases"
+    power = f"{100 * WANTED_POWER:.0f} %"
+    return f"{known}\n{seeds} seeds show a gap of {gap:.2g} points with {power} power"
 
 
 def claims_table(found: Sequence[Prospect]) -> list[RenderableType]:
-    """Show what the design can do for each claim."""
+    """Show the power of the design for each claim."""
     table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
     table.add_column("claim", no_wrap=True)
     table.add_column("power", justify="right", no_wrap=True)
     table.add_column("runs", justify="right", no_wrap=True)
-    table.add_column("seeds for 80 %", justify="right", no_wrap=True)
+    table.add_column(f"seeds for {100 * WANTED_POWER:.0f} %", justify="right", no_wrap=True)
     table.add_column("hardest comparison", overflow="fold")
     for one in found:
         hardest = "; ".join(filter(None, (one.comparison, one.lacking)))
@@ -114,8 +126,8 @@ def claims_table(found: Sequence[Prospect]) -> list[RenderableType]:
             Text(hardest, style="dim"),
         )
     text = (
-        "power: how often a claim is decided if it is true, with the paper's own gap or the"
-        " smallest one that matters; –: the paper states none, the design is complete"
+        "power: probability that the claim is decided if it is true and the gap is the paper's, or"
+        " the smallest that matters; –: no gap is stated, and nothing is lacking"
     )
     return [table, Text(text, style="dim")]
 
@@ -131,7 +143,7 @@ def _power_text(one: Prospect) -> Text:
 
 
 def slots_here(spec: SweepSpec) -> int:
-    """Count the trials that this machine runs at a time."""
+    """Return how many trials this machine runs at a time."""
     slots = int(len(os.sched_getaffinity(0)) / spec.resources.cpus)
     if spec.resources.gpus > 0:
         import torch
@@ -153,6 +165,6 @@ def total_bytes(spec: SweepSpec, known: Sequence[Cost]) -> float:
     return mean * len(spec.seeds) * trial_count(spec)
 
 
-def existing(root: Path) -> Path:
-    """Find the folder on whose disk a root is, or will be."""
+def existing_parent(root: Path) -> Path:
+    """Return the folder on whose disk a root is, or will be."""
     return next(folder for folder in (root.resolve(), *root.resolve().parents) if folder.exists())

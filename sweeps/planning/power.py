@@ -1,8 +1,9 @@
-"""A sweep acted out with made-up errors, to see on which claims of the paper it can speak.
+"""Power by simulation: how often a sweep will decide each claim of the paper, if it is true.
 
-The rules of `analysis` are given the made-up runs as they will be given the real ones. Of what
-they say only the design counts: which comparisons it allows, of how many runs each, and how often
-so many would find what the claim says.
+Runs with made-up errors are written for the whole design and given to the rules of `analysis`, as
+the real ones will be. Only what the rules say of the design is used: the comparisons that it
+allows, and how many runs each has. The power follows from the number of runs, the deviation
+between seeds, and the gap that the claim is about.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
 import analysis
@@ -34,20 +36,20 @@ from sweeps.store.recorder import run_columns
 from trainers import RunConfig
 
 ENOUGH_FREEDOM = 10
-"""Degrees of freedom from which a deviation of earlier runs is better than the assumed one: its
-95 % interval is then within 0.7 and 1.8 times the estimate."""
+"""Degrees of freedom from which the deviation of earlier runs replaces the assumed one: its 95 %
+interval is then within 0.7 and 1.8 times the estimate."""
 
 
 @dataclass(frozen=True)
 class Prospect:
-    """What a design can do for one claim."""
+    """The power with which a design can decide one claim."""
 
     claim: str
     comparison: str
-    """The one that is hardest to decide; of a claim that needs one of several, the easiest."""
+    """The hardest of those that the claim needs; where one of several is enough, the easiest."""
     runs: tuple[int, int] = (0, 0)
     power: float | None = None
-    """How often it is decided if the claim is true; None where no gap is stated to look for."""
+    """Probability that the comparison is decided if the claim is true; None: no gap is stated."""
     seeds_needed: int | None = None
     """Seeds a trial for a power of 80 %."""
     lacking: str = ""
@@ -56,14 +58,16 @@ class Prospect:
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far runs of one configuration lie apart, in points of validation error."""
+    """The standard deviation between runs of one configuration that differ by their seed."""
 
     points: float
+    """Of validation error, in percent."""
     source: str
+    """Where the number comes from, for people."""
 
 
 def deviation(spec: SweepSpec, root: Path) -> Deviation | None:
-    """Take the deviation between seeds from earlier runs; else the one assumed of the benchmark."""
+    """Return the deviation of earlier runs, else the one assumed of the benchmark, else None."""
     try:
         runs = analysis.load(root).runs
     except StoreError:
@@ -83,28 +87,28 @@ def deviation(spec: SweepSpec, root: Path) -> Deviation | None:
     tolerance = paper().tolerance.get(spec.benchmark)
     if tolerance is None:
         return None
-    # claims.toml: half the 95 % range of the difference of two means of five runs.
+    # claims.toml states half the 95 % range of the difference between two means of five runs.
     return Deviation(tolerance / (1.96 * math.sqrt(2 / 5)), "assumed of this benchmark")
 
 
 def prospects(spec: SweepSpec, points: float) -> list[Prospect]:
-    """Say what the sweep's design can do for each claim that it touches.
+    """Return the power of the sweep's design for each claim that it is about.
 
     Args:
         spec: a confirmatory sweep.
-        points: the deviation between runs of one configuration.
+        points: standard deviation between runs of one configuration, in percent of error.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = SweepPaths(Path(folder), spec.name)
-        _act_out(spec, points, paths)
+        _write_simulated_runs(spec, points, paths)
         evidence = Evidence(analysis.load(paths.folder))
         claims = [claim for claim in paper().claims if claim.rule in RULES]
         return [one for claim in claims for one in _prospect(spec, claim, evidence)]
 
 
-def _act_out(spec: SweepSpec, points: float, paths: SweepPaths) -> None:
-    """Write runs whose every cell has exactly the given deviation and the same mean."""
-    writer = PartWriter(paths, "rehearsal")
+def _write_simulated_runs(spec: SweepSpec, points: float, paths: SweepPaths) -> None:
+    """Write runs of which each configuration's have the same mean and exactly this deviation."""
+    writer = PartWriter(paths, "simulation")
     writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
     normal = _standard_normal(len(spec.seeds))
     configs = [
@@ -118,12 +122,12 @@ def _act_out(spec: SweepSpec, points: float, paths: SweepPaths) -> None:
     )
 
 
-def _standard_normal(count: int) -> np.ndarray:
-    """Return the quantiles of a normal distribution, scaled to a deviation of exactly 1."""
+def _standard_normal(count: int) -> npt.NDArray[np.float64]:
+    """Return quantiles of a normal distribution (count,), scaled to a deviation of exactly 1."""
     if count == 1:
         return np.zeros(1)
-    z = scipy.stats.norm.ppf((np.arange(count) + 0.5) / count)
-    return z / z.std(ddof=1)
+    z: npt.NDArray[np.float64] = scipy.stats.norm.ppf((np.arange(count) + 0.5) / count)
+    return np.asarray(z / z.std(ddof=1), np.float64)
 
 
 def _run(spec: SweepSpec, config: RunConfig, trial: int, points: float, z: float) -> Row:
@@ -138,14 +142,14 @@ def _run(spec: SweepSpec, config: RunConfig, trial: int, points: float, z: float
         "last_val_error_percent": 10 + points * z,
         "best_val_error_percent": 10 + points * z,
         "epoch_seconds": math.exp(0.01 * z),
-        "device": "rehearsal",
+        "device": "simulation",
         "started_at": now,
         "ended_at": now,
     }
 
 
 def _epochs(spec: SweepSpec, config: RunConfig, error: float) -> list[Row]:
-    """Two epochs, before and after a drop of the rate, are as many as any rule asks for."""
+    # No rule asks for more than an epoch before and one after a drop of the rate.
     rates = (1.0, spec.recipe.drop_factor) if spec.recipe.drop_at else (1.0,)
     return [
         {
@@ -186,13 +190,13 @@ def _lacks(missing: Missing) -> str:
 
 
 def _departures(claim: Claim, evidence: Evidence) -> str:
-    """Say why none of the runs may speak on a claim."""
+    """Say why the claim's rule may use none of the runs."""
     departures = frozenset[str]().union(*evidence.runs["departures"]) - set(claim.free)
     return f"departs from the paper in {', '.join(sorted(departures)) or 'its activations'}"
 
 
 def _measured(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Count the runs of a claim about the shapes of splines, which made-up runs do not have."""
+    """Count the runs of a claim about shapes of splines, as simulated runs have no splines."""
     factor = claim.factor
     column = "activation" if factor is None else factor["column"]
     arms = {key[0]: arm for key, arm in evidence.arms(claim, benchmark, [column]).items()}

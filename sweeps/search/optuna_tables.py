@@ -1,26 +1,25 @@
-"""A study's rows in Optuna's own tables: all that changed in one transaction.
+"""All that touches Optuna's private parts: its tables, and ids that a study keeps to itself.
 
-Optuna's storage commits each parameter, attribute and state by itself, some ten transactions a
-trial. Here the trials live in memory, where Optuna's samplers read them, and what changed since
-is written at once, so that a driver spends a few milliseconds a trial on it. What is on disk is
-what Optuna itself would have written: `optuna.load_study` reads it, and `test_ledger.py` compares
-the two.
+Optuna's own storage commits each parameter, attribute, value and state by itself, some ten
+transactions a trial. Here the trials live in memory, where Optuna's samplers read them, and what
+changed since the last time is written in one transaction. The database then holds the rows that
+Optuna itself would have written, so `optuna.load_study` and the dashboard read it.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+import optuna
 import sqlalchemy as sa
 from optuna.distributions import distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from analysis.store.errors import StoreError
@@ -42,57 +41,92 @@ KEYS = {
     SYSTEM: ("trial_id", "key"),
     STUDY_SYSTEM: ("study_id", "key"),
 }
+# Statements are built once: building one takes longer than executing it. In SQLAlchemy, WHERE and
+# SET share one namespace of parameters, hence `this_`.
 INSERT = {table: sa.insert(table) for table in KEYS}
 UPDATE = {
     table: sa.update(table).where(*(table.c[name] == sa.bindparam(f"this_{name}") for name in key))
     for table, key in KEYS.items()
 }
-"""Statements that are built once: to build one takes longer than to carry it out."""
 
 LOCAL_DISKS = ("btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")
 PATIENCE_SECONDS = 300.0
-"""How long a database that went away is waited for; the workers train on meanwhile."""
+"""How long a database that went away is waited for; the workers go on training meanwhile."""
 FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 10.0
+
+Row = dict[str, object]
+Attributes = Mapping[str, object]
 
 
-class Ledger:
+def set_intermediate_value(trial: optuna.Trial, value: float, step: int) -> None:
+    """Set a trial's value at a step; unlike `trial.report`, also where the step has one."""
+    trial.storage.set_trial_intermediate_value(trial._trial_id, step, value)
+
+
+def put_back(trial: optuna.Trial) -> None:
+    """Let a running trial of a study in memory wait to be drawn again."""
+    trial.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+
+def put_back_running(storage: RDBStorage, study_name: str) -> None:
+    """Let the trials that a dead driver left running wait to be drawn again.
+
+    Raises:
+        KeyError: no study of this name.
+    """
+    study_id = storage.get_study_id_from_name(study_name)
+    for trial in storage.get_all_trials(study_id, states=(TrialState.RUNNING,)):
+        storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+
+class StudyWriter:
     """Writes the trials of one study to its database."""
 
-    def __init__(self, storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -> None:
+    def __init__(self, storage: RDBStorage, study_name: str) -> None:
         self._engine = storage.engine
-        self._study_id = study_id
+        self._study_id = storage.get_study_id_from_name(study_name)
+        trials = storage.get_all_trials(self._study_id)
         self._ids = {trial.number: trial._trial_id for trial in trials}
         self._written = {trial.number: trial for trial in trials if not trial.state.is_finished()}
-        self._study_attributes: dict[str, Any] = dict(storage.get_study_system_attrs(study_id))
+        self._study_attributes = dict(storage.get_study_system_attrs(self._study_id))
         file = self._engine.url.database or ""
-        self._logged = self._engine.name == "sqlite" and _on_local_disk(Path(file))
-        if self._logged:
-            # One wait for the disk a transaction instead of four. It takes memory that all who
-            # open the file share, which two machines at a network drive do not have.
-            self._pragma("journal_mode=WAL")
+        self._has_write_ahead_log = self._engine.name == "sqlite" and _on_local_disk(Path(file))
+        if self._has_write_ahead_log:
+            # A commit then waits for the disk once, not four times. The log needs memory that all
+            # who open the file share, which two machines at a network drive do not have.
+            self._execute_pragma("journal_mode=WAL")
 
     def close(self) -> None:
-        """Leave an SQLite file that is whole by itself."""
-        if self._logged:
-            self._pragma("wal_checkpoint(TRUNCATE)")
-            self._pragma("journal_mode=DELETE")
+        """Leave an SQLite file that is whole by itself, without a log beside it."""
+        if self._has_write_ahead_log:
+            self._execute_pragma("wal_checkpoint(TRUNCATE)")
+            self._execute_pragma("journal_mode=DELETE")
 
-    def _pragma(self, pragma: str) -> None:
-        with suppress(OperationalError), self._engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA {pragma}")  # refused while others have it open
-
-    def write(self, trials: Iterable[FrozenTrial], study_attributes: Mapping[str, Any]) -> None:
-        """Write what is new of these trials, durably and all of it or nothing.
+    def write(self, study: optuna.Study, numbers: Iterable[int]) -> None:
+        """Write what is new of some trials of a study in memory: durably, and all or nothing.
 
         Raises:
-            StoreError: the database was away for longer than anybody waits.
+            StoreError: the database did not answer for PATIENCE_SECONDS.
         """
-        changed = {trial.number: trial for trial in trials}
+        trials = study.get_trials(deepcopy=False)
+        changed = {number: trials[number] for number in numbers}
+        attributes = study._storage.get_study_system_attrs(study._study_id)
+        self._ids |= self._transact_patiently(changed, attributes)
+        for number, trial in changed.items():
+            if trial.state.is_finished():
+                self._written.pop(number, None)
+            else:
+                self._written[number] = trial
+        self._study_attributes = dict(attributes)
+
+    def _transact_patiently(
+        self, trials: Mapping[int, FrozenTrial], attributes: Attributes
+    ) -> dict[int, int]:
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS
         while True:
             try:
-                ids = self._transact(changed, study_attributes)
-                break
+                return self._transact(trials, attributes)
             except DBAPIError as error:
                 if time.monotonic() > deadline:
                     reason = str(error.orig).strip().splitlines()[0]
@@ -100,43 +134,37 @@ class Ledger:
                         f"the study's database does not answer: {reason}. The results are safe;"
                         " go on with `sweeps resume` when it is back"
                     ) from None
-                time.sleep(pause)
-                pause = min(2 * pause, 10.0)
-        self._ids.update(ids)
-        for number, trial in changed.items():
-            if trial.state.is_finished():
-                self._written.pop(number, None)
-            else:
-                self._written[number] = trial
-        self._study_attributes = dict(study_attributes)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _transact(
-        self, trials: Mapping[int, FrozenTrial], study_attributes: Mapping[str, Any]
+        self, trials: Mapping[int, FrozenTrial], attributes: Attributes
     ) -> dict[int, int]:
+        """Return the ids that the database gave to new trials, by their numbers."""
         new_ids = {}
         changes = _Changes()
         with self._engine.begin() as connection:
             for number, trial in sorted(trials.items()):
                 trial_id = self._ids.get(number)
                 if trial_id is None:
-                    trial_id = new_ids[number] = self._insert(connection, trial)
+                    trial_id = new_ids[number] = self._insert_trial(connection, trial)
                 else:
-                    changes.update(TRIALS, {"trial_id": trial_id}, _columns(trial))
-                self._note_parts(changes, trial_id, trial)
-            owner = {"study_id": self._study_id}
-            _note_attributes(changes, STUDY_SYSTEM, owner, self._study_attributes, study_attributes)
-            changes.make(connection)
+                    changes.update(TRIALS, {"trial_id": trial_id}, _state(trial))
+                self._add_parts(changes, trial_id, trial)
+            owner: Row = {"study_id": self._study_id}
+            _add_attributes(changes, STUDY_SYSTEM, owner, self._study_attributes, attributes)
+            changes.execute(connection)
         return new_ids
 
-    def _insert(self, connection: sa.Connection, trial: FrozenTrial) -> int:
-        row = {"number": trial.number, "study_id": self._study_id, **_columns(trial)}
+    def _insert_trial(self, connection: sa.Connection, trial: FrozenTrial) -> int:
+        row = {"number": trial.number, "study_id": self._study_id, **_state(trial)}
         key = connection.execute(INSERT[TRIALS], row).inserted_primary_key
         assert key is not None
         return int(key[0])
 
-    def _note_parts(self, changes: _Changes, trial_id: int, trial: FrozenTrial) -> None:
+    def _add_parts(self, changes: _Changes, trial_id: int, trial: FrozenTrial) -> None:
         before = self._written.get(trial.number)
-        owner = {"trial_id": trial_id}
+        owner: Row = {"trial_id": trial_id}
         known = before.params if before is not None else {}
         for name, distribution in trial.distributions.items():
             if name not in known:
@@ -147,7 +175,8 @@ class Ledger:
                 }
                 changes.insert(PARAMS, {**owner, "param_name": name}, row)
         for index, value in enumerate(trial.values or ()):
-            row = _stored(models.TrialValueModel, value)
+            number, kind = models.TrialValueModel.value_to_stored_repr(value)
+            row = {"value": number, "value_type": kind}
             changes.insert(VALUES, {**owner, "objective": index}, row)
         steps = before.intermediate_values if before is not None else {}
         for step, value in trial.intermediate_values.items():
@@ -158,37 +187,36 @@ class Ledger:
                 change(STEPS, {**owner, "step": step}, row)
         for table, name in ((USER, "user_attrs"), (SYSTEM, "system_attrs")):
             old = getattr(before, name) if before is not None else {}
-            _note_attributes(changes, table, owner, old, getattr(trial, name))
+            _add_attributes(changes, table, owner, old, getattr(trial, name))
+
+    def _execute_pragma(self, pragma: str) -> None:
+        with suppress(OperationalError), self._engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA {pragma}")  # refused while others have it open
 
 
 class _Changes:
-    """Rows to insert and to update, a statement a table for all of them."""
+    """Rows to insert and to update, one statement a table for all of them."""
 
     def __init__(self) -> None:
-        self._inserts: dict[sa.Table, list[dict[str, Any]]] = {}
-        self._updates: dict[sa.Table, list[dict[str, Any]]] = {}
+        self._inserts: dict[sa.Table, list[Row]] = {}
+        self._updates: dict[sa.Table, list[Row]] = {}
 
-    def insert(self, table: sa.Table, key: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+    def insert(self, table: sa.Table, key: Row, row: Row) -> None:
         self._inserts.setdefault(table, []).append({**key, **row})
 
-    def update(self, table: sa.Table, key: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-        # A parameter's name may not be that of a column which is set.
+    def update(self, table: sa.Table, key: Row, row: Row) -> None:
         where = {f"this_{name}": value for name, value in key.items()}
         self._updates.setdefault(table, []).append({**where, **row})
 
-    def make(self, connection: sa.Connection) -> None:
+    def execute(self, connection: sa.Connection) -> None:
         for table, rows in self._updates.items():
             connection.execute(UPDATE[table], rows)
         for table, rows in self._inserts.items():
             connection.execute(INSERT[table], rows)
 
 
-def _note_attributes(
-    changes: _Changes,
-    table: sa.Table,
-    owner: Mapping[str, Any],
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
+def _add_attributes(
+    changes: _Changes, table: sa.Table, owner: Row, old: Attributes, new: Attributes
 ) -> None:
     for key, value in new.items():
         if key not in old or old[key] != value:
@@ -196,17 +224,7 @@ def _note_attributes(
             change(table, {**owner, "key": key}, {"value_json": json.dumps(value)})
 
 
-def _on_local_disk(file: Path) -> bool:
-    try:
-        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    except OSError:
-        return False
-    kinds = {place: kind for _, place, kind, *_ in mounts}
-    parents = (str(folder) for folder in file.resolve().parents)
-    return next((kinds[folder] for folder in parents if folder in kinds), "") in LOCAL_DISKS
-
-
-def _columns(trial: FrozenTrial) -> dict[str, Any]:
+def _state(trial: FrozenTrial) -> Row:
     model = models.TrialModel(
         datetime_start=trial.datetime_start, datetime_complete=trial.datetime_complete
     )
@@ -217,10 +235,15 @@ def _columns(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _stored(model: Any, value: float) -> dict[str, Any]:
-    number, kind = model.value_to_stored_repr(value)
-    return {"value": number, "value_type": kind}
-
-
 def _same(one: float, other: float) -> bool:
-    return one == other or (one != one and other != other)
+    return one == other or (one != one and other != other)  # NaN is not itself
+
+
+def _on_local_disk(file: Path) -> bool:
+    try:
+        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    except OSError:
+        return False
+    kinds = {place: kind for _, place, kind, *_ in mounts}
+    parents = (str(folder) for folder in file.resolve().parents)
+    return next((kinds[folder] for folder in parents if folder in kinds), "") in LOCAL_DISKS

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from analysis.store.statuses import Status
 from sweeps.search.early_stopping import Judge
 from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
+from sweeps.search.sampling import draw_parameters
 from sweeps.search.study import SweepStudy, Work
-from sweeps.spec.search_space import Params, configure, draw
+from sweeps.spec.search_space import Params, configure
 from sweeps.spec.sections import SweepSpec
 
 OnChange = Callable[[OpenTrial], None]
 """Is called with a trial at its start, at each epoch and at its end."""
 
-DRAWN_AHEAD = ("random", "grid", "qmc")
-"""Searches that learn nothing from results, so that trials can be drawn while workers train."""
 WORKER_RESTARTS = 2
 """How often a trial whose worker was lost is given to another, which goes on from checkpoints."""
 
@@ -72,7 +71,7 @@ class StudySearcher:
 
     def draw_ahead(self) -> None:
         """Draw the next trial for each busy worker, if the search learns nothing from results."""
-        if self._spec.search.algorithm in DRAWN_AHEAD:
+        if not self._spec.search.method.learns:
             while self._to_ask > 0 and len(self._ahead) < len(self._held):
                 self._ahead.append(_Held(self._ask()))
 
@@ -124,7 +123,7 @@ class StudySearcher:
         # the two writes.
         for step, value in self._judge.values(trial.number).items():
             self._study.report(trial, value, step)
-        params = draw(self._spec, trial)
+        params = draw_parameters(self._spec, trial)
         config_id = configure(self._spec, params).config_id
         trial.set_user_attr("config_id", config_id)
         fresh = not drawn_before and config_id not in self._configs
@@ -188,8 +187,5 @@ class StudySearcher:
         self._on_change(trial)
 
     def _values(self, outcome: TrialOutcome) -> list[float] | None:
-        values = [outcome.objective]
-        if self._spec.search.algorithm == "nsga2":
-            values.append(outcome.epoch_seconds)
-        known = [value for value in values if value is not None]
-        return known if len(known) == len(values) else None
+        values = [getattr(outcome, name) for name in self._spec.search.method.objectives]
+        return None if None in values else values

@@ -1,4 +1,4 @@
-"""From a specification to trials: what applies to which activation, and how it is drawn.
+"""The space of a sweep: which parameters apply to which activation, and what a trial makes of them.
 
 A parameter of the space is one of
 
@@ -14,18 +14,16 @@ A parameter that does not apply to a trial's activation is not drawn for that tr
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import optuna
-
-from sweeps.spec.reading import SpecError, parse_spec
-from sweeps.spec.sections import Domain, SweepSpec
+from sweeps.spec.errors import SpecError, hint
+from sweeps.spec.reading import parse_spec
+from sweeps.spec.sections import RANGES, Domain, SweepSpec
 from trainers.config import SCOPES, ActivationConfig, Configuration, OptionValue, Recipe
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
 def applies(key: str, activation: str) -> bool:
-    """Whether a parameter of the space matters to a trial with this activation."""
+    """Return True if a parameter of the space matters to a trial with this activation."""
     owner, dot, _ = key.partition(".")
     if dot:
         return owner == activation
@@ -53,29 +51,10 @@ def applies(key: str, activation: str) -> bool:
     return key == "activation" or key in RECIPE_SETTINGS or key in _options(activation)
 
 
-def draw(spec: SweepSpec, trial: optuna.trial.Trial) -> Params:
-    """Ask the study for one trial's parameters, fixed ones included."""
-    params: Params = {}
-    for key, domain in _activation_first(spec.space):
-        if applies(key, str(params.get("activation", spec.activation.name))):
-            params[key] = _suggest(key, domain, trial)
-    return params
-
-
-def restored(spec: SweepSpec, drawn: Mapping[str, OptionValue]) -> Params:
-    """Put the fixed parameters back among those that a study recorded, in the space's order."""
-    activation = str(drawn.get("activation", _fixed_activation(spec)))
-    return {
-        key: domain.values[0] if domain.kind == "fixed" else drawn[key]
-        for key, domain in _activation_first(spec.space)
-        if applies(key, activation)
-    }
-
-
 def grid(spec: SweepSpec) -> list[Params]:
     """List every trial of a grid search once, in the order of the specification."""
     points: dict[tuple[tuple[str, OptionValue], ...], None] = {}
-    ordered = _activation_first(spec.space)
+    ordered = activation_first(spec.space)
     for values in itertools.product(*(domain.values for _, domain in ordered)):
         point = dict(zip((key for key, _ in ordered), values, strict=True))
         activation = str(point.get("activation", spec.activation.name))
@@ -86,14 +65,14 @@ def grid(spec: SweepSpec) -> list[Params]:
 
 def trial_count(spec: SweepSpec) -> int:
     """Count the trials of a sweep."""
-    return len(grid(spec)) if spec.search.algorithm == "grid" else spec.search.trials or 0
+    return len(grid(spec)) if spec.search.method.walks_grid else spec.search.trials or 0
 
 
 def configure(spec: SweepSpec, params: Params) -> Configuration:
-    """Build the configuration of a trial from what was drawn for it.
+    """Build the configuration of a trial from its parameters.
 
     Raises:
-        ValueError: from the recipe, which names the setting.
+        ValueError: the recipe refuses a value; the message names the setting.
     """
     name = str(params.get("activation", spec.activation.name))
     options: Params = dict(spec.activation.options) if name == spec.activation.name else {}
@@ -116,10 +95,10 @@ def configure(spec: SweepSpec, params: Params) -> Configuration:
 
 
 def check(spec: SweepSpec) -> list[str]:
-    """Check what only the activations and the recipe know, value by value.
+    """Check each value against the activations and the recipe, which know their own bounds.
 
     Returns:
-        Warnings: settings that are allowed and known to be ill-posed.
+        Warnings of settings that are allowed but ill-posed.
 
     Raises:
         SpecError: names the parameter, its value and what is expected.
@@ -131,7 +110,7 @@ def check(spec: SweepSpec) -> list[str]:
         known = list(_options(spec.activation.name))
         _known(f"activation.options.{option}", option, known, "option")
     points = math.prod(len(domain.values) for domain in spec.space.values())
-    if spec.search.algorithm == "grid" and points > MOST_POINTS:
+    if spec.search.method.walks_grid and points > MOST_POINTS:
         raise SpecError(f"space: its grid has {points:,} points; at most {MOST_POINTS:,} are run")
     notes: dict[str, None] = {}
     for name in spec.activation_names():
@@ -139,23 +118,24 @@ def check(spec: SweepSpec) -> list[str]:
         notes.update(_build("activation.options", name, spec.activation.scope, own))
     for key, domain in spec.space.items():
         notes.update(_check_parameter(spec, key, domain))
-    if spec.search.algorithm == "cmaes":
-        _check_cmaes(spec)
+    _check_ranges(spec)
     return list(notes)
 
 
-def _check_cmaes(spec: SweepSpec) -> None:
-    """CMA-ES moves in the ranges that every trial has; Optuna draws all others at random."""
+def _check_ranges(spec: SweepSpec) -> None:
+    # CMA-ES moves only in the ranges that every trial has; Optuna draws all others at random.
+    if not spec.search.method.needs_ranges:
+        return
     names = spec.activation_names()
     ranges = [
         key
         for key, domain in spec.space.items()
-        if domain.kind in ("uniform", "log", "int") and all(applies(key, name) for name in names)
+        if domain.kind in RANGES and all(applies(key, name) for name in names)
     ]
     if len(ranges) < 2:
         raise SpecError(
-            "search: cmaes needs at least two ranges (uniform, log, int) that apply to every"
-            f" activation; the space has {len(ranges)}; search with tpe"
+            f"search: {spec.search.algorithm} needs at least two ranges ({', '.join(RANGES)}) that"
+            f" apply to every activation; the space has {len(ranges)}; search with tpe"
         )
 
 
@@ -170,7 +150,7 @@ def _check_parameter(spec: SweepSpec, key: str, domain: Domain) -> dict[str, Non
         known += sorted({option for name in spec.activation_names() for option in _options(name)})
         raise SpecError(
             f"space.{key}: not a parameter of {', '.join(spec.activation_names())};"
-            f" {_hint(key, [one for one in known if one != key])}"
+            f" {hint(key, [one for one in known if one != key])}"
         )
     notes: dict[str, None] = {}
     for value in _values(domain):
@@ -196,7 +176,7 @@ def _check_recipe(spec: SweepSpec, key: str, value: OptionValue) -> None:
 
 
 def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None]:
-    """Build the activation once: it knows best what it takes, and warns of what is ill-posed."""
+    """Build the activation to have its own checks made; return its warnings."""
     from polyneuron import make_activation
 
     with warnings.catch_warnings(record=True) as caught:
@@ -209,31 +189,16 @@ def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None
 
 
 def _values(domain: Domain) -> Sequence[OptionValue]:
+    """List the values of a domain to check; of a long range of integers the first and the last."""
     if domain.kind == "int":
         low, high = (int(value) for value in domain.values)
         return [*range(low, min(high, low + 65)), high]
     return domain.values
 
 
-def _suggest(key: str, domain: Domain, trial: optuna.trial.Trial) -> OptionValue:
-    if domain.kind == "fixed":
-        return domain.values[0]
-    if domain.kind in ("choice", "grid"):
-        return cast(OptionValue, trial.suggest_categorical(key, domain.values))
-    low, high = domain.values
-    if domain.kind == "int":
-        return trial.suggest_int(key, int(low), int(high))
-    return trial.suggest_float(key, float(low), float(high), log=domain.kind == "log")
-
-
-def _activation_first(space: Mapping[str, Domain]) -> list[tuple[str, Domain]]:
-    """Put what decides which other parameters apply before those."""
+def activation_first(space: Mapping[str, Domain]) -> list[tuple[str, Domain]]:
+    """Return the space with the activation first: it decides which other parameters apply."""
     return sorted(space.items(), key=lambda item: item[0] != "activation")
-
-
-def _fixed_activation(spec: SweepSpec) -> str:
-    domain = spec.space.get("activation")
-    return str(domain.values[0]) if domain is not None else spec.activation.name
 
 
 def _names() -> Sequence[str]:
@@ -257,9 +222,4 @@ def _class(activation: str) -> type[Activation]:
 
 def _known(place: str, name: str, known: Sequence[str], noun: str) -> None:
     if name not in known:
-        raise SpecError(f"{place}: no {noun} {name!r}; {_hint(name, known)}")
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        raise SpecError(f"{place}: no {noun} {name!r}; {hint(name, known)}")

@@ -1,25 +1,51 @@
-"""What a sweep is: the specification that a researcher writes in YAML, checked field by field."""
+"""The sections of a specification, checked field by field.
+
+The docstrings of fields are the descriptions that an editor shows.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from sweeps.spec.algorithms import ALGORITHMS, Algorithm
+from sweeps.spec.errors import hint
 from trainers.config import ActivationConfig, DataConfig, NetworkConfig, OptionValue, Recipe
 
 Kind = Literal["fixed", "uniform", "log", "int", "choice", "grid"]
+KINDS = tuple(kind for kind in get_args(Kind) if kind != "fixed")
+"""Kinds of domain that are written out; a plain value is the kind that is fixed."""
+RANGES = ("uniform", "log", "int")
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+def _known_algorithm(name: str) -> str:
+    if name not in ALGORITHMS:
+        raise ValueError(f"no search algorithm {name!r}; {hint(name, list(ALGORITHMS))}")
+    return name
+
+
+AlgorithmName = Annotated[
+    str,
+    AfterValidator(_known_algorithm),
+    Field(
+        description="; ".join(f"{name} {method.about}" for name, method in ALGORITHMS.items()),
+        json_schema_extra={"enum": [*ALGORITHMS]},
+    ),
+]
+
+
 class Section(BaseModel):
     """A part of a specification: frozen, without unknown keys or silent conversions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class Domain(Section):
@@ -31,7 +57,7 @@ class Domain(Section):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.kind in ("uniform", "log", "int"):
+        if self.kind in RANGES:
             self._check_range()
         elif not self.values:
             raise ValueError(f"{self.kind} has no values; list at least one")
@@ -52,58 +78,63 @@ class Domain(Section):
 
     @property
     def counted(self) -> bool:
-        """Whether a grid search can walk the domain: a grid, or one fixed value."""
+        """True of what a grid search can walk: a grid, or one fixed value."""
         return self.kind in ("grid", "fixed")
 
 
 class SearchSection(Section):
     """How the space is searched."""
 
-    algorithm: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
-    """nsga2 looks for the best errors at every cost: error against seconds an epoch."""
+    algorithm: AlgorithmName = "tpe"
     trials: Count | None = None
-    """How many trials; a grid search runs its whole grid."""
+    """How many trials; left out where a grid is walked, which is run as a whole."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the algorithm: the same seed and results draw the same trials."""
+
+    @property
+    def method(self) -> Algorithm:
+        """What is known of the algorithm."""
+        return ALGORITHMS[self.algorithm]
 
     @model_validator(mode="after")
     def _trials_fit(self) -> Self:
-        if self.algorithm == "grid" and self.trials is not None:
+        if self.method.walks_grid and self.trials is not None:
             raise ValueError("a grid search runs its whole grid; leave trials out")
-        if self.algorithm != "grid" and self.trials is None:
+        if not self.method.walks_grid and self.trials is None:
             raise ValueError(f"trials is missing: how many should {self.algorithm} run?")
         return self
 
 
 class EarlyStoppingSection(Section):
-    """Which trials end before their last epoch.
+    """The rule by which trials end before their last epoch.
 
-    Rungs and grace count the epochs that a trial trained in all, over its seeds, one after the
-    other. At each, what counts is the mean over the seeds begun of the error at that epoch.
+    A trial's seeds train one after the other, and its epochs are counted over all of them. Its
+    value at an epoch is the mean error there over the seeds that have begun.
     """
 
     rule: Literal["none", "asha", "median"] = "none"
-    """asha: at each rung the best 1/reduction of the trials that came so far go on. median: a
-    trial ends at the first epoch at which its best error so far is above the median of the
-    others' there."""
+    """asha: at each rung, the best 1/reduction of the trials that have reached it go on. median: a
+    trial ends once its best value so far is above the median of the finished trials' values at
+    that epoch."""
     grace_epochs: Count = 1
-    """Epochs that no trial is denied."""
+    """Epochs that every trial trains."""
     reduction: Annotated[int, Field(ge=2)] = 3
-    """asha: the rungs are at grace_epochs times the powers of it."""
+    """asha: the rungs are at grace_epochs times 1, reduction, its square and so on."""
     startup_trials: Count = 5
-    """median: trials that have to be finished before it judges."""
+    """median: trials that have to be finished before the rule ends any."""
 
 
 class ObjectiveSection(Section):
-    """What the search minimises."""
+    """The value that the search minimises."""
 
     metric: Literal["last_val_error_percent", "best_val_error_percent"] = "last_val_error_percent"
-    """What is averaged over a trial's seeds."""
+    """Error of a run; the objective is its mean over a trial's seeds."""
     plus_standard_errors: NotNegative = 0
-    """Add so many standard errors of that mean: a cautious search."""
+    """Standard errors of that mean that are added to it, for a cautious search."""
 
 
 class BudgetSection(Section):
-    """What a sweep may spend; the first limit reached ends it, gently and to be resumed."""
+    """Limits of a sweep: it stops at the first one that it reaches, and can be resumed."""
 
     gpu_hours: Positive | None = None
     wall_hours: Positive | None = None
@@ -113,11 +144,11 @@ class BudgetSection(Section):
 
 
 class ResourcesSection(Section):
-    """What one trial occupies."""
+    """CPUs and GPUs of one trial."""
 
     cpus: Positive = 1
     gpus: NotNegative = 0
-    """A fraction, as 0.25, lets so many trials share a GPU."""
+    """0.25: four trials share a GPU."""
 
     @model_validator(mode="after")
     def _schedulable(self) -> Self:
@@ -137,7 +168,7 @@ class SweepSpec(Section):
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     data_fallback: Literal["digits"] | None = None
-    """What to train on where the data is neither on disk nor to be downloaded; None: refuse."""
+    """Data to train on where `data` is neither on disk nor to be downloaded; None: refuse."""
     recipe: Recipe
     activation: ActivationConfig = ActivationConfig()
     """The activation of every trial, where the space does not vary it."""
@@ -154,15 +185,18 @@ class SweepSpec(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         uncounted = [key for key, domain in self.space.items() if not domain.counted]
-        if self.search.algorithm == "grid" and uncounted:
+        if self.search.method.walks_grid and uncounted:
             raise ValueError(
                 f"search: a grid search needs grid: [...] for every parameter, and {uncounted[0]}"
                 " has a range or a choice; give it a grid, or search with tpe"
             )
         if self.purpose == "confirmatory":
             self._check_confirmatory()
-        if self.search.algorithm == "nsga2":
-            self._check_two_objectives()
+        if len(self.search.method.objectives) > 1 and self.early_stopping.rule != "none":
+            raise ValueError(
+                f"search: {self.search.algorithm} weighs error against time, and early_stopping"
+                " error alone; leave one of them out"
+            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: a seed is listed twice in {list(self.seeds)}")
         if self.objective.plus_standard_errors > 0 and len(self.seeds) < 2:
@@ -170,7 +204,7 @@ class SweepSpec(Section):
         return self
 
     def _check_confirmatory(self) -> None:
-        if self.search.algorithm != "grid":
+        if not self.search.method.walks_grid:
             raise ValueError(
                 "purpose: confirmatory needs search: grid, so that no result decides what runs"
             )
@@ -180,13 +214,6 @@ class SweepSpec(Section):
                 " leave early_stopping out"
             )
 
-    def _check_two_objectives(self) -> None:
-        if self.early_stopping.rule != "none":
-            raise ValueError(
-                "search: nsga2 weighs error against time, and early_stopping error alone;"
-                " leave one of them out"
-            )
-
     @property
     def benchmark(self) -> str:
         """Network and data, as `lenet5/mnist`."""
@@ -194,7 +221,7 @@ class SweepSpec(Section):
 
     @property
     def subject(self) -> str:
-        """What is searched and how, in a few words."""
+        """Activations, benchmark, search and seeds, in a few words."""
         names = self.activation_names()
         activation = names[0] if len(names) == 1 else f"{len(names)} activations"
         seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"

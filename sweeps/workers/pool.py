@@ -25,7 +25,7 @@ from ray import tune
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from sweeps.search.study import without_study_url
+from sweeps.search.databases import without_study_url
 from sweeps.spec.sections import ResourcesSection, SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.environment import ClusterError, check_answers

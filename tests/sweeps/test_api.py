@@ -17,8 +17,8 @@ from analysis import Results
 from analysis.store.errors import StoreError
 from sweeps import extras
 from sweeps.commands.dashboard import make_dashboard
-from sweeps.search.study import storage_url
-from sweeps.spec.reading import SpecError
+from sweeps.search.databases import database_url
+from sweeps.spec.errors import SpecError
 from sweeps.store.paths import SweepPaths, driver_lock
 from sweeps.view.overview import current_view, sweep_view
 from sweeps.view.progress import SweepView
@@ -128,7 +128,7 @@ def scalars(folder: Path) -> dict[str, dict[int, float]]:
 
 @pytest.fixture
 def dashboard(results: Results, root: Path) -> Iterator[str]:
-    storage = optuna.storages.RDBStorage(storage_url(SweepPaths(root, "small")))
+    storage = optuna.storages.RDBStorage(database_url(SweepPaths(root, "small")))
     with make_dashboard(storage, 0) as server:
         assert server.server_address[0] == "127.0.0.1"
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -5,7 +5,8 @@ import pytest
 
 from analysis.store.errors import StoreError
 from sweeps.driver import changes
-from sweeps.spec.reading import parse_spec, with_settings
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version

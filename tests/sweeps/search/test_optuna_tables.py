@@ -1,4 +1,4 @@
-"""What is written at once is what Optuna writes bit by bit."""
+"""Rows written in one transaction are those that Optuna writes in many."""
 
 import math
 import sqlite3
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from optuna.trial import FrozenTrial
 
 from sweeps.search import study
+from sweeps.search.sampling import draw_parameters
 from sweeps.spec.reading import parse_spec
-from sweeps.spec.search_space import draw
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 
@@ -38,7 +38,7 @@ def work(one: study.SweepStudy, spec: SweepSpec, trials: int) -> None:
     """Draw trials and end them in every way there is."""
     for index in range(trials):
         trial = one.ask()
-        draw(spec, trial)
+        draw_parameters(spec, trial)
         trial.set_user_attr("config_id", f"{index:016x}")
         one.save()
         for step in (1, 2):

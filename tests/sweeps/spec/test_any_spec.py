@@ -11,16 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.spec.editor_schema import FILE, spec_schema
-from sweeps.spec.reading import (
-    SpecError,
-    bundled_names,
-    load_spec,
-    parse_spec,
-    parse_yaml,
-    with_settings,
-)
+from sweeps.spec.errors import SpecError
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import bundled_names, load_spec, parse_spec
 from sweeps.spec.search_space import check, trial_count
 from sweeps.spec.sections import SweepSpec
+from sweeps.spec.yaml_text import parse_yaml
 
 SPECS = FILE.parent
 BUNDLED = {name: (SPECS / f"{name}.yaml").read_text("utf-8") for name in bundled_names()}

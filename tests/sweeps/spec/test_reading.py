@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sweeps.spec.reading import SpecError, bundled_names, load_spec, parse_spec, with_settings
+from sweeps.spec.errors import SpecError
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import bundled_names, load_spec, parse_spec
 
 SOUND = {
     "name": "trial-run",

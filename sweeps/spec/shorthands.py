@@ -1,0 +1,107 @@
+"""Shorthands of a specification, and what each stands for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.spec.algorithms import ALGORITHMS
+from sweeps.spec.errors import SpecError
+from sweeps.spec.sections import KINDS, Domain
+from trainers.config import NetworkConfig, OptionValue
+from trainers.networks import NETWORKS
+
+WORDS = {
+    "network": "name",
+    "data": "name",
+    "activation": "name",
+    "search": "algorithm",
+    "early_stopping": "rule",
+    "objective": "metric",
+}
+"""Sections in whose place a word may stand, and the field whose value it then is."""
+SEEDS = 5
+MOST_SEEDS = 10_000
+
+
+def spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the shorthands of a specification; what is malformed is left to the checks.
+
+    Raises:
+        SpecError: a shorthand is malformed, or contradicts what is spelled out.
+    """
+    full = dict(raw)
+    _spell_out_activations(full)
+    full.setdefault("search", {})
+    for section, key in WORDS.items():
+        if isinstance(full.get(section), str):
+            full[section] = {key: full[section]}
+    _spell_out_trials(full)
+    full["seeds"] = _seeds(full.get("seeds", SEEDS))
+    full["recipe"] = _with_paper_recipe(full)
+    if isinstance(full.get("space"), Mapping):
+        full["space"] = {key: _domain(str(key), value) for key, value in full["space"].items()}
+    return full
+
+
+def _spell_out_activations(full: dict[str, Any]) -> None:
+    """Turn a list of activations into a parameter of the space."""
+    names, space = full.get("activation"), full.get("space", {})
+    if not (isinstance(names, list) and isinstance(space, Mapping)):
+        return
+    if "activation" in space:
+        raise SpecError("activation: a list here and one in the space; keep one of them")
+    search = full.get("search")
+    name = search.get("algorithm") if isinstance(search, Mapping) else search
+    method = ALGORITHMS.get(name) if isinstance(name, str) else None
+    kind = "grid" if method is not None and method.walks_grid else "choice"
+    del full["activation"]
+    full["space"] = {"activation": {kind: names}, **space}
+
+
+def _spell_out_trials(full: dict[str, Any]) -> None:
+    """Move the number of trials from the budget, where it may be given, to the search."""
+    search, budget = full["search"], full.get("budget")
+    if not (isinstance(budget, Mapping) and "trials" in budget and isinstance(search, Mapping)):
+        return
+    if search.get("trials") is not None:
+        raise SpecError("budget.trials: search.trials says it already; keep one of them")
+    full["search"] = {**search, "trials": budget["trials"]}
+    full["budget"] = {key: value for key, value in budget.items() if key != "trials"}
+
+
+def _seeds(seeds: object) -> object:
+    if not isinstance(seeds, int) or isinstance(seeds, bool):
+        return seeds
+    if seeds < 1:
+        raise SpecError(f"seeds: a trial needs at least one seed; got {seeds}")
+    if seeds > MOST_SEEDS:
+        raise SpecError(f"seeds: at most {MOST_SEEDS:,} a trial; got {seeds:,}")
+    return list(range(seeds))
+
+
+def _with_paper_recipe(full: Mapping[str, Any]) -> object:
+    """Add the settings of the paper's recipe for the network that the recipe leaves out."""
+    network, recipe = full.get("network", {}), full.get("recipe", {})
+    if not isinstance(recipe, Mapping):
+        return recipe
+    name = network.get("name") if isinstance(network, Mapping) else None
+    # A name that is no network's is left to the checks, which say so.
+    known = name if isinstance(name, str) and name in NETWORKS else NetworkConfig().name
+    return {**dataclasses.asdict(NETWORKS[known].recipe), **recipe}
+
+
+def _domain(key: str, raw: object) -> object:
+    if isinstance(raw, OptionValue):
+        return {"kind": "fixed", "values": [raw]}
+    if isinstance(raw, Mapping) and set(raw) == set(Domain.model_fields):
+        return raw
+    if isinstance(raw, Mapping) and len(raw) == 1:
+        ((kind, values),) = raw.items()
+        listed = isinstance(values, list | tuple)
+        if kind in KINDS and listed and all(isinstance(value, OptionValue) for value in values):
+            return {"kind": kind, "values": list(values)}
+    raise SpecError(
+        f"space.{key}: expected a value or one of {', '.join(KINDS)}: [...]; got {raw!r}"
+    )
