@@ -28,6 +28,7 @@ class JointSolve:
         for _, module in activation_modules(network):
             if isinstance(module, Interpolating):
                 c_x, _ = module.points()
+                # What a batched solve needs equal in all its rows.
                 key = (module.k, c_x.shape[1], c_x.dtype, c_x.device)
                 groups.setdefault(key, []).append(module)
         # Left out: the CPU's kernel for k = 3, which solves in less time than one more call takes.
@@ -44,6 +45,7 @@ class JointSolve:
             function, parameters = spoil(*solved_kernel(c_x, c_y, k))
             sizes = [module.functions for module in modules]
             shares = zip(*(parameter.split(sizes) for parameter in parameters), strict=True)
+            # `split` gives views, through which gradients flow back into the one solve.
             for module, share in zip(modules, shares, strict=True):
                 module.solved = function, share
 

@@ -21,6 +21,7 @@ def natural_spline(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Te
     """
     knots, order = c_x.sort(dim=1)
     heights = c_y.gather(1, order)
+    # Coincident points divide by 0 here: a mask costs less than asking a GPU before.
     m = knot_slopes(knots, heights)
     singular = coincident_neighbours(knots.detach()) | ~torch.isfinite(m.detach()).all(dim=1)
     return knots, heights, m, singular

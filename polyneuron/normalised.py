@@ -45,6 +45,7 @@ def _has_hooks(module: nn.Module) -> bool:
 def _in_one(
     norm: nn.BatchNorm2d, activation: Activation, z: Tensor, residual: Tensor | None
 ) -> Tensor | None:
+    # A subclass may compute something else; without a momentum torch keeps a cumulative average.
     if type(norm) is not nn.BatchNorm2d or not norm.affine or norm.momentum is None:
         return None
     mean, variance, weight = norm.running_mean, norm.running_var, norm.weight
@@ -57,6 +58,7 @@ def _in_one(
     backend = fused_backend(function, z, residual, parameters, norm.training)
     if backend is None:
         return None
+    # The module is not called: what its `forward` counts is counted here.
     if norm.training and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
     running = mean, variance

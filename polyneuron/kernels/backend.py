@@ -49,6 +49,32 @@ class BatchNorm:
         return self.training or self.running is None
 
 
+class Normalised(NamedTuple):
+    """A function behind a batch norm and a residual: y = f(norm(z) + residual)."""
+
+    function: Function
+    z: Tensor
+    """(N, C, ...), more than one value a channel."""
+    residual: Tensor | None
+    """In z's shape, dtype and memory format."""
+    norm: BatchNorm
+    parameters: Sequence[Tensor]
+    """Each (1, ...) or (C, ...), without gaps in memory; none for ReLU."""
+
+
+class Splines(NamedTuple):
+    """Natural cubic splines through control points, as Hermite splines."""
+
+    knots: Tensor
+    """(A, s), ascending."""
+    heights: Tensor
+    """(A, s), at the knots."""
+    m: Tensor
+    """Slopes (A, s) at the knots; not finite where no unique spline exists."""
+    order: Tensor
+    """For each knot its column among the control points (A, s)."""
+
+
 class Case(NamedTuple):
     """An operator as far as its kernel depends on it. Backends are chosen, and checked, by case."""
 
@@ -98,60 +124,27 @@ class Backend(Protocol):
     ) -> tuple[Tensor, list[Tensor]]:
         """dL/dx and the gradients of the parameters, from g = dL/dy."""
 
-    def norm_forward(
-        self,
-        function: Function,
-        z: Tensor,
-        residual: Tensor | None,
-        norm: BatchNorm,
-        parameters: Sequence[Tensor],
-    ) -> tuple[Tensor, Tensor, bool]:
-        """Normalise z (N, C, ...), add the residual, apply the function.
+    def norm_forward(self, of: Normalised) -> tuple[Tensor, Tensor, bool]:
+        """Compute a function behind a batch norm.
 
         In training the running statistics take in the batch's.
 
-        Args:
-            function: of the case that the backend supports.
-            z: more than one value a channel.
-            residual: in z's shape, dtype and memory format.
-            norm: of z's channels.
-            parameters: each (1, ...) or (C, ...); none for ReLU.
-
         Returns:
-            y like z, what `norm_backward` takes as statistics (2, C), and False as in `forward`.
+            y like z, statistics (2, C) for `norm_backward`, and False as in `forward`.
         """
 
     def norm_backward(
-        self,
-        function: Function,
-        g: Tensor,
-        z: Tensor,
-        residual: Tensor | None,
-        norm: BatchNorm,
-        statistics: Tensor,
-        parameters: Sequence[Tensor],
+        self, of: Normalised, g: Tensor, statistics: Tensor
     ) -> tuple[Tensor | None, ...]:
         """Gradients of z, residual, weight, bias and the parameters, from g = dL/dy."""
 
     def norm_variance(self, norm: BatchNorm, statistics: Tensor) -> Tensor:
         """Variance (C,) by which `norm_forward` normalised; its mean is statistics[0]."""
 
-    def solve(self, c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Solve for the natural cubic splines through control points (A, s) in any order.
-
-        Returns:
-            Knots (A, s), ascending, heights and slopes (A, s) at them, and for each knot its
-            column in c_x. Slopes are not finite where no unique spline exists.
-        """
+    def solve(self, c_x: Tensor, c_y: Tensor) -> Splines:
+        """Solve for the splines through control points (A, s) in any order."""
 
     def solve_backward(
-        self,
-        g_knots: Tensor,
-        g_heights: Tensor,
-        g_m: Tensor,
-        knots: Tensor,
-        heights: Tensor,
-        m: Tensor,
-        order: Tensor,
+        self, splines: Splines, g_knots: Tensor, g_heights: Tensor, g_m: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """dL/dc_x and dL/dc_y from the gradients of knots, heights and slopes m."""
+        """dL/dc_x and dL/dc_y from the gradients of knots, heights and slopes."""

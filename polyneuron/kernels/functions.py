@@ -20,6 +20,7 @@ FAMILIES = (
 """Folders beside this file. A new one is entered here and nowhere else."""
 
 
+# By name, as an import statement a family would be a second line to enter it in.
 def _registered(family: str) -> Function:
     """The record in a folder's `formula.py`, a constant of the folder's name."""
     formula = import_module(f"polyneuron.kernels.{family}.formula")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from polyneuron.kernels import plain
-from polyneuron.kernels.backend import Backend, BatchNorm, Case
+from polyneuron.kernels.backend import Backend, BatchNorm, Case, Normalised
 from polyneuron.kernels.choice import backend_for
 from polyneuron.kernels.cpp.backend import like
 from polyneuron.kernels.function import Function
@@ -88,9 +88,9 @@ class _NormaliseAndApply(torch.autograd.Function):
     @staticmethod
     def forward(ctx, backend, function, norm, z, residual, weight, bias, *parameters):  # type: ignore[no-untyped-def]
         rows = [parameter.contiguous() for parameter in parameters]
-        y, statistics, sound = backend.norm_forward(function, z, residual, norm, rows)
+        y, statistics, sound = backend.norm_forward(Normalised(function, z, residual, norm, rows))
         if not sound:  # the plain formula raises an error that names the function
-            plain.normalised(function, norm, statistics)(z, residual, weight, bias, *rows)
+            plain.norm_formula(function, norm, statistics)(z, residual, weight, bias, *rows)
         if norm.training:  # autograd does not see what a kernel writes
             torch.autograd.graph.increment_version(norm.running)
         ctx.backend, ctx.function, ctx.norm = backend, function, norm
@@ -105,7 +105,7 @@ class _NormaliseAndApply(torch.autograd.Function):
             variance = backend.norm_variance(norm, statistics)
             used = torch.stack([statistics[0], variance])
             inputs = (z, residual, weight, bias, *parameters)
-            formula = plain.normalised(function, norm, used)
+            formula = plain.norm_formula(function, norm, used)
             return None, None, None, *plain.gradients(formula, inputs, g)
-        found = backend.norm_backward(function, g, z, residual, norm, statistics, parameters)
-        return None, None, None, *found
+        of = Normalised(function, z, residual, norm, parameters)
+        return None, None, None, *backend.norm_backward(of, g, statistics)

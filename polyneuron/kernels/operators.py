@@ -36,6 +36,7 @@ def apply(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor
         y: Tensor = function.plain(x)
         return y
     wide = wide_dtype(x)
+    # The usual case, nothing to convert, is hot: `is`, as each dtype is one object.
     if any(parameter.dtype is not wide for parameter in parameters):
         parameters = [parameter.to(wide) for parameter in parameters]
     if is_eager(x):

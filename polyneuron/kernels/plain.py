@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from polyneuron.kernels.backend import BatchNorm, Case
+from polyneuron.kernels.backend import BatchNorm, Case, Normalised, Splines
 from polyneuron.kernels.function import Function
 from polyneuron.natural_spline import knot_slopes
 
@@ -31,7 +31,7 @@ def widened(function: Function) -> Callable[..., Tensor]:
     return formula
 
 
-def normalised(function: Function, norm: BatchNorm, statistics: Tensor) -> Callable[..., Tensor]:
+def norm_formula(function: Function, norm: BatchNorm, statistics: Tensor) -> Callable[..., Tensor]:
     """The formula of (z, residual, weight, bias, *parameters), function and norm in one.
 
     The batch's own statistics are differentiated, others (mean and variance, (2, C)) constant.
@@ -42,6 +42,7 @@ def normalised(function: Function, norm: BatchNorm, statistics: Tensor) -> Calla
         z: Tensor, residual: Tensor | None, weight: Tensor, bias: Tensor, *parameters: Tensor
     ) -> Tensor:
         wide = z.to(wide_dtype(z))
+        # Without running statistics, which the forward pass has updated already.
         u = F.batch_norm(wide, mean, variance, weight, bias, norm.by_batch, 0.0, norm.eps)
         u = u if residual is None else u + residual
         return function.plain(u, *parameters).to(z.dtype)
@@ -83,43 +84,30 @@ def backward(
     return g_x, by_parameters
 
 
-def norm_forward(
-    function: Function,
-    z: Tensor,
-    residual: Tensor | None,
-    norm: BatchNorm,
-    parameters: Sequence[Tensor],
-) -> tuple[Tensor, Tensor, bool]:
+def norm_forward(of: Normalised) -> tuple[Tensor, Tensor, bool]:
     """See `Backend.norm_forward`; the statistics are mean and variance."""
-    wide = z.to(wide_dtype(z))
+    norm, wide = of.norm, of.z.to(wide_dtype(of.z))
+    # Before torch's batch norm, which overwrites the running statistics.
     if norm.running is None or norm.training:
-        others = [n for n in range(z.ndim) if n != 1]
+        others = [n for n in range(wide.ndim) if n != 1]
         statistics = torch.stack(torch.var_mean(wide, others, correction=0)[::-1])
     else:
         statistics = torch.stack(norm.running)
     mean, variance = norm.running or (None, None)
     affine = norm.weight, norm.bias
     u = F.batch_norm(wide, mean, variance, *affine, norm.by_batch, norm.momentum, norm.eps)
-    y = function.plain(u if residual is None else u + residual, *parameters)
-    return y.to(z.dtype), statistics, True
+    y = of.function.plain(u if of.residual is None else u + of.residual, *of.parameters)
+    return y.to(of.z.dtype), statistics, True
 
 
-def norm_backward(
-    function: Function,
-    g: Tensor,
-    z: Tensor,
-    residual: Tensor | None,
-    norm: BatchNorm,
-    statistics: Tensor,
-    parameters: Sequence[Tensor],
-) -> tuple[Tensor | None, ...]:
+def norm_backward(of: Normalised, g: Tensor, statistics: Tensor) -> tuple[Tensor | None, ...]:
     """See `Backend.norm_backward`."""
-    given = (z, residual, norm.weight, norm.bias, *parameters)
+    given = (of.z, of.residual, of.norm.weight, of.norm.bias, *of.parameters)
     inputs = [None if one is None else one.detach().requires_grad_() for one in given]
-    leaves = [one for one in inputs if one is not None]
-    formula = normalised(function, norm, statistics)
-    g_z, *rest = _gradients_of_leaves(lambda *_: formula(*inputs), leaves, g)
-    return (g_z, *rest) if residual is not None else (g_z, None, *rest)
+    leaves = [one for one in inputs if one is not None]  # autograd takes no None
+    formula = norm_formula(of.function, of.norm, statistics)
+    found = iter(_gradients_of_leaves(lambda *_: formula(*inputs), leaves, g))
+    return tuple(None if one is None else next(found) for one in inputs)
 
 
 def norm_variance(norm: BatchNorm, statistics: Tensor) -> Tensor:
@@ -127,31 +115,26 @@ def norm_variance(norm: BatchNorm, statistics: Tensor) -> Tensor:
     return statistics[1]
 
 
-def solve(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def solve(c_x: Tensor, c_y: Tensor) -> Splines:
     """See `Backend.solve`."""
     knots, order = c_x.sort(dim=1)
     heights = c_y.gather(1, order)
-    return knots, heights, knot_slopes(knots, heights), order
+    return Splines(knots, heights, knot_slopes(knots, heights), order)
 
 
 def solve_backward(
-    g_knots: Tensor,
-    g_heights: Tensor,
-    g_m: Tensor,
-    knots: Tensor,
-    heights: Tensor,
-    m: Tensor,
-    order: Tensor,
+    splines: Splines, g_knots: Tensor, g_heights: Tensor, g_m: Tensor
 ) -> tuple[Tensor, Tensor]:
     """See `Backend.solve_backward`."""
-    inputs = [one.detach().requires_grad_() for one in (knots, heights)]
+    inputs = [one.detach().requires_grad_() for one in (splines.knots, splines.heights)]
     by_knots, by_heights = _gradients_of_leaves(knot_slopes, inputs, g_m)
-    g_c_x = torch.empty_like(knots).scatter(1, order, g_knots + by_knots)
-    return g_c_x, torch.empty_like(heights).scatter(1, order, g_heights + by_heights)
+    at_knots = g_knots + by_knots, g_heights + by_heights
+    g_c_x, g_c_y = (torch.empty_like(g).scatter(1, splines.order, g) for g in at_knots)
+    return g_c_x, g_c_y
 
 
 def _gradients_of_leaves(
     formula: Callable[..., Tensor], leaves: Sequence[Tensor], g: Tensor
 ) -> tuple[Tensor, ...]:
-    with torch.enable_grad():
+    with torch.enable_grad():  # a backward pass runs without
         return torch.autograd.grad(formula(*leaves), leaves, g)

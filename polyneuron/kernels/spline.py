@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from polyneuron.kernels import plain
-from polyneuron.kernels.backend import Backend, Case
+from polyneuron.kernels.backend import Backend, Case, Splines
 from polyneuron.kernels.choice import backend_for
 from polyneuron.kernels.natural.formula import NATURAL
 from polyneuron.kernels.tracing import is_eager
@@ -53,4 +53,4 @@ class _NaturalSpline(torch.autograd.Function):
         if torch.is_grad_enabled():
             formula = lambda *points: plain_spline(*points)[:3]  # noqa: E731
             return None, *plain.gradients(formula, (c_x, c_y), g)
-        return None, *ctx.backend.solve_backward(*g, *solved)
+        return None, *ctx.backend.solve_backward(Splines(*solved), *g)

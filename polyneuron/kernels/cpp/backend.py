@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from polyneuron.kernels.backend import BatchNorm, Case
+from polyneuron.kernels.backend import BatchNorm, Case, Normalised
 from polyneuron.kernels.cpp.compiler import library
 from polyneuron.kernels.function import Function
 
@@ -47,6 +47,7 @@ def supports(case: Case) -> bool:
     )
 
 
+# Cached, because ctypes would look up names, and set types, at every call.
 @functools.cache
 def _library(
     operator: str, function: Function, columns: int, dtype: torch.dtype
@@ -96,32 +97,25 @@ def backward(
     return g_x, gradients
 
 
-def norm_forward(
-    function: Function,
-    z: Tensor,
-    residual: Tensor | None,
-    norm: BatchNorm,
-    parameters: Sequence[Tensor],
-) -> tuple[Tensor, Tensor, bool]:
+def norm_forward(of: Normalised) -> tuple[Tensor, Tensor, bool]:
     """See `Backend.norm_forward`; the statistics are mean and variance, divided by n."""
-    kernels = _norm_library(function, z, parameters)
+    norm = of.norm
     if norm.running is None or norm.training:
-        statistics = torch.empty(2, z.shape[1])
-    else:
+        statistics = torch.empty(2, of.z.shape[1])
+    else:  # a copy: the running ones may change before the backward pass
         statistics = torch.stack(norm.running)
-    z, shape = _laid_out(z, z.shape[1])
+    z, shape = _laid_out(of.z, of.z.shape[1])
     y = torch.empty_like(z)
-    running = (None, None) if norm.running is None else norm.running
-    sound = kernels.norm_forward(
+    sound = _norm_library(of).norm_forward(
         z.data_ptr(),
-        _pointer(residual),
+        _pointer(of.residual),
         y.data_ptr(),
-        _pointers(parameters),
-        _functions(parameters),
+        _pointers(of.parameters),
+        _functions(of.parameters),
         norm.weight.data_ptr(),
         norm.bias.data_ptr(),
         statistics.data_ptr(),
-        *map(_pointer, running),
+        *map(_pointer, norm.running or (None, None)),
         norm.momentum,
         norm.eps,
         norm.by_batch,
@@ -130,33 +124,25 @@ def norm_forward(
     return y, statistics, sound
 
 
-def norm_backward(
-    function: Function,
-    g: Tensor,
-    z: Tensor,
-    residual: Tensor | None,
-    norm: BatchNorm,
-    statistics: Tensor,
-    parameters: Sequence[Tensor],
-) -> tuple[Tensor | None, ...]:
+def norm_backward(of: Normalised, g: Tensor, statistics: Tensor) -> tuple[Tensor | None, ...]:
     """See `Backend.norm_backward`."""
-    kernels = _norm_library(function, z, parameters)
-    z, shape = _laid_out(z, z.shape[1])
+    norm = of.norm
+    z, shape = _laid_out(of.z, of.z.shape[1])
     g = like(g, z)
     g_z = torch.empty_like(z)
-    g_residual = None if residual is None else torch.empty_like(z)
-    g_norm = torch.empty_like(statistics)
-    g_weight, g_bias = g_norm.unbind(0)
-    gradients = [torch.empty_like(parameter) for parameter in parameters]
-    kernels.norm_backward(
+    g_residual = None if of.residual is None else torch.empty_like(z)
+    g_weight, g_bias = torch.empty_like(statistics).unbind(0)
+    gradients = [torch.empty_like(parameter) for parameter in of.parameters]
+    _norm_library(of).norm_backward(
         g.data_ptr(),
         z.data_ptr(),
-        _pointer(residual),
+        _pointer(of.residual),
+        # dL/du, which is the residual's gradient; without a residual dL/dz overwrites it.
         (g_z if g_residual is None else g_residual).data_ptr(),
         g_z.data_ptr(),
-        _pointers(parameters),
+        _pointers(of.parameters),
         _pointers(gradients),
-        _functions(parameters),
+        _functions(of.parameters),
         norm.weight.data_ptr(),
         norm.bias.data_ptr(),
         statistics.data_ptr(),
@@ -174,9 +160,9 @@ def norm_variance(norm: BatchNorm, statistics: Tensor) -> Tensor:
     return statistics[1]
 
 
-def _norm_library(function: Function, z: Tensor, parameters: Sequence[Tensor]) -> ctypes.CDLL:
-    columns = parameters[0].shape[-1] if parameters else 0
-    kernels = _library("norm", function, columns, z.dtype)
+def _norm_library(of: Normalised) -> ctypes.CDLL:
+    columns = of.parameters[0].shape[-1] if of.parameters else 0
+    kernels = _library("norm", of.function, columns, of.z.dtype)
     assert kernels is not None
     return kernels
 
@@ -185,6 +171,7 @@ def like(values: Tensor, x: Tensor) -> Tensor:
     """`values` in x's dtype and memory layout."""
     if values.dtype is not x.dtype:
         values = values.to(x.dtype)
+    # Often not: convolutions choose the memory format of a gradient by themselves.
     if values.stride() == x.stride():
         return values
     return torch.empty_like(x).copy_(values)

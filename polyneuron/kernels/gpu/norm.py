@@ -5,13 +5,10 @@ of z, then y. Backward: the sums that every gradient needs, then the gradient of
 the residual) again, so that nothing more of z's size is kept.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from polyneuron.kernels.backend import BatchNorm
-from polyneuron.kernels.function import Function
+from polyneuron.kernels.backend import BatchNorm, Normalised
 from polyneuron.kernels.gpu.launching import launch
 from polyneuron.kernels.gpu.layout import (
     Layout,
@@ -39,19 +36,13 @@ from polyneuron.kernels.gpu.passes import (
 )
 
 
-def norm_forward(
-    function: Function,
-    z: Tensor,
-    residual: Tensor | None,
-    norm: BatchNorm,
-    parameters: Sequence[Tensor],
-) -> tuple[Tensor, Tensor, bool]:
+def norm_forward(of: Normalised) -> tuple[Tensor, Tensor, bool]:
     """See `Backend.norm_forward`; the statistics are mean and rstd.
 
     Raises:
         ValueError: the parameters do not fit z.
     """
-    f = _fitting(parametrised(function, parameters), z)
+    f, z, norm = _fitting(of), of.z, of.norm
     packed, layout = dense(z, z.shape[1])
     if not z.numel():
         mean = norm.weight.new_zeros(norm.weight.shape, dtype=torch.float32)
@@ -61,29 +52,21 @@ def norm_forward(
     else:
         mean, variance = norm.running
         statistics = torch.stack([mean.float(), torch.rsqrt(variance.float() + norm.eps)])
-    front = _front(packed, residual, norm, statistics)
+    front = _front(packed, of, statistics)
     return in_order_of(z, function_values(f, packed, layout, front)), statistics, True
 
 
-def norm_backward(
-    function: Function,
-    g: Tensor,
-    z: Tensor,
-    residual: Tensor | None,
-    norm: BatchNorm,
-    statistics: Tensor,
-    parameters: Sequence[Tensor],
-) -> tuple[Tensor | None, ...]:
+def norm_backward(of: Normalised, g: Tensor, statistics: Tensor) -> tuple[Tensor | None, ...]:
     """See `Backend.norm_backward`."""
-    f = _fitting(parametrised(function, parameters), z)
+    f, z, norm = _fitting(of), of.z, of.norm
     packed, layout = dense(z, z.shape[1])
-    g_residual = None if residual is None else torch.empty_like(packed)
+    g_residual = None if of.residual is None else torch.empty_like(packed)
     if not z.numel():
-        rows = (norm.weight, norm.bias, *parameters)
+        rows = (norm.weight, norm.bias, *of.parameters)
         zeros = [torch.zeros_like(row, dtype=torch.float32) for row in rows]
         return torch.empty_like(z), g_residual, *zeros
-    front = _front(packed, residual, norm, statistics)
-    g = in_order_of(packed, g)
+    front = _front(packed, of, statistics)
+    g = in_order_of(packed, g)  # once for both kernels that read it
     partials, norm_partials = partial_sums(f, g, packed, layout, g_residual, front)
     g_bias, g_weight = torch.empty_like(statistics)
     sum_rows(norm_partials, store_sums, (g_bias, g_weight))
@@ -93,6 +76,7 @@ def norm_backward(
     launch(
         norm_gradient_kernel,
         cut.grid,
+        # dL/du is in memory where a residual needed it; else it is computed again, in registers.
         g=g if g_residual is None else g_residual,
         g_x=g_z,
         by_bias=g_bias,
@@ -102,8 +86,8 @@ def norm_backward(
         BATCH=norm.by_batch,
         **tiled(f, packed, layout, cut, front),
     )
-    if g_residual is not None and residual is not None:
-        g_residual = in_order_of(residual, g_residual)
+    if g_residual is not None and of.residual is not None:
+        g_residual = in_order_of(of.residual, g_residual)
     return in_order_of(z, g_z), g_residual, g_weight, g_bias, *by_parameters
 
 
@@ -150,13 +134,14 @@ def _statistics(
     return statistics
 
 
-def _front(z: Tensor, residual: Tensor | None, norm: BatchNorm, statistics: Tensor) -> Front:
-    packed = None if residual is None else in_order_of(z, residual)
-    affine = norm.weight.float().contiguous(), norm.bias.float().contiguous()
-    return Front((*statistics, *affine), packed)
+def _front(z: Tensor, of: Normalised, statistics: Tensor) -> Front:
+    residual = None if of.residual is None else in_order_of(z, of.residual)
+    affine = of.norm.weight.float().contiguous(), of.norm.bias.float().contiguous()
+    return Front((*statistics, *affine), residual)
 
 
-def _fitting(f: Parametrised, z: Tensor) -> Parametrised:
+def _fitting(of: Normalised) -> Parametrised:
+    f, z = parametrised(of.function, of.parameters), of.z
     if z.ndim < 2 or (f.parameters and f.parameters[0].shape[0] not in (1, z.shape[1])):
         rows = [tuple(parameter.shape) for parameter in f.parameters]
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -91,18 +92,15 @@ def parametrised(
     if function.solved_as is None:
         return Parametrised(device_of(function.family), tensors, function.order, orders, present)
     c_x, c_y = tensors
-    knots, heights, m, order = solve(c_x, c_y)
-
-    def pull(g_knots: Tensor, g_heights: Tensor, g_m: Tensor) -> Sequence[Tensor]:
-        return solve_backward(g_knots, g_heights, g_m, knots, heights, m, order)
-
-    return Parametrised(device_of(function.solved_as.family), (knots, heights, m), pull=pull)
+    splines = solve(c_x, c_y)
+    pull = partial(solve_backward, splines)
+    return Parametrised(device_of(function.solved_as.family), splines[:3], pull=pull)
 
 
 def function_values(f: Parametrised, x: Tensor, layout: Layout, front: Front = NOTHING) -> Tensor:
     """Return y = f(u), like the dense x."""
     y = torch.empty_like(x)
-    if x.numel():
+    if x.numel():  # CUDA refuses an empty grid
         cut = plan(layout, 0, f.sums)
         launch(
             evaluate_kernel,
@@ -128,6 +126,7 @@ def partial_sums(
     the gradient of u and of it times (x - mean) rstd.
     """
     norm_sums = 2 if front.norm else 0
+    # A function has about as many coefficients as sums.
     cut = plan(layout, f.sums + norm_sums, f.sums)
     along_n, along_a = cut.grid
     shape = (along_n * along_a, 1) if f.shared_by(layout.A) else (along_n, layout.A)
@@ -167,6 +166,7 @@ def tiled(f: Parametrised, x: Tensor, layout: Layout, cut: Plan, front: Front) -
 
 def finish(f: Parametrised, partials: Tensor) -> Sequence[Tensor]:
     """Return the gradients of the parameters as they were given, from partial sums."""
+    # The two steps from partial sums to gradients are one kernel: a launch costs more than either.
     gradients = tuple(torch.empty_like(parameter) for parameter in f.parameters)
     if gradients:
         sum_rows(partials, f.device.finish, gradients, f.pointers(f.present), f.s)

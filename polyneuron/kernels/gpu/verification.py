@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 
 from polyneuron.kernels import plain
-from polyneuron.kernels.backend import Backend, BatchNorm, Case, warn_of_plain_formulas
+from polyneuron.kernels.backend import (
+    Backend,
+    BatchNorm,
+    Case,
+    Normalised,
+    warn_of_plain_formulas,
+)
 
 
 def is_sound(backend: Backend, case: Case) -> bool:
@@ -67,8 +73,9 @@ def _norm(backend: Backend, case: Case, dtype: torch.dtype) -> list[Tensor]:
         row.to(case.device).repeat(1 if case.shared else 3, *[1] * (row.ndim - 1))
         for row in case.function.example(case.columns)
     ]
-    y, statistics, _ = backend.norm_forward(case.function, z, residual, norm, parameters)
-    gradients = backend.norm_backward(case.function, g, z, residual, norm, statistics, parameters)
+    of = Normalised(case.function, z, residual, norm, parameters)
+    y, statistics, _ = backend.norm_forward(of)
+    gradients = backend.norm_backward(of, g, statistics)
     return [y, *(one for one in gradients if one is not None), *running]
 
 
@@ -76,10 +83,10 @@ def _solve(backend: Backend, case: Case, dtype: torch.dtype) -> list[Tensor]:
     """Two natural splines, their points in opposite orders, and gradients of these."""
     s = case.columns
     rows = [row.to(case.device, dtype) for row in case.function.example(s)]
-    solved = backend.solve(*(torch.cat([row, row.flip(1)]) for row in rows))
+    splines = backend.solve(*(torch.cat([row, row.flip(1)]) for row in rows))
     steps = torch.arange(2 * s, device=case.device)
     g_knots, g_heights, g_m = (torch.sin(n + steps).view(2, s) for n in range(3))
-    return [*solved[:3], *backend.solve_backward(g_knots, g_heights, g_m, *solved)]
+    return [*splines[:3], *backend.solve_backward(splines, g_knots, g_heights, g_m)]
 
 
 def _close(found: Sequence[Tensor], expected: Sequence[Tensor], dtype: torch.dtype) -> bool:

@@ -7,6 +7,7 @@ host.
 import torch
 from torch import Tensor
 
+from polyneuron.kernels.backend import Splines
 from polyneuron.kernels.gpu.launching import launch
 from polyneuron.kernels.gpu.layout import THREADS, next_power_of_2
 from polyneuron.kernels.natural.device import (
@@ -16,14 +17,14 @@ from polyneuron.kernels.natural.device import (
 )
 
 
-def solve(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def solve(c_x: Tensor, c_y: Tensor) -> Splines:
     """See `Backend.solve`. Points that coincide, and NaN, give NaN slopes, in their row alone."""
     c_x, c_y = c_x.float().contiguous(), c_y.float().contiguous()
     knots, heights, m = (torch.empty_like(c_x) for _ in range(3))
     order = torch.empty_like(c_x, dtype=torch.int32)
     (A, s), block_s = c_x.shape, next_power_of_2(c_x.shape[1])
     if A:
-        # A thread compares at most 16 pairs of points.
+        # Sorting compares all pairs of a row at once, at most 16 of them in a thread's registers.
         rows = max(1, 16 * THREADS // block_s**2)
         points = {"knots": knots, "heights": heights}
         sizes = {"A": A, "S": s}
@@ -39,21 +40,15 @@ def solve(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             BLOCK_S=block_s,
         )
         launch(slopes_kernel, (-(-A // THREADS),), m=m, **points, **sizes, BLOCK_A=THREADS)
-    return knots, heights, m, order
+    return Splines(knots, heights, m, order)
 
 
 def solve_backward(
-    g_knots: Tensor,
-    g_heights: Tensor,
-    g_m: Tensor,
-    knots: Tensor,
-    heights: Tensor,
-    m: Tensor,
-    order: Tensor,
+    splines: Splines, g_knots: Tensor, g_heights: Tensor, g_m: Tensor
 ) -> tuple[Tensor, Tensor]:
     """See `Backend.solve_backward`."""
-    g_c, g_y = torch.empty_like(knots), torch.empty_like(knots)
-    A, s = knots.shape
+    g_c, g_y = torch.empty_like(splines.knots), torch.empty_like(splines.knots)
+    A, s = splines.knots.shape
     if A:
         launch(
             slopes_gradient_kernel,
@@ -61,10 +56,7 @@ def solve_backward(
             g_knots=g_knots.contiguous(),
             g_heights=g_heights.contiguous(),
             g_m=g_m.contiguous(),
-            knots=knots,
-            heights=heights,
-            m=m,
-            order=order,
+            **splines._asdict(),
             g_c=g_c,
             g_y=g_y,
             A=A,

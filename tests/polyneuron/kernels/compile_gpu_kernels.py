@@ -19,7 +19,7 @@ import triton
 from torch import Tensor
 from triton.backends.compiler import GPUTarget
 
-from polyneuron.kernels.backend import BatchNorm
+from polyneuron.kernels.backend import BatchNorm, Normalised
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.functions import FUNCTIONS
 from polyneuron.kernels.gpu import backend, launching, norm, passes
@@ -98,12 +98,12 @@ def compile_all(verbose: bool) -> int:
     of = BatchNorm(row, row, (row, row), momentum=0.1, eps=1e-5, training=True)
     for residual, function in ((z, radial(3)), (None, FUNCTIONS["relu"])):
         parameters = rows(function, 1, 3)
-        norm.norm_forward(function, z, residual, of, parameters)
-        norm.norm_backward(function, z, z, residual, of, torch.stack([row, row]), parameters)
+        behind = Normalised(function, z, residual, of, parameters)
+        norm.norm_forward(behind)
+        norm.norm_backward(behind, z, torch.stack([row, row]))
     print("natural spline")
     row = torch.rand(688, 3)
-    knots, heights, m, order = solving.solve(row, row)
-    solving.solve_backward(row, row, row, knots, heights, m, order)
+    solving.solve_backward(solving.solve(row, row), row, row, row)
     return compiled
 
 

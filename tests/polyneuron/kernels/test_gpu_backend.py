@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from polyneuron import make_activation, normalised_activation
 from polyneuron.kernels import choice, plain, spline
-from polyneuron.kernels.backend import Backend, Case, KernelWarning, warn_of_plain_formulas
+from polyneuron.kernels.backend import (
+    Backend,
+    Case,
+    KernelWarning,
+    Normalised,
+    Splines,
+    warn_of_plain_formulas,
+)
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.functions import FUNCTIONS
 from polyneuron.kernels.natural.formula import NATURAL
@@ -101,9 +108,8 @@ def test_one_that_disagrees_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.warns(KernelWarning, match="Triton kernel of swish disagrees with its formula"):
         assert not gpu.supports(example_case(SWISH))
 
-    def without_momentum(function, z, residual, norm, parameters):  # type: ignore[no-untyped-def]
-        still = dataclasses.replace(norm, momentum=0.0)
-        return norm_forward(function, z, residual, still, parameters)
+    def without_momentum(of: Normalised) -> tuple[Tensor, Tensor, bool]:
+        return norm_forward(of._replace(norm=dataclasses.replace(of.norm, momentum=0.0)))
 
     monkeypatch.setattr(gpu, "norm_forward", without_momentum)
     with pytest.warns(KernelWarning, match="kernel of batch norm and relu disagrees with its"):
@@ -164,9 +170,9 @@ class TestSpline:
     def test_one_that_disagrees_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         solve = gpu.solve
 
-        def steeper(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-            knots, heights, m, order = solve(c_x, c_y)
-            return knots, heights, 1.01 * m, order
+        def steeper(c_x: Tensor, c_y: Tensor) -> Splines:
+            splines = solve(c_x, c_y)
+            return splines._replace(m=1.01 * splines.m)
 
         monkeypatch.setattr(gpu, "solve", steeper)
         with pytest.warns(KernelWarning, match="kernel of the natural spline disagrees"):

@@ -20,7 +20,7 @@ from gpu_cases import (
 )
 
 from polyneuron.kernels.apl.formula import APL
-from polyneuron.kernels.backend import BatchNorm
+from polyneuron.kernels.backend import BatchNorm, Normalised
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.gpu.norm import norm_backward, norm_forward
 from polyneuron.kernels.hermite.formula import HERMITE
@@ -41,9 +41,11 @@ NORMS = [
 ]
 
 
-def by_batch(weight: Tensor, bias: Tensor, eps: float = 0.0, training: bool = True) -> BatchNorm:
-    """A batch norm without running statistics."""
-    return BatchNorm(weight, bias, None, 0.1, eps, training)
+def relu_of(
+    z: Tensor, weight: Tensor, bias: Tensor, eps: float = 0.0, training: bool = True
+) -> Normalised:
+    """ReLU behind a batch norm without running statistics."""
+    return Normalised(RELU, z, None, BatchNorm(weight, bias, None, 0.1, eps, training), ())
 
 
 class Norm:
@@ -61,9 +63,9 @@ class Norm:
     def fast(self, training: bool) -> list[Tensor]:
         running = self.mean.clone(), self.var.clone()
         norm = BatchNorm(self.weight, self.bias, running, 0.1, 1e-5, training)
-        f, rows = self.function, self.parameters
-        y, statistics, _ = norm_forward(f, self.z, self.residual, norm, rows)
-        back = norm_backward(f, self.g, self.z, self.residual, norm, statistics, rows)
+        of = Normalised(self.function, self.z, self.residual, norm, self.parameters)
+        y, statistics, _ = norm_forward(of)
+        back = norm_backward(of, self.g, statistics)
         return [t for t in (y, *back, *running) if t is not None]
 
     def exact(self, training: bool) -> list[Tensor]:
@@ -128,7 +130,7 @@ def test_a_mean_far_from_zero_does_not_cancel() -> None:
     """Differences of raw moments would give a variance that is wrong by 6 %."""
     z = torch.randn(40, 2, 5, device=DEVICE) + 1000
     ones = torch.ones(2, device=DEVICE)
-    y, (mean, rstd), _ = norm_forward(RELU, z, None, by_batch(ones, 0 * ones), ())
+    y, (mean, rstd), _ = norm_forward(relu_of(z, ones, 0 * ones))
     var, exact_mean = torch.var_mean(z.double(), (0, 2), correction=0)
     torch.testing.assert_close(rstd.double(), var.rsqrt(), rtol=1e-5, atol=0)
     # float32 has no number nearer than 3e-5 to a mean of 1000, and y shifts by as much.
@@ -141,7 +143,7 @@ def test_an_outlier_in_front_does_not_spoil_the_variance() -> None:
     z = torch.randn(200, 2, device=DEVICE)
     z[0] = 1e4
     ones = torch.ones(2, device=DEVICE)
-    _, (_, rstd), _ = norm_forward(RELU, z, None, by_batch(ones, ones), ())
+    _, (_, rstd), _ = norm_forward(relu_of(z, ones, ones))
     var = z.double().var(0, correction=0)
     torch.testing.assert_close(rstd.double(), var.rsqrt(), rtol=1e-5, atol=0)
 
@@ -150,8 +152,7 @@ def test_without_running_statistics_evaluation_uses_the_batch() -> None:
     z = torch.randn(6, 3, 2, device=DEVICE)
     rows = torch.rand(2, 3, device=DEVICE)
     (*first, _), (*second, _) = (
-        norm_forward(RELU, z, None, by_batch(*rows, 1e-5, training), ())
-        for training in (True, False)
+        norm_forward(relu_of(z, *rows, 1e-5, training)) for training in (True, False)
     )
     assert equal_bits(first, second)
 
@@ -179,5 +180,6 @@ def test_nan_reaches_its_channel_alone() -> None:
 
 def test_parameters_that_do_not_fit() -> None:
     z, row = torch.zeros(2, 3), torch.zeros(3)
+    of = relu_of(z, row, row)._replace(function=SWISH, parameters=[torch.zeros(2)])
     with pytest.raises(ValueError, match=r"parameters with 1 or C rows, got \(2, 3\) and"):
-        norm_forward(SWISH, z, None, by_batch(row, row), [torch.zeros(2)])
+        norm_forward(of)
