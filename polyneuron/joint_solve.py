@@ -10,17 +10,17 @@ from polyneuron.activations.interpolating import Interpolating, solved_kernel, s
 
 
 class JointSolve:
-    """Solves for all functions through control points in a network; a context for its forward pass.
+    """A context for a network's forward pass, entering which solves Eq. 2 for all its modules.
 
-    Within the context a function without a unique spline is not a number instead of an error, so
-    that a GPU need not be waited for. Gradients flow to each module's control points.
+    A function without a unique spline gives NaN within the context. An error would have to wait for
+    the GPU. Gradients flow to each module's control points.
 
         joint = JointSolve(network)
         with joint:
             loss = criterion(network(x), target)
 
     Args:
-        network: whose modules are solved for; made anew when modules are added or moved.
+        network: the network. After modules are added or moved, make a new context.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -28,9 +28,10 @@ class JointSolve:
         for _, module in activation_modules(network):
             if isinstance(module, Interpolating):
                 c_x, _ = module.points()
+                # What a batched solve needs equal in all its rows.
                 key = (module.k, c_x.shape[1], c_x.dtype, c_x.device)
                 groups.setdefault(key, []).append(module)
-        # On the CPU the kernel for k = 3 solves as it evaluates, which costs less than one call.
+        # Left out: the CPU's kernel for k = 3, which solves in less time than one more call takes.
         self._groups = [
             (k, modules)
             for (k, _, _, device), modules in groups.items()
@@ -44,6 +45,7 @@ class JointSolve:
             function, parameters = spoil(*solved_kernel(c_x, c_y, k))
             sizes = [module.functions for module in modules]
             shares = zip(*(parameter.split(sizes) for parameter in parameters), strict=True)
+            # `split` gives views, through which gradients flow back into the one solve.
             for module, share in zip(modules, shares, strict=True):
                 module.solved = function, share
 

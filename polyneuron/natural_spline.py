@@ -1,14 +1,15 @@
 """Eq. 2 for k = 3: the interpolating function is the natural cubic spline, found in O(s).
 
-The sum of Eq. 1 cancels (at |x| = 1000, s = 33 a float32 sum is wrong by a factor of 100), the
-spline's pieces do not. Both are the same function: f'' is piecewise linear and 0 at both ends.
+The sum of Eq. 1 cancels: at |x| = 1000 with s = 33 it is wrong in float32 by a factor of 100. The
+spline's pieces do not cancel. They are the same function, since the second derivative of the sum is
+piecewise linear and 0 beyond both ends.
 """
 
 import torch
 from torch import Tensor
 
 MIN_RELATIVE_GAP = 1e-6
-"""Control points closer than this part of their span count as one: the system is singular."""
+"""Control points closer than this part of the points' span count as one, and Eq. 2 as singular."""
 
 
 def natural_spline(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -20,6 +21,7 @@ def natural_spline(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Te
     """
     knots, order = c_x.sort(dim=1)
     heights = c_y.gather(1, order)
+    # Coincident points divide by 0 here: a mask costs less than asking a GPU before.
     m = knot_slopes(knots, heights)
     singular = coincident_neighbours(knots.detach()) | ~torch.isfinite(m.detach()).all(dim=1)
     return knots, heights, m, singular
@@ -28,18 +30,19 @@ def natural_spline(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Te
 def coincident_neighbours(c_x: Tensor) -> Tensor:
     """Mask (A,) of the functions with two control points, ascending (A, s), that count as one."""
     span = c_x[:, -1] - c_x[:, 0]
-    # Not `gap <= limit`: a NaN gap must count as bad too.
+    # Not `gap <= limit`, which a gap that is NaN would pass.
     return ~(c_x.diff(dim=1).amin(dim=1) > MIN_RELATIVE_GAP * span)
 
 
 def knot_slopes(c_x: Tensor, c_y: Tensor) -> Tensor:
     """Slopes (A, s) at the knots of the natural cubic spline through ascending points (A, s).
 
-    They solve a tridiagonal system, rows (2, 1), (lambda, 2, mu), (1, 2) with lambda + mu = 1,
-    whose condition number is at most 3.25; for s = 2 and 3 its solution is written out.
+    The slopes solve a tridiagonal system of rows (2, 1), (lambda, 2, mu), (1, 2) with
+    lambda + mu = 1, whose condition number is at most 3.25.
     """
     h = c_x.diff(dim=1)
     secant = c_y.diff(dim=1) / h
+    # For two and three points, the usual cases, the solution takes fewer operations written out.
     if h.shape[1] == 1:
         return secant.expand(-1, 2)
     if h.shape[1] == 2:
@@ -58,7 +61,7 @@ def knot_slopes(c_x: Tensor, c_y: Tensor) -> Tensor:
 
 
 def spline_coefficients(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor]:
-    """W (A, s) and v (A, 2) of Eq. 1, k = 3, through ascending control points (A, s).
+    """Return w (A, s) and v (A, 2) of Eq. 1, k = 3, through ascending control points (A, s).
 
     f''' jumps by 12 w_i at c_i; v_0 and v_1 are the means of the two tails' slopes and offsets.
     """
@@ -74,7 +77,7 @@ def spline_coefficients(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _eliminate(lower: Tensor, upper: Tensor, rhs: Tensor) -> Tensor:
-    # Without pivoting: the diagonal, 2 throughout, dominates.
+    # The diagonal, 2 throughout, dominates: no pivots are needed.
     s = rhs.shape[1]
     pivot = [torch.full_like(rhs[:, 0], 2.0)]
     z = [rhs[:, 0]]

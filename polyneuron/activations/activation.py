@@ -5,8 +5,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from polyneuron.kernels.functions import Function
-from polyneuron.kernels.operators import apply, wide_dtype
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.operators import apply
+from polyneuron.kernels.plain import wide_dtype
 from polyneuron.scope import Channels, check_input, functions_in
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels.functions import APL as APL_FUNCTION
-from polyneuron.kernels.functions import Function
+from polyneuron.kernels.apl.formula import APL as APL_FUNCTION
+from polyneuron.kernels.function import Function
 from polyneuron.options import check_integer, check_number
 from polyneuron.scope import Channels
 

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels.functions import BLENDING, Function
+from polyneuron.kernels.blending.formula import BLENDING
+from polyneuron.kernels.function import Function
 from polyneuron.scope import Channels
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
 from polyneuron.activations.cubic_spline import even_grid
-from polyneuron.kernels.functions import HERMITE, Function
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.hermite.formula import HERMITE
 from polyneuron.scope import Channels
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels.functions import HERMITE, Function
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.hermite.formula import HERMITE
 from polyneuron.options import check_choice, check_integer, check_number
 from polyneuron.scope import Channels
 

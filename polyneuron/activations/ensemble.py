@@ -4,13 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels.functions import ENSEMBLE, Function
-from polyneuron.kernels.operators import apply, wide_dtype
+from polyneuron.kernels.ensemble.formula import ENSEMBLE
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.operators import apply
+from polyneuron.kernels.plain import wide_dtype
 from polyneuron.options import check_number
 from polyneuron.scope import Channels, extremes_by_function
 
 MEMBERS = (torch.sigmoid, torch.tanh, torch.relu)
-"""As `polyneuron.kernels.reference.ensemble` has them."""
+"""As `polyneuron.kernels.ensemble.formula` has them."""
 
 START_RANGE = 3.0
 """Before any training the members are normalised over inputs within three standard deviations."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels.functions import PADE, Function
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.pade.formula import PADE
 from polyneuron.scope import Channels
 
 FIT_RANGE = 3.0

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from polyneuron.activations.activation import Activation
 from polyneuron.initialization import start_coefficients, warn_if_unsound
 from polyneuron.kernels import evaluate
-from polyneuron.kernels.functions import Function, radial
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.radial.formula import radial
 from polyneuron.scope import Channels
 
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels.functions import RELU, Function
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.relu.formula import RELU
 
 
 class ReLU(Activation):

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels.functions import SRELU, Function
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.srelu.formula import SRELU
 from polyneuron.options import check_number
 from polyneuron.scope import Channels
 

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.kernels.functions import SWISH, Function
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.swish.formula import SWISH
 from polyneuron.options import check_flag, check_number
 from polyneuron.scope import Channels
 

@@ -3,8 +3,9 @@
 from torch import Tensor
 
 from polyneuron.basis import check_order
-from polyneuron.kernels.functions import HERMITE, radial
+from polyneuron.kernels.hermite.formula import HERMITE
 from polyneuron.kernels.operators import apply
+from polyneuron.kernels.radial.formula import radial
 
 
 def evaluate(x: Tensor, c_x: Tensor, w: Tensor, v: Tensor, k: int) -> Tensor:

@@ -6,40 +6,54 @@ Of tensors of full size only z and the residual are saved, which the layers befo
 anyway.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from polyneuron.kernels import cpu, cuda, reference
-from polyneuron.kernels.cpu import BatchNorm
-from polyneuron.kernels.functions import Function
-from polyneuron.kernels.operators import is_eager, wide_dtype
+from polyneuron.kernels import plain
+from polyneuron.kernels.backend import Backend, BatchNorm, Case, Normalised
+from polyneuron.kernels.choice import backend_for
+from polyneuron.kernels.cpp.backend import like
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.tracing import is_eager
 
 
-def supported(
+def fused_backend(
     function: Function,
     z: Tensor,
     residual: Tensor | None,
     parameters: Sequence[Tensor],
     training: bool,
-) -> bool:
-    """Whether `normalise_and_apply` has a kernel for z (N, C, H, W) and these parameters."""
-    return (
+) -> Backend | None:
+    """The backend with a kernel for z (N, C, H, W) and these parameters, or None."""
+    if not (
         is_eager(z)
         and z.ndim == 4
         and z.numel() > z.shape[1]  # else a variance of one value, which torch refuses
         and all(parameter.dtype == torch.float32 for parameter in parameters)
         and (not parameters or parameters[0].shape[0] in (1, z.shape[1]))
-        and (
-            cpu.norm_kernels(function, z, parameters) is not None
-            or cuda.norm_available(function, z, residual, parameters, training)
+    ):
+        return None
+    backend = backend_for(
+        Case(
+            "norm",
+            function,
+            columns=parameters[0].shape[-1] if parameters else 0,
+            dtype=z.dtype,
+            device=z.device,
+            shared=bool(parameters) and parameters[0].shape[0] == 1,
+            channels_last=z.is_contiguous(memory_format=torch.channels_last),
+            residual=residual is not None,
+            training=training,
         )
     )
+    # The modules one by one are faster than their formula computed again for its gradients.
+    return None if backend is plain else backend
 
 
 def normalise_and_apply(
+    backend: Backend,
     function: Function,
     z: Tensor,
     residual: Tensor | None,
@@ -51,7 +65,8 @@ def normalise_and_apply(
     In training the running statistics take in the batch's, as torch's batch norm has it.
 
     Args:
-        function: `supported` with z and its parameters.
+        backend: what `fused_backend` gave for the arguments that follow.
+        function: what to apply.
         z: what is normalised.
         residual: what is added before the function, if anything.
         norm: the batch norm.
@@ -61,64 +76,36 @@ def normalise_and_apply(
         y in z's dtype and memory format.
     """
     if residual is not None:
-        residual = cpu.like(residual, z)
+        residual = like(residual, z)
     y: Tensor = _NormaliseAndApply.apply(
-        function, norm, z, residual, norm.weight, norm.bias, *parameters
+        backend, function, norm, z, residual, norm.weight, norm.bias, *parameters
     )
     return y
 
 
 class _NormaliseAndApply(torch.autograd.Function):
+    # Weight and bias are arguments as well as fields of `norm`: autograd sees arguments alone.
     @staticmethod
-    def forward(ctx, function, norm, z, residual, weight, bias, *parameters):  # type: ignore[no-untyped-def]
-        parameters = [parameter.contiguous() for parameter in parameters]
-        kernels = cpu.norm_kernels(function, z, parameters)
-        if kernels is None:
-            y, statistics = cuda.norm_forward(function, z, residual, norm, parameters)
-        else:
-            if norm.training:
-                statistics = torch.empty(2, z.shape[1])
-            else:
-                statistics = torch.stack([norm.running_mean, norm.running_variance])
-            y, sound = cpu.norm_forward(kernels, z, residual, norm, statistics, parameters)
-            if not sound:  # the plain formula says why
-                _plain(function, norm, *statistics)(z, residual, weight, bias, *parameters)
+    def forward(ctx, backend, function, norm, z, residual, weight, bias, *parameters):  # type: ignore[no-untyped-def]
+        rows = [parameter.contiguous() for parameter in parameters]
+        y, statistics, sound = backend.norm_forward(Normalised(function, z, residual, norm, rows))
+        if not sound:  # the plain formula raises an error that names the function
+            plain.norm_formula(function, norm, statistics)(z, residual, weight, bias, *rows)
         if norm.training:  # autograd does not see what a kernel writes
-            torch.autograd.graph.increment_version((norm.running_mean, norm.running_variance))
-        ctx.function, ctx.norm = function, norm
-        ctx.save_for_backward(z, residual, weight, bias, statistics, *parameters)
+            torch.autograd.graph.increment_version(norm.running)
+        ctx.backend, ctx.function, ctx.norm = backend, function, norm
+        ctx.save_for_backward(z, residual, weight, bias, statistics, *rows)
         return y
 
     @staticmethod
     def backward(ctx, g):  # type: ignore[no-untyped-def]
         z, residual, weight, bias, statistics, *parameters = ctx.saved_tensors
-        function, norm = ctx.function, ctx.norm
-        kernels = cpu.norm_kernels(function, z, parameters)
+        backend, function, norm = ctx.backend, ctx.function, ctx.norm
         if torch.is_grad_enabled():
-            mean, spread = statistics
-            variance = spread if kernels is not None else spread.pow(-2) - norm.eps
+            variance = backend.norm_variance(norm, statistics)
+            used = torch.stack([statistics[0], variance])
             inputs = (z, residual, weight, bias, *parameters)
-            plain = _plain(function, norm, mean, variance)
-            return None, None, *reference.gradients(plain, inputs, g)
-        if kernels is None:
-            gradients = cuda.norm_backward(function, g, z, residual, norm, statistics, parameters)
-        else:
-            gradients = cpu.norm_backward(kernels, g, z, residual, norm, statistics, parameters)
-        return None, None, *gradients
-
-
-def _plain(
-    function: Function, norm: BatchNorm, mean: Tensor, variance: Tensor
-) -> Callable[..., Tensor]:
-    """The formula as it reads, of z, residual, weight, bias and the function's parameters."""
-    means, variances = (None, None) if norm.training else (mean, variance)
-
-    def plain(
-        z: Tensor, residual: Tensor | None, weight: Tensor, bias: Tensor, *parameters: Tensor
-    ) -> Tensor:
-        wide = z.to(wide_dtype(z))
-        u = F.batch_norm(wide, means, variances, weight, bias, norm.training, 0.0, norm.eps)
-        u = u if residual is None else u + residual
-        return function.plain(u, *parameters).to(z.dtype)
-
-    return plain
+            formula = plain.norm_formula(function, norm, used)
+            return None, None, None, *plain.gradients(formula, inputs, g)
+        of = Normalised(function, z, residual, norm, parameters)
+        return None, None, None, *backend.norm_backward(of, g, statistics)

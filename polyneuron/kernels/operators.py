@@ -6,13 +6,17 @@ operators `polyneuron::activate` and `polyneuron::activate_backward`, which cost
 torch.func transforms the plain formula.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from polyneuron.kernels import cpu, cuda, reference
-from polyneuron.kernels.functions import Function, named
+from polyneuron.kernels.backend import Backend, Case
+from polyneuron.kernels.choice import backend_for
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.functions import named
+from polyneuron.kernels.plain import gradients, wide_dtype, widened
+from polyneuron.kernels.tracing import is_eager, is_transformed
 
 
 def apply(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
@@ -28,10 +32,11 @@ def apply(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor
     Returns:
         y in x's shape and dtype.
     """
-    if not parameters:  # torch's own function, which no kernel of ours could better
+    if not parameters:  # ReLU: torch's own, than which no kernel of ours is faster
         y: Tensor = function.plain(x)
         return y
     wide = wide_dtype(x)
+    # The usual case, nothing to convert, is hot: `is`, as each dtype is one object.
     if any(parameter.dtype is not wide for parameter in parameters):
         parameters = [parameter.to(wide) for parameter in parameters]
     if is_eager(x):
@@ -43,89 +48,43 @@ def apply(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor
     return traced
 
 
-def wide_dtype(x: Tensor) -> torch.dtype:
-    """The dtype in which functions of x are computed."""
-    return torch.float64 if x.dtype is torch.float64 else torch.float32
-
-
-def is_transformed() -> bool:
-    """Whether torch.func is at work, which autograd Functions and custom operators do not join."""
-    return torch._C._are_functorch_transforms_active()
-
-
-def is_eager(x: Tensor) -> bool:
-    """Whether x holds data, and nobody traces what is done with it."""
-    return (
-        type(x) in (Tensor, torch.nn.Parameter)
-        and x.device.type != "meta"
-        and not torch.compiler.is_compiling()
-        and not is_transformed()
-    )
-
-
 class _Activate(torch.autograd.Function):
     # `forward` with its context costs 50 us less a call than one with a separate setup_context.
     @staticmethod
     def forward(ctx, function, x, *parameters):  # type: ignore[no-untyped-def]
         ctx.function = function
+        ctx.backend = backend = _backend(function, x, parameters)
         ctx.save_for_backward(x, *parameters)
-        y, sound = _forward(function, x, parameters)
-        # The plain formula says which function there is none of, and why.
+        y, sound = backend.forward(function, x, parameters)
+        # Of a function that does not exist the plain formula raises an error that names it.
         return y if sound else widened(function)(x, *parameters)
 
     @staticmethod
     def backward(ctx, g):  # type: ignore[no-untyped-def]
         if torch.is_grad_enabled():
-            plain = widened(ctx.function)
-            return None, *reference.gradients(plain, ctx.saved_tensors, g)
+            return None, *gradients(widened(ctx.function), ctx.saved_tensors, g)
         x, *parameters = ctx.saved_tensors
-        g_x, gradients = _backward(ctx.function, g, x, parameters)
-        return None, g_x, *gradients
+        g_x, by_parameters = ctx.backend.backward(ctx.function, g, x, parameters)
+        return None, g_x, *by_parameters
 
 
-def _forward(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, bool]:
-    kernels = cpu.kernels(function, x, parameters)
-    if kernels is not None:
-        return cpu.forward(kernels, x, parameters, parameters[0].shape[0])
-    if cuda.available(function, x, parameters):
-        return cuda.forward(function, x, parameters), True
-    return widened(function)(x, *parameters), True
-
-
-def _backward(
-    function: Function, g: Tensor, x: Tensor, parameters: Sequence[Tensor]
-) -> tuple[Tensor, list[Tensor]]:
-    kernels = cpu.kernels(function, x, parameters)
-    if kernels is not None:
-        return cpu.backward(kernels, g, x, parameters, parameters[0].shape[0])
-    if cuda.available(function, x, parameters):
-        return cuda.backward(function, g, x, parameters)
-    inputs = [tensor.detach().requires_grad_() for tensor in (x, *parameters)]
-    with torch.enable_grad():
-        y = widened(function)(*inputs)
-    g_x, *gradients = torch.autograd.grad(y, inputs, g)
-    return g_x, gradients
-
-
-def widened(function: Function) -> Callable[..., Tensor]:
-    """The plain formula of (x, *parameters), computed in float32 where x is in half precision."""
-
-    def plain(x: Tensor, *parameters: Tensor) -> Tensor:
-        return function.plain(x.to(wide_dtype(x)), *parameters).to(x.dtype)
-
-    return plain
+def _backend(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Backend:
+    columns = parameters[0].shape[-1]
+    return backend_for(Case("pointwise", function, columns, x.dtype, x.device))
 
 
 @torch.library.custom_op("polyneuron::activate", mutates_args=())
 def _activate(x: Tensor, parameters: list[Tensor], function: str) -> Tensor:
-    return _forward(named(function), x, parameters)[0]
+    of = named(function)
+    return _backend(of, x, parameters).forward(of, x, parameters)[0]
 
 
 @torch.library.custom_op("polyneuron::activate_backward", mutates_args=())
 def _activate_backward(
     g: Tensor, x: Tensor, parameters: list[Tensor], function: str
 ) -> tuple[Tensor, list[Tensor]]:
-    return _backward(named(function), g, x, parameters)
+    of = named(function)
+    return _backend(of, x, parameters).backward(of, g, x, parameters)
 
 
 @_activate.register_fake
@@ -145,8 +104,8 @@ def _save(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
 
 def _pull(ctx, g):  # type: ignore[no-untyped-def]
     x, *parameters = ctx.saved_tensors
-    g_x, gradients = torch.ops.polyneuron.activate_backward(g, x, parameters, ctx.function)
-    return g_x, gradients, None
+    g_x, by_parameters = torch.ops.polyneuron.activate_backward(g, x, parameters, ctx.function)
+    return g_x, by_parameters, None
 
 
 _activate.register_autograd(_pull, setup_context=_save)

@@ -32,7 +32,7 @@ from plain_script import NaivePolyNeuronR, PlainStep  # noqa: E402
 from speed import Row, compare  # noqa: E402
 
 from polyneuron import make_activation  # noqa: E402
-from polyneuron.kernels.compiler import KernelWarning  # noqa: E402
+from polyneuron.kernels.backend import KernelWarning  # noqa: E402
 from trainers import (  # noqa: E402
     ActivationConfig,
     DataConfig,
@@ -59,7 +59,10 @@ ACTIVATION_TARGETS = {(3, 3): 1.1, (5, 3): 1.2, (9, 3): 1.5, (3, 2): 1.2, (9, 2)
 NORM_TARGETS = {16: 0.7, 32: 0.7, 64: 0.7}
 LEAST_BANDWIDTH = 0.85
 """Of a copy's, for PolyNeuron-R with s = 3 and k = 3."""
-KERNELS = ["tests/polyneuron/kernels/test_gpu_kernels.py", "tests/polyneuron/kernels/test_cuda.py"]
+KERNELS = [
+    f"tests/polyneuron/kernels/test_gpu_{subject}.py"
+    for subject in ("kernels", "norm", "spline", "backend")
+]
 STEPS = ["tests/trainers/test_graph_on_gpu.py"]
 TESTS = {"activation": KERNELS, "norm": KERNELS, "step": STEPS, "augmentation": STEPS}
 SHAPES = {"lenet5": (1, 28, 28), "resnet20": (3, 32, 32)}

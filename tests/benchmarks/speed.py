@@ -28,7 +28,8 @@ from plain_script import Images, NaivePolyNeuronR, PlainStep  # noqa: E402 - bes
 from stopwatch import alternate  # noqa: E402
 
 from polyneuron import JointSolve, make_activation, normalised_activation  # noqa: E402
-from polyneuron.kernels import evaluate, reference  # noqa: E402
+from polyneuron.kernels import evaluate  # noqa: E402
+from polyneuron.kernels.radial.formula import radial_sum  # noqa: E402
 from trainers import (  # noqa: E402
     ActivationConfig,
     DataConfig,
@@ -170,7 +171,7 @@ def formula_rows() -> Iterator[Row]:
     parameters = tuple(module.parameters())
 
     def plain(x: Tensor) -> Tensor:
-        return reference.evaluate(x, module.c_x, module.w, module.v, 3)
+        return radial_sum(x, module.c_x, module.w, module.v, 3)
 
     def ours(x: Tensor) -> Tensor:
         return evaluate(x, module.c_x, module.w, module.v, 3)

@@ -14,7 +14,7 @@ from polyneuron import (
     evaluate,
     solve_coefficients,
 )
-from polyneuron.kernels import reference
+from polyneuron.kernels.radial.formula import radial_sum
 
 SCOPES = {"layer": None, "channel": 3, "neuron": (3, 2)}
 
@@ -81,7 +81,7 @@ def test_polyneuron_is_eq_1_with_the_solution_of_eq_2(
             parameter.copy_(values)
     x = 2 * torch.randn(20, 4)
     w, v = solve_coefficients(module.c_x, module.c_y, k)
-    expected = reference.evaluate(x, module.c_x, w, v, k)
+    expected = radial_sum(x, module.c_x, w, v, k)
     limit = 1e-10 * float(expected.detach().abs().max())
     torch.testing.assert_close(module(x), expected, rtol=0, atol=limit)
     torch.testing.assert_close(module(module.c_x.T), module.c_y.T, rtol=0, atol=1e-9)
@@ -91,10 +91,10 @@ def test_polyneuron_is_eq_1_with_the_solution_of_eq_2(
 def test_polyneuron_r_is_eq_1() -> None:
     module = PolyNeuronR(5, 2, channels=4, init="random")
     x = torch.randn(20, 4)
-    expected = reference.evaluate(x, module.c_x, module.w, module.v, 2)
+    expected = radial_sum(x, module.c_x, module.w, module.v, 2)
     torch.testing.assert_close(module(x), expected)
     torch.testing.assert_close(
-        module.c_y, reference.evaluate(module.c_x.T, module.c_x, module.w, module.v, 2).T
+        module.c_y, radial_sum(module.c_x.T, module.c_x, module.w, module.v, 2).T
     )
 
 
@@ -107,7 +107,7 @@ def test_the_curve_is_the_function(kind: type[PolyNeuron | PolyNeuronR]) -> None
     assert curve.dtype == torch.float64
     assert not curve.requires_grad
     w, v = module.coefficients()
-    plain = reference.evaluate(
+    plain = radial_sum(
         grid[:, None].expand(-1, 3), *(row.double() for row in (module.c_x, w, v)), 3
     )
     # w and v were rounded to float32.

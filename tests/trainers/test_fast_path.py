@@ -5,7 +5,7 @@ import statistics
 import pytest
 import torch
 
-from polyneuron.kernels import cpu
+from polyneuron.kernels import choice, plain
 from trainers import (
     ActivationConfig,
     DataConfig,
@@ -38,7 +38,7 @@ def plainly(monkeypatch):
 
     def call(function, *arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(cpu, "_library", lambda *_: None)
+            patch.setattr(choice, "backends", lambda device: (plain,))
             return function(*arguments)
 
     return call

@@ -14,7 +14,7 @@ from recorded_step import captured
 from synthetic_images import synthetic
 
 from polyneuron import PolyNeuronWarning
-from polyneuron.kernels import cpu
+from polyneuron.kernels import choice, plain
 from trainers import (
     ActivationConfig,
     DataConfig,
@@ -41,7 +41,7 @@ def _on_the_cpu(monkeypatch):
     """Take the CPU for a device with graphs, and compute by operators that can be recorded."""
     monkeypatch.setattr(devices, "captures_steps", lambda device: True)
     monkeypatch.setattr(graph, "captured", captured)
-    monkeypatch.setattr(cpu, "_library", lambda *_: None)
+    monkeypatch.setattr(choice, "backends", lambda device: (plain,))
     graph.warn_of_eager_steps.cache_clear()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from synthetic_images import synthetic
 
-from polyneuron.kernels.compiler import KernelWarning
+from polyneuron.kernels.backend import KernelWarning
 from trainers import ActivationConfig, DataConfig, Execution, NetworkConfig, Recipe, RunConfig
 from trainers.devices import settings
 from trainers.divergence import Diverged

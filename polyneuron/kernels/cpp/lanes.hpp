@@ -1,6 +1,6 @@
-// Vectors as wide as the machine's registers, what is stored in memory, and two functions of them.
+// Vectors as wide as the machine's registers: loads, stores, arithmetic, logarithm and exponential.
 //
-// Arithmetic is in float; STORAGE says how tensors lie in memory, as float or as bfloat16.
+// Arithmetic is in float. STORAGE is the type of tensors in memory, Float32 or Bfloat16.
 #pragma once
 
 #if defined(__AVX__)
@@ -11,7 +11,7 @@
 #include <cstring>
 #include <type_traits>
 
-// Inner loops are lambdas that call lambdas; a call left in one would cost its registers.
+// Inner loops are lambdas that call lambdas. A call that is not inlined spills all registers.
 #define INLINED __attribute__((always_inline))
 
 #if defined(__AVX512F__)
@@ -31,8 +31,8 @@ inline Vector broadcast(float value) { return Vector{} + value; }
 inline Words bits(Vector x) { return (Words)x; }
 inline Vector from_bits(Words x) { return (Vector)x; }
 
-// Both return x where it is not a number, as a comparison with it is false. These are what the
-// instructions do, which a compiler makes of the plain form only under laxer rules.
+// Both return x if x is NaN, because a comparison with NaN is false. The instructions do the same;
+// a compiler uses them for the plain form only under laxer rules for floats.
 #if defined(__AVX512F__)
 inline Vector at_least(Vector bound, Vector x) { return _mm512_max_ps(bound, x); }
 inline Vector at_most(Vector bound, Vector x) { return _mm512_min_ps(bound, x); }
@@ -67,7 +67,7 @@ struct Bfloat16 {
   }
   static void store(Stored* to, Vector x) {
     const Words words = bits(x);
-    // To the nearest, ties to even. A NaN's bits, rounded so, could become a number's.
+    // To the nearest, ties to even. Rounding the bits of a NaN could give those of a number.
     const Words rounded = (words + 0x7fff + ((words >> 16) & 1)) >> 16;
     const Words nan = Words{} + 0x7fc0;
     const Halves halves = __builtin_convertvector(x == x ? rounded : nan, Halves);
@@ -81,7 +81,7 @@ using Stored = Memory::Stored;
 inline Vector load(const Stored* from) { return Memory::load(from); }
 inline void store(Stored* to, Vector x) { Memory::store(to, x); }
 
-// The first n lanes alone; the others read as 0.
+// Loads and stores of the first n lanes alone; the others read as 0.
 inline Vector load(const Stored* from, int n) {
   Stored padded[LANES] = {};
   std::memcpy(padded, from, n * sizeof(Stored));

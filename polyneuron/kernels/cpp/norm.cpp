@@ -2,7 +2,7 @@
 // `statistics` are the means, then the variances of the channels.
 #include "norm.hpp"
 
-#include "baselines.hpp"
+#include HEADER
 
 extern "C" {
 

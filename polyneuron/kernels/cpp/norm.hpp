@@ -42,8 +42,8 @@ inline Vector first_lanes(int n, Vector x) {
 }
 
 // Mean and variance (divided by n) of each channel. Each tile is read twice while it is in the
-// cache, for its mean and for the squares about that mean; what tiles found is merged after Chan,
-// Golub and LeVeque (1979), so that a mean far from 0 costs no digits.
+// cache, for its mean and for the squares about that mean. Tiles are merged after Chan, Golub and
+// LeVeque (1979), so that a mean far from 0 costs no digits.
 inline void statistics(const Stored* z, const Traversal& walk, Shape shape, const Norm& norm,
                        int threads) {
   enum { N, AVERAGE, SQUARES, COLUMNS };
@@ -74,7 +74,7 @@ inline void statistics(const Stored* z, const Traversal& walk, Shape shape, cons
       kept[N] += n;
     });
 
-  // By block in vectors, as channels lie in lanes; then the blocks' lanes by channel.
+  // First by block, whole vectors at a time; then the blocks' lanes by channel.
   const double n = double(shape.outer) * shape.inner;
   const auto each_part = [&](auto visit) {
     for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
@@ -111,7 +111,7 @@ inline void statistics(const Stored* z, const Traversal& walk, Shape shape, cons
   }
 }
 
-// Returns whether there is every function; those that are not give NaN.
+// Returns false if some function does not exist; its values are NaN.
 template <class F>
 bool norm_forward(const Stored* z, const Stored* residual, Stored* y,
                   const float* const* parameters, std::int64_t functions, Norm norm, Shape shape,

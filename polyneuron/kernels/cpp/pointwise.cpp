@@ -1,8 +1,8 @@
-// One function for one type of storage, compiled with -DSTORAGE=Float32|Bfloat16 and
-// -DFUNCTION='Radial<3, 3>' or another of functions.hpp or baselines.hpp.
+// One function for one type of storage, compiled with -DSTORAGE=Float32|Bfloat16,
+// -DFUNCTION='Radial<3, 3>' and -DHEADER='"radial/radial.hpp"', which defines it.
 #include "pointwise.hpp"
 
-#include "baselines.hpp"
+#include HEADER
 
 extern "C" {
 

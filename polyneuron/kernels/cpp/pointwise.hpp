@@ -3,7 +3,7 @@
 
 #include "terms.hpp"
 
-// Returns whether there is every function; those that are not give NaN.
+// Returns false if some function does not exist; its values are NaN.
 template <class F>
 bool forward(const Stored* x, Stored* y, const float* const* parameters, Shape shape, int threads) {
   const Traversal walk(shape);

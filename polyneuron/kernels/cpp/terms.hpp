@@ -1,10 +1,10 @@
-// A function of functions.hpp, term by term, over vectors that are visited together.
+// A function, term by term, over vectors that are visited together.
 //
 // The terms are the outer loop, so that a term's coefficients and sums are read once for all the
-// vectors: more than a few of either no processor has registers for.
+// vectors: no processor has registers for those of all terms.
 #pragma once
 
-#include "functions.hpp"
+#include "function.hpp"
 #include "traversal.hpp"
 
 template <class F, int i = 0, class Visit>
@@ -37,7 +37,7 @@ INLINED inline void pull(Place, const Vector* c, Vector* sums, Input input, Upst
                          Take take) {
   constexpr int N = Place::VECTORS, SUMS = F::SUMS_OF_A_TERM;
   // Keeps the sums in memory. A compiler that moves them to registers for a whole loop runs out of
-  // these, and each addition to one that was left over waits for the store and load of the last.
+  // registers, and each addition to a sum without one waits for the last one's store and load.
   asm volatile("" : "+r"(sums) : : "memory");
   Vector x[N], g[N], slope[N];
 #pragma GCC unroll 8

@@ -1,4 +1,4 @@
-// How a tensor is walked: which element belongs to which function, in vectors, chunks and threads.
+// The walk over a tensor: which element belongs to which function, in vectors, chunks and threads.
 //
 // A tensor in memory is (outer, functions, inner). With inner = 1 (channels-last, rows, or one
 // function for all) the functions follow one another from lane to lane, and repeat after a period
@@ -6,8 +6,8 @@
 // the same functions in its lanes. With inner > 1 (contiguous channels) the `inner` elements of a
 // row have one function, and a block is a function.
 //
-// Work is cut into chunks by the shape alone, and what chunks add up is added in their order: the
-// same bits every time, whatever the number of threads.
+// Work is cut into chunks by the shape alone, and the chunks' sums are added in their order: the
+// bits are the same every time, with any number of threads.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ struct Shape {
   std::int64_t size() const { return outer * functions * inner; }
 };
 
-// Where the i-th of VECTORS vectors lies in tensors.
+// The place of VECTORS whole vectors in tensors.
 template <int N>
 struct Whole {
   static constexpr int VECTORS = N;
@@ -30,7 +30,7 @@ struct Whole {
   void store(Stored* to, int i, Vector x) const { ::store(to + at + i * stride, x); }
 };
 
-// Where the first `lanes` lanes of a vector lie.
+// The place of a vector of which only the first `lanes` lanes exist.
 struct Part {
   static constexpr int VECTORS = 1;
   std::int64_t at;
@@ -42,8 +42,8 @@ struct Part {
 // Vectors visited together: while one waits for a result the processor computes another.
 constexpr int TOGETHER = 3;
 
-// The vectors of one block within a tile: `count` whole ones, `stride` elements apart, and perhaps
-// one more of which only the first `rest` lanes exist.
+// The vectors of one block within a tile: `count` whole ones, `stride` elements apart, and if
+// `rest` is above 0 one more of which only the first `rest` lanes exist.
 struct Range {
   std::int64_t start, stride, count;
   int rest;
@@ -57,7 +57,7 @@ struct Range {
     if (rest > 0) visit(Part{at, rest});
   }
 
-  // The sum of term(at) over the whole vectors, in four parts: one would wait for each addition.
+  // The sum of term(at) over the whole vectors. In four parts, so that additions overlap.
   template <class Term>
   Vector sum(Term term) const {
     Vector parts[4] = {};
@@ -69,12 +69,12 @@ struct Range {
   }
 };
 
-// Two inputs and an output of a tile fit a 32 KB cache. A tile's sums start at 0, as float has no
-// digits to spare for long sums.
+// Two inputs and an output of a tile fit a cache of 32 KB. Sums start at 0 in every tile, because
+// float has too few digits for long ones.
 constexpr std::int64_t TILE_ELEMENTS = 1024;
-constexpr std::int64_t TILE_VECTORS = 32;  // of a block at least, to be worth its start and end
+constexpr std::int64_t TILE_VECTORS = 32;  // of a block, at least: a tile's start and end cost
 constexpr std::int64_t CHUNK_ELEMENTS = 16384;  // what a thread takes at a time
-constexpr std::int64_t MOST_CHUNKS = 512;       // a bound on the sums that wait to be added up
+constexpr std::int64_t MOST_CHUNKS = 512;       // bounds the memory of the chunks' sums
 
 inline std::int64_t ceiling(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -84,12 +84,12 @@ class Traversal {
   std::int64_t blocks, chunks, slots;
 
   explicit Traversal(Shape shape) : shape_(shape), lanes_(shape.inner == 1) {
-    // A unit is what a chunk is a number of: a period, or a row.
+    // A chunk is a number of units: of periods, or of rows.
     unit_ = lanes_ ? std::lcm(shape.functions, std::int64_t(LANES)) : shape.inner;
     blocks = lanes_ ? unit_ / LANES : shape.functions;
     const std::int64_t units = ceiling(shape.size(), unit_);
     step_ = std::max({std::int64_t(1), CHUNK_ELEMENTS / unit_, ceiling(units, MOST_CHUNKS)});
-    // So that the slot of a function is the same in every chunk, where chunks hold all functions.
+    // A chunk that holds all functions holds each in the same slot as other chunks do.
     if (!lanes_ && step_ > blocks) step_ = ceiling(step_, blocks) * blocks;
     chunks = ceiling(units, step_);
     slots = lanes_ ? blocks : std::min(step_, blocks);
@@ -154,10 +154,10 @@ class Table {
 // The coefficients of each block's lanes.
 struct Coefficients {
   Table<Vector> by_block;
-  bool sound;  // whether there is every function
+  bool sound;  // false if some function does not exist
 };
 
-// prepare(a, out) gives the coefficients of function a, and says whether there is such a function.
+// prepare(a, out) writes the coefficients of function a, and returns false if it does not exist.
 template <int COEFFICIENTS, class Prepare>
 Coefficients lane_coefficients(const Traversal& walk, std::int64_t functions, Prepare prepare) {
   Coefficients made{Table<Vector>(walk.blocks, at_least_one(COEFFICIENTS)), true};
@@ -187,8 +187,8 @@ std::vector<double> lanes_by_function(const Traversal& walk, std::int64_t functi
   return sums;
 }
 
-// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors, which are 0
-// at first for each range. Then total(a, sums) receives the sums of each function a.
+// Visits all elements, by threads: body(range, coefficients, sums) adds to SUMS vectors, which are
+// 0 at first for each range. Then total(a, sums) receives the sums of each function a.
 template <int COEFFICIENTS, int SUMS, class Body, class Total>
 void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& coefficients,
                   int threads, Body body, Total total) {

@@ -1,9 +1,9 @@
-"""How a tensor in memory is cut into tiles of (elements, functions), and tiles into programs.
+"""A tensor in memory is cut into tiles of (elements, functions), which programs share out.
 
-Every layout is one of (outer, A, inner), so that element j of function a lies at
-((j // inner) A + a) inner + j % inner: inner = 1 where functions are adjacent in memory
-(channels-last, rows, one function a neuron), the size of a plane for contiguous (N, C, ...), and
-inner = 0 says that a single function owns all of memory, in whatever order.
+In memory a tensor is (outer, A, inner): element j of function a lies at
+((j // inner) A + a) inner + j % inner. inner is 1 where functions are adjacent in memory
+(channels-last, rows, one function a neuron), and the size of a plane for contiguous (N, C, ...).
+inner = 0 stands for one function of all elements, in any order.
 """
 
 import math
@@ -18,22 +18,25 @@ THREADS = 128
 """Threads of a program, four warps. With 64 registers each, eight programs fit a multiprocessor."""
 
 REGISTERS = 80
-"""Of a thread's 255, those that sums and coefficients of its own elements may take."""
+"""Registers, of a thread's 255, for sums and coefficients of the thread's own elements."""
 
 PROGRAMS = 1056
-"""Programs a kernel aims at: 8 on each of an H100's 132 multiprocessors, enough that loads in
-flight cover the memory's latency, and few enough that the partial sums are short. A constant, so
+"""Programs a kernel aims at: 8 on each of an H100's 132 multiprocessors. Fewer would leave too few
+loads in flight to cover the memory's latency, more would make the partial sums long. A constant, so
 that another GPU adds in the same order."""
 
 WIDE = 2**30
 """Tensors of at least so many elements get 64-bit offsets; beyond them 32 bits could overflow."""
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+"""Of tensors in memory: what the kernels load without rounding."""
 
 Sizes = dict[str, int | bool]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the n elements of each of A functions lie; see the module."""
+    """Places of the n elements of each of A functions; see the module."""
 
     n: int
     A: int
@@ -42,7 +45,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which elements each program of a kernel takes.
+    """The elements that each program of a kernel takes.
 
     Attributes:
         grid: programs along n and along the functions.
@@ -58,12 +61,12 @@ class Plan:
 
 
 def dense(x: Tensor, functions: int) -> tuple[Tensor, Layout]:
-    """Return x, copied where its memory has holes or another order, and its layout.
+    """Return x and its layout; x is copied if its memory has holes or another order.
 
     Raises:
         ValueError: x does not fit A functions, or has a dtype that the kernels would round.
     """
-    if x.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+    if x.dtype not in DTYPES:
         raise ValueError(f"x must be float32, bfloat16 or float16, got {x.dtype}")
     if functions == 1:
         if x.stride() != torch.empty_like(x, device="meta").stride():
@@ -87,7 +90,8 @@ def in_order_of(x: Tensor, other: Tensor) -> Tensor:
 def plan(layout: Layout, sums: int, coefficients: int) -> Plan:
     """Cut a layout for a kernel that keeps so many sums, and coefficients of every function."""
     adjacent = layout.inner == 1
-    # Of neighbours in memory, which a thread has several of, each has its own coefficients there.
+    # A thread's elements are neighbours in memory: of several functions if these are adjacent, and
+    # then each needs its own coefficients.
     registers = sums + (coefficients if adjacent else 0)
     size = THREADS * _elements_a_thread(registers, most=4 if sums else 8)
     block_a = min(next_power_of_2(layout.A), 64, size) if adjacent else 1
@@ -120,9 +124,9 @@ def next_power_of_2(n: int) -> int:
 
 
 def _elements_a_thread(registers: int, most: int) -> int:
-    """Elements of a tile for each thread, of which each takes so many registers.
+    """Elements of a tile for each thread, if each element takes so many registers.
 
-    Four float32 are one 16-byte access. The kernels that only evaluate have room for two of them.
+    Four float32 are one access of 16 bytes, the widest. Kernels that only evaluate have room for 8.
     """
     return next(n for n in (8, 4, 2, 1) if n == 1 or (n <= most and n * registers <= REGISTERS))
 

@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 """Kernels of the batch norm: its statistics, their merging, and the gradient of its input.
 
-Variances are sums of squares about a point near the mean, never differences of raw moments: each
-program shifts by the mean of its first tile, and `merge_kernel` adds what is between the programs'
-means (Chan, Golub and LeVeque, Updating Formulae, 1979).
+Variances are sums of squares about a point near the mean, never differences of raw moments, which
+cancel: each program shifts by the mean of its first tile, and `merge_kernel` adds the squares of
+the programs' own means (Chan, Golub and LeVeque, Updating Formulae, 1979).
 """
 
 import triton
@@ -24,7 +24,7 @@ def moments_kernel(
     BLOCK_N: tl.constexpr,
     BLOCK_A: tl.constexpr,
 ):
-    """Mean, and sum of squares about it, of the elements of each column that a program takes.
+    """Store the mean of a program's elements of each column, and the sum of squares about it.
 
     `partials` is (2, programs along n, A).
     """
@@ -66,12 +66,12 @@ def merge_kernel(
     BLOCK_ROWS: tl.constexpr,
     BLOCK_A: tl.constexpr,
 ):
-    """Mean and 1 / standard deviation of each column; updates running statistics, where given.
+    """Store mean and 1 / standard deviation of each column; update running statistics, if given.
 
     Program i of `moments_kernel` took `chunk` elements, the last of the `rows` what was left of n.
     """
     a = tl.program_id(0) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
-    # Means are added about the first, so that what they share does not round.
+    # Differences from the first mean are added: they are small, and so is their rounding.
     origin = tl.load(partials + a, mask=a < A, other=0.0)
     total = tl.full([BLOCK_ROWS, BLOCK_A], 0.0, tl.float32)
     for first in range(0, rows, BLOCK_ROWS):
@@ -90,7 +90,7 @@ def merge_kernel(
         within = tl.load(partials + (rows + row) * A + a, mask=inside, other=0.0)
         total += tl.where(inside, within + count * part * part, 0.0)
     squares = tl.sum(total, axis=0, keep_dims=True)
-    # Rounding may leave a constant channel a hair below 0; `maximum` would hide NaN.
+    # Rounding may leave a constant channel a hair below 0. Not `maximum`, which would hide NaN.
     squares = tl.where(squares < 0.0, 0.0, squares)
     tl.store(mean + a, centre, mask=a < A)
     tl.store(rstd + a, 1.0 / tl.sqrt(squares / n + eps), mask=a < A)
@@ -109,14 +109,8 @@ def norm_gradient_kernel(
     g,
     g_x,
     residual,
-    mean,
-    rstd,
-    weight,
-    bias,
-    p0,
-    p1,
-    p2,
-    p3,
+    norm,
+    parameters,
     by_bias,
     by_weight,
     n,
@@ -134,20 +128,20 @@ def norm_gradient_kernel(
     BLOCK_N: tl.constexpr,
     BLOCK_A: tl.constexpr,
 ):
-    """Gradient of the norm's input x.
+    """Store the gradient of the norm's input x.
 
-    g is the gradient of y, or, with GRADIENT_OF_INPUT, that of f's argument u. BATCH says that
-    mean and rstd are x's own and have gradients as well; they use those of bias and weight.
+    g is the gradient of y, or, with GRADIENT_OF_INPUT, that of f's argument u. With BATCH, mean and
+    rstd are x's own: their gradients follow from those of bias and weight.
     """
     a = tl.program_id(1) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
-    coefficients = LOAD(p0, p1, p2, p3, a * 0 if SHARED else a, a < A, S)
-    norm = load_norm(mean, rstd, weight, bias, a, a < A)
-    scale = norm[1] * norm[2]
+    coefficients = LOAD(parameters, a * 0 if SHARED else a, a < A, S)
+    norm_of_a = load_norm(norm, a, a < A)
+    scale = norm_of_a[1] * norm_of_a[2]
     shift = tl.load(by_bias + a, mask=a < A, other=0.0) / n
     slant = tl.load(by_weight + a, mask=a < A, other=0.0) / n
     for tile in range(0, tiles):
         at, inside = tile_at(tile, tiles, a, n, A, INNER, WIDE, BLOCK_N)
-        u, normalised = load_input(x, residual, norm, at, inside)
+        u, normalised = load_input(x, residual, norm_of_a, at, inside)
         by_u = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)
         if not GRADIENT_OF_INPUT:
             by_u, _ = GRADIENT(u, by_u, coefficients, S, K)
@@ -157,7 +151,7 @@ def norm_gradient_kernel(
 
 
 @triton.jit
-def store_sums(sums, p0, p1, p2, p3, g0, g1, g2, row, inside, S: tl.constexpr):
+def store_sums(sums, parameters, gradients, row, inside, S: tl.constexpr):
     """FINISH of the norm: the sums are the gradients of its bias and its weight."""
-    tl.store(g0 + row, sums[0], mask=inside)
-    tl.store(g1 + row, sums[1], mask=inside)
+    tl.store(gradients[0] + row, sums[0], mask=inside)
+    tl.store(gradients[1] + row, sums[1], mask=inside)

@@ -1,16 +1,16 @@
-"""The passes over memory that make up every operator: evaluate, sum, finish."""
+"""The passes over memory that make up every operator: values, sums, gradients of parameters."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from polyneuron.kernels.gpu.functions import FUNCTIONS, DeviceFunction, Function
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.gpu.device import Device, DeviceFunction, device_of
+from polyneuron.kernels.gpu.launching import launch
 from polyneuron.kernels.gpu.layout import (
-    THREADS,
     Layout,
     Plan,
     constants,
@@ -19,32 +19,32 @@ from polyneuron.kernels.gpu.layout import (
     summing_blocks,
 )
 from polyneuron.kernels.gpu.skeleton import evaluate_kernel, finish_kernel, gradient_kernel
+from polyneuron.kernels.natural.solving import solve, solve_backward
 
-WARPS = THREADS // 32
+
+def _as_they_are(*gradients: Tensor) -> Sequence[Tensor]:
+    return gradients
 
 
 @dataclass(frozen=True)
 class Parametrised:
-    """An activation function with its parameters.
+    """An activation function with its parameters, as the kernels take them.
 
     Attributes:
-        name: a key of `FUNCTIONS`.
-        parameters: at most three contiguous float32 tensors (A, ...).
-        k: order of "radial", 0 elsewhere.
+        device: the device functions.
+        parameters: contiguous float32 tensors (A, ...).
+        k: order of U_k, 0 where there is none.
         orders: order of every row (A,), an integer of at most k; None is k throughout.
         present: (A, s), 0 where a row has fewer than s control points; None is s throughout.
+        pull: from the gradients of `parameters` to those of the parameters as they were given.
     """
 
-    name: str
+    device: Device
     parameters: tuple[Tensor, ...]
     k: int = 0
     orders: Tensor | None = None
     present: Tensor | None = None
-
-    @property
-    def function(self) -> Function:
-        """The device functions."""
-        return FUNCTIONS[self.name]
+    pull: Callable[..., Sequence[Tensor]] = _as_they_are
 
     @property
     def s(self) -> int:
@@ -55,65 +55,58 @@ class Parametrised:
     @property
     def sums(self) -> int:
         """How many sums over x the gradients of the parameters need."""
-        return self.function.sums(self.s)
+        return self.device.sums(self.s)
 
     def shared_by(self, columns: int) -> bool:
-        """Whether one row of parameters serves several columns of x."""
+        """True if one row of parameters serves several columns of x."""
         return bool(self.parameters) and self.parameters[0].shape[0] == 1 < columns
 
-    def pointers(self, last: Tensor | None) -> dict[str, Tensor | None]:
-        """The kernels' arguments p0 to p3."""
-        padded = (*self.parameters, None, None, None)[:3]
-        return dict(zip(("p0", "p1", "p2", "p3"), (*padded, last), strict=True))
+    def pointers(self, last: Tensor | None) -> tuple[Tensor, ...]:
+        """The kernels' `parameters`, of which rows of their own have one more."""
+        return self.parameters if last is None else (*self.parameters, last)
 
 
 @dataclass(frozen=True)
 class Front:
-    """What stands between x and f: u = (x - mean) rstd weight + bias + residual, or nothing.
+    """What stands between x and f: u = (x - mean) rstd weight + bias + residual, or nothing."""
 
-    All but the residual, which is like x, are float32 (C,).
-    """
-
-    mean: Tensor | None = None
-    rstd: Tensor | None = None
-    weight: Tensor | None = None
-    bias: Tensor | None = None
+    norm: tuple[Tensor, ...] = ()
+    """mean, rstd, weight and bias, float32 (C,)."""
     residual: Tensor | None = None
+    """Like x."""
 
 
 NOTHING = Front()
 
 
 def parametrised(
-    name: str,
-    *parameters: Tensor,
-    k: int = 0,
+    function: Function,
+    parameters: Sequence[Tensor],
     orders: Tensor | None = None,
     present: Tensor | None = None,
 ) -> Parametrised:
-    """Return a function whose parameters lie as the kernels read them.
-
-    Raises:
-        ValueError: the name is unknown.
-    """
-    if name not in FUNCTIONS:
-        raise ValueError(f"unknown function {name!r}; known: {', '.join(FUNCTIONS)}")
+    """Lay out a function's parameters as the kernels read them, and solve where they want it."""
     tensors = tuple(parameter.float().contiguous() for parameter in parameters)
     orders = None if orders is None else orders.to(torch.int32).contiguous()
     present = None if present is None else present.to(torch.int32).contiguous()
-    return Parametrised(name, tensors, k, orders, present)
+    if function.solved_as is None:
+        return Parametrised(device_of(function.family), tensors, function.order, orders, present)
+    c_x, c_y = tensors
+    splines = solve(c_x, c_y)
+    pull = partial(solve_backward, splines)
+    return Parametrised(device_of(function.solved_as.family), splines[:3], pull=pull)
 
 
-def evaluate(f: Parametrised, x: Tensor, layout: Layout, front: Front = NOTHING) -> Tensor:
+def function_values(f: Parametrised, x: Tensor, layout: Layout, front: Front = NOTHING) -> Tensor:
     """Return y = f(u), like the dense x."""
     y = torch.empty_like(x)
-    if x.numel():
+    if x.numel():  # CUDA refuses an empty grid
         cut = plan(layout, 0, f.sums)
         launch(
             evaluate_kernel,
             cut.grid,
             y=y,
-            VALUE=f.function.value,
+            VALUE=f.device.value,
             **tiled(f, x, layout, cut, front),
         )
     return y
@@ -132,7 +125,8 @@ def partial_sums(
     They are those of the function, (sums, rows, A), and, after a norm, (2, rows, C) with sums of
     the gradient of u and of it times (x - mean) rstd.
     """
-    norm_sums = 0 if front.mean is None else 2
+    norm_sums = 2 if front.norm else 0
+    # A function has about as many coefficients as sums.
     cut = plan(layout, f.sums + norm_sums, f.sums)
     along_n, along_a = cut.grid
     shape = (along_n * along_a, 1) if f.shared_by(layout.A) else (along_n, layout.A)
@@ -145,7 +139,7 @@ def partial_sums(
         g_u=g_u,
         partials=partials,
         norm_partials=norm_partials,
-        GRADIENT=f.function.gradient,
+        GRADIENT=f.device.gradient,
         SUMS=f.sums,
         **tiled(f, x, layout, cut, front),
     )
@@ -156,12 +150,13 @@ def tiled(f: Parametrised, x: Tensor, layout: Layout, cut: Plan, front: Front) -
     """Return the arguments of every kernel that computes f's argument tile by tile."""
     return {
         "x": x,
-        **vars(front),
-        **f.pointers(f.orders),
+        "norm": front.norm,
+        "residual": front.residual,
+        "parameters": f.pointers(f.orders),
         "n": layout.n,
         "A": layout.A,
         "tiles": cut.tiles,
-        "LOAD": f.function.load,
+        "LOAD": f.device.load,
         "S": f.s,
         "K": f.k,
         "SHARED": f.shared_by(layout.A),
@@ -169,52 +164,44 @@ def tiled(f: Parametrised, x: Tensor, layout: Layout, cut: Plan, front: Front) -
     }
 
 
-def finish(f: Parametrised, partials: Tensor) -> tuple[Tensor, ...]:
-    """Return the gradients of f's parameters from partial sums (sums, rows, A)."""
+def finish(f: Parametrised, partials: Tensor) -> Sequence[Tensor]:
+    """Return the gradients of the parameters as they were given, from partial sums."""
+    # The two steps from partial sums to gradients are one kernel: a launch costs more than either.
     gradients = tuple(torch.empty_like(parameter) for parameter in f.parameters)
     if gradients:
-        sum_rows(partials, f.function.finish, gradients, f)
-    return gradients
+        sum_rows(partials, f.device.finish, gradients, f.pointers(f.present), f.s)
+    return f.pull(*gradients)
 
 
 def sum_rows(
     partials: Tensor,
-    function: DeviceFunction,
-    results: tuple[Tensor, ...],
-    f: Parametrised | None = None,
+    finish: DeviceFunction,
+    gradients: tuple[Tensor, ...],
+    parameters: tuple[Tensor, ...] = (),
+    s: int = 0,
 ) -> None:
-    """Add partial sums (sums, rows, A) over their rows; `function` stores what follows from them.
+    """Add partial sums (sums, rows, A) over their rows; `finish` stores what follows from them.
 
     Args:
         partials: contiguous.
-        function: as `Function.finish`.
-        results: at most three tensors.
-        f: whose parameters and padding `function` reads.
+        finish: as `Device.finish`.
+        gradients: what `finish` stores in.
+        parameters: what `finish` reads.
+        s: columns of the first parameter.
     """
-    f = f or Parametrised("relu", ())
     sums, rows, A = partials.shape
     block_rows, block_a = summing_blocks(rows, A, sums)
     launch(
         finish_kernel,
         (-(-A // block_a),),
         partials=partials,
-        **f.pointers(f.present),
-        **dict(zip(("g0", "g1", "g2"), (*results, None, None, None), strict=False)),
+        parameters=parameters,
+        gradients=gradients,
         rows=rows,
         A=A,
-        FINISH=function,
+        FINISH=finish,
         SUMS=sums,
-        S=f.s,
+        S=s,
         BLOCK_ROWS=block_rows,
         BLOCK_A=block_a,
     )
-
-
-def launch(kernel: Any, grid: tuple[int, ...], **arguments: object) -> None:
-    """Start a kernel on the device of its first tensor."""
-    device = next(a.device for a in arguments.values() if isinstance(a, Tensor))
-    on_device: Callable[[], AbstractContextManager[object]] = (
-        (lambda: torch.cuda.device(device)) if device.type == "cuda" else nullcontext
-    )
-    with on_device():
-        kernel[grid](**arguments, num_warps=WARPS, enable_fp_fusion=True)

@@ -2,19 +2,21 @@
 # mypy: ignore-errors
 """The kernels that every activation function shares, with or without a norm in front of it.
 
-A program walks over its tiles with the coefficients of its columns in registers, and keeps every
-sum as a tile of partial sums, so that threads meet once, after its last tile. Each program writes
-its partial sums; `finish_kernel` adds them in a fixed order. There are no atomics: equal inputs
-give equal bits.
+A program walks over its tiles with the coefficients of its columns in registers. Every sum is kept
+as a tile of partial sums, which threads add up once, after the program's last tile. Each program
+writes its sums, and `finish_kernel` adds them in a fixed order. There are no atomics: equal
+inputs give equal bits.
 
-Function-valued arguments (LOAD, VALUE, GRADIENT, FINISH) are those of `functions.Function`, a
-`None` pointer compiles its branch away, SHARED makes all columns use the parameters of row 0.
+Function-valued arguments (LOAD, VALUE, GRADIENT, FINISH) are those of `device.Device`.
+`parameters`, `gradients` and `norm` (mean, 1 / standard deviation, weight, bias) are tuples of
+pointers; an empty `norm` and a `None` pointer compile their branches away. SHARED makes all columns
+use the parameters of row 0.
 """
 
 import triton
 import triton.language as tl
 
-from polyneuron.kernels.gpu.rows import added
+from polyneuron.kernels.gpu.registers import added
 
 
 @triton.jit
@@ -22,14 +24,8 @@ def evaluate_kernel(
     x,
     y,
     residual,
-    mean,
-    rstd,
-    weight,
-    bias,
-    p0,
-    p1,
-    p2,
-    p3,
+    norm,
+    parameters,
     n,
     A,
     tiles,
@@ -45,11 +41,11 @@ def evaluate_kernel(
 ):
     """Store y = f(x), or f(norm(x) + residual)."""
     a = tl.program_id(1) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
-    coefficients = LOAD(p0, p1, p2, p3, a * 0 if SHARED else a, a < A, S)
-    norm = load_norm(mean, rstd, weight, bias, a, a < A)
+    coefficients = LOAD(parameters, a * 0 if SHARED else a, a < A, S)
+    norm_of_a = load_norm(norm, a, a < A)
     for tile in range(0, tiles):
         at, inside = tile_at(tile, tiles, a, n, A, INNER, WIDE, BLOCK_N)
-        u, _ = load_input(x, residual, norm, at, inside)
+        u, _ = load_input(x, residual, norm_of_a, at, inside)
         tl.store(y + at, VALUE(u, coefficients, S, K), mask=inside)
 
 
@@ -59,14 +55,8 @@ def gradient_kernel(
     g,
     g_u,
     residual,
-    mean,
-    rstd,
-    weight,
-    bias,
-    p0,
-    p1,
-    p2,
-    p3,
+    norm,
+    parameters,
     partials,
     norm_partials,
     n,
@@ -90,17 +80,17 @@ def gradient_kernel(
     alone and times the normalised x.
     """
     a = tl.program_id(1) * BLOCK_A + tl.arange(0, BLOCK_A)[None, :]
-    coefficients = LOAD(p0, p1, p2, p3, a * 0 if SHARED else a, a < A, S)
-    norm = load_norm(mean, rstd, weight, bias, a, a < A)
+    coefficients = LOAD(parameters, a * 0 if SHARED else a, a < A, S)
+    norm_of_a = load_norm(norm, a, a < A)
     sums = zeros(SUMS, BLOCK_N, BLOCK_A)
     norm_sums = zeros(2, BLOCK_N, BLOCK_A)
     for tile in range(0, tiles):
         at, inside = tile_at(tile, tiles, a, n, A, INNER, WIDE, BLOCK_N)
-        u, normalised = load_input(x, residual, norm, at, inside)
+        u, normalised = load_input(x, residual, norm_of_a, at, inside)
         g_y = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)
         by_u, terms = GRADIENT(u, g_y, coefficients, S, K)
         sums = added(sums, terms, SUMS)
-        if mean is not None:
+        if len(norm) > 0:
             norm_sums = added(norm_sums, (by_u, by_u * normalised), 2)
         if g_u is not None:
             tl.store(g_u + at, by_u, mask=inside)
@@ -114,7 +104,7 @@ def gradient_kernel(
         else:
             row = i * programs + tl.program_id(0)
             tl.store(partials + row * A + a, total, mask=a < A)
-    if mean is not None:
+    if len(norm) > 0:
         for i in tl.static_range(2):
             row = i * programs + tl.program_id(0)
             total = tl.sum(norm_sums[i], axis=0, keep_dims=True)
@@ -124,13 +114,8 @@ def gradient_kernel(
 @triton.jit
 def finish_kernel(
     partials,
-    p0,
-    p1,
-    p2,
-    p3,
-    g0,
-    g1,
-    g2,
+    parameters,
+    gradients,
     rows,
     A,
     FINISH: tl.constexpr,
@@ -153,12 +138,12 @@ def finish_kernel(
     totals = ()
     for i in tl.static_range(SUMS):
         totals = totals + (tl.sum(sums[i], axis=0, keep_dims=True),)
-    FINISH(totals, p0, p1, p2, p3, g0, g1, g2, a, a < A, S)
+    FINISH(totals, parameters, gradients, a, a < A, S)
 
 
 @triton.jit
 def tile_at(tile, tiles, a, n, A, INNER: tl.constexpr, WIDE: tl.constexpr, BLOCK_N: tl.constexpr):
-    """Offsets of the elements of this program's next tile, and which of them there are."""
+    """Return the offsets of the elements of this program's next tile, and a mask of those in x."""
     index = tl.program_id(0) * tiles + tile
     if WIDE:
         index = index.to(tl.int64)
@@ -174,17 +159,12 @@ def tile_at(tile, tiles, a, n, A, INNER: tl.constexpr, WIDE: tl.constexpr, BLOCK
 
 
 @triton.jit
-def load_norm(mean, rstd, weight, bias, a, inside):
+def load_norm(norm, a, inside):
     """Mean, 1 / standard deviation, weight and bias of the columns; () without a norm."""
-    norm = ()
-    if mean is not None:
-        norm = (
-            tl.load(mean + a, mask=inside, other=0.0),
-            tl.load(rstd + a, mask=inside, other=0.0),
-            tl.load(weight + a, mask=inside, other=0.0),
-            tl.load(bias + a, mask=inside, other=0.0),
-        )
-    return norm
+    columns = ()
+    for i in tl.static_range(len(norm)):
+        columns = columns + (tl.load(norm[i] + a, mask=inside, other=0.0),)
+    return columns
 
 
 @triton.jit

@@ -6,6 +6,7 @@
 """
 
 import argparse
+import itertools
 import re
 import subprocess
 import tempfile
@@ -18,8 +19,13 @@ import triton
 from torch import Tensor
 from triton.backends.compiler import GPUTarget
 
-from polyneuron.kernels import gpu
-from polyneuron.kernels.gpu import natural_spline, norm, passes
+from polyneuron.kernels.backend import BatchNorm, Normalised
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.functions import FUNCTIONS
+from polyneuron.kernels.gpu import backend, launching, norm, passes
+from polyneuron.kernels.hermite.formula import HERMITE
+from polyneuron.kernels.natural import solving
+from polyneuron.kernels.radial.formula import radial
 
 CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
 
@@ -37,40 +43,31 @@ class AbsentH100:
         return device
 
 
-def activations(verbose: bool) -> Iterator[tuple[str, int, int, int, Tensor]]:
-    """Function, A, s, k and input."""
+def activations(verbose: bool) -> Iterator[tuple[Function, int, int, Tensor]]:
+    """Function, A, s and input."""
     image = torch.rand(128, 16, 32, 32)
     last = image.to(memory_format=torch.channels_last)
-    yield from (("radial", 1, 3, 3, image), ("radial", 16, 2, 4, last.bfloat16()))
-    yield from (("hermite", 16, 3, 0, image.half()), ("swish", 16, 0, 0, last))
-    yield from (("apl", 1, 2, 0, image), ("prelu", 1, 0, 0, last.bfloat16()))
-    yield from (("srelu", 16, 4, 0, image), ("pade", 1, 6, 0, image))
-    yield from (("blending", 16, 5, 0, last), ("ensemble", 1, 4, 0, image))
+    half = last.bfloat16()
+    yield from ((radial(3), 1, 3, image), (radial(4), 16, 2, half))
+    inputs = itertools.cycle([(16, image.half()), (16, last), (1, image), (1, half), (16, image)])
+    others = {family: f for family, f in FUNCTIONS.items() if family not in ("radial", "relu")}
+    for (family, function), (A, x) in zip(others.items(), inputs, strict=False):
+        yield (function, A, 6 if family == "pade" else 3, x)
     if verbose:
         for s in (3, 5, 9):
             for k in (1, 2, 3):
                 for x in (image, last, image.bfloat16()):
-                    yield from (("radial", 1, s, k, x), ("radial", 16, s, k, x))
-            yield from (("hermite", 1, s, 0, image), ("hermite", 16, s, 0, last))
-        yield from (("hermite", 1, 21, 0, image), ("hermite", 16, 21, 0, last))
-        for x, A in ((image, 1), (last, 16), (last.bfloat16(), 1)):
+                    yield from ((radial(k), 1, s, x), (radial(k), 16, s, x))
+            yield from ((HERMITE, 1, s, image), (HERMITE, 16, s, last))
+        yield from ((HERMITE, 1, 21, image), (HERMITE, 16, 21, last))
+        for x, A in ((image, 1), (last, 16), (half, 1)):
             for name, s in (("apl", 5), ("srelu", 4), ("pade", 6), ("blending", 5)):
-                yield (name, A, s, 0, x)
+                yield (FUNCTIONS[name], A, s, x)
 
 
-def rows(name: str, A: int, s: int) -> tuple[Tensor, ...]:
-    row = torch.rand(A, s)
-    return {
-        "radial": (row, row.clone(), torch.rand(A, 2)),
-        "hermite": (row, row.clone(), row.clone()),
-        "swish": (torch.rand(A),),
-        "apl": (row, row.clone()),
-        "prelu": (torch.rand(A),),
-        "srelu": (row,),
-        "pade": (row, row[:, 2:].clone()),
-        "blending": (row,),
-        "ensemble": (row,),
-    }[name]
+def rows(function: Function, A: int, s: int) -> list[Tensor]:
+    """Parameters of A functions."""
+    return [row.repeat(A, *[1] * (row.ndim - 1)) for row in function.example(s)]
 
 
 def compile_all(verbose: bool) -> int:
@@ -79,34 +76,34 @@ def compile_all(verbose: bool) -> int:
     def compile_one(kernel: Any, grid: tuple[int, ...], **arguments: object) -> None:
         nonlocal compiled
         binary = kernel.warmup(
-            grid=grid, **arguments, num_warps=passes.WARPS, enable_fp_fusion=True
+            grid=grid, **arguments, num_warps=launching.WARPS, enable_fp_fusion=True
         )
         compiled += 1
         if verbose:
             print(f"    {kernel.fn.__name__:22} grid {grid!s:12} {resources(binary)}")
 
-    passes.launch = norm.launch = natural_spline.launch = compile_one
-    for name, A, s, k, x in activations(verbose):
-        print(name, f"A={A} s={s} k={k}", x.dtype, x.stride())
-        parameters = rows(name, A, s)
-        gpu.forward(x, name, parameters, k)
-        gpu.backward(x, x, name, parameters, k)
+    passes.launch = norm.launch = solving.launch = compile_one
+    for function, A, s, x in activations(verbose):
+        print(function.name, f"A={A} s={s}", x.dtype, x.stride())
+        parameters = rows(function, A, s)
+        backend.forward(function, x, parameters)
+        backend.backward(function, x, x, parameters)
     print("radial, rows of their own order")
-    x, row = torch.rand(128, 6, 28, 28), torch.rand(6, 3)
-    parameters = row, row, torch.rand(6, 2)
-    gpu.forward(x, "radial", parameters, 4, torch.ones(6))
-    gpu.backward(x, x, "radial", parameters, 4, torch.ones(6), row)
+    x, parameters = torch.rand(128, 6, 28, 28), rows(radial(4), 6, 3)
+    orders, present = torch.ones(6), torch.ones(6, 3)
+    backend.forward(radial(4), x, parameters, orders)
+    backend.backward(radial(4), x, x, parameters, orders, present)
     print("norm with residual, then without")
     z, row = torch.rand(128, 16, 32, 32), torch.rand(16)
-    for residual, name in ((z, "radial"), (None, "relu")):
-        parameters = rows(name, 1, 3) if name == "radial" else ()
-        f = (name, parameters, 3 if name == "radial" else 0)
-        gpu.norm_forward(z, residual, row, row, row, row, 1e-5, 0.1, True, *f)
-        gpu.norm_backward(z, z, residual, row, row, torch.stack([row, row]), True, *f)
+    of = BatchNorm(row, row, (row, row), momentum=0.1, eps=1e-5, training=True)
+    for residual, function in ((z, radial(3)), (None, FUNCTIONS["relu"])):
+        parameters = rows(function, 1, 3)
+        behind = Normalised(function, z, residual, of, parameters)
+        norm.norm_forward(behind)
+        norm.norm_backward(behind, z, torch.stack([row, row]))
     print("natural spline")
     row = torch.rand(688, 3)
-    knots, heights, m, order = gpu.interpolate_forward(row, row)
-    gpu.interpolate_backward(row, row, row, knots, heights, m, order)
+    solving.solve_backward(solving.solve(row, row), row, row, row)
     return compiled
 
 

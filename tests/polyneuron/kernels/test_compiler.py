@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import ctypes
+import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -12,10 +14,10 @@ import pytest
 import torch
 
 from polyneuron import PolyNeuronR
-from polyneuron.kernels import compiler, cpu
-from polyneuron.kernels.compiler import KernelWarning
+from polyneuron.kernels.backend import KernelWarning, warn_of_plain_formulas
+from polyneuron.kernels.cpp import backend, compiler
 
-SWISH = {"FUNCTION": "Swish", "STORAGE": "Float32"}
+SWISH = {"FUNCTION": "Swish", "HEADER": '"swish/swish.hpp"', "STORAGE": "Float32"}
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +33,8 @@ def forget() -> None:
     for cached in (
         compiler.library,
         compiler._compiler,
-        compiler.warn_of_plain_formulas,
-        cpu._library,
+        warn_of_plain_formulas,
+        backend._library,
     ):
         cached.cache_clear()
 
@@ -47,18 +49,59 @@ def test_it_is_compiled_once_and_kept(cache: Path) -> None:
     assert list(cache.iterdir()) == [path]
 
 
-def test_another_function_source_or_processor_is_another_file(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture
+def gcc(tmp_path: Path) -> Path:
+    """A file in the place of a compiler, which is not run."""
+    path = tmp_path / "gcc-12"
+    path.write_text("version 12.1")
+    return path
+
+
+def test_another_function_or_processor_is_another_file(
+    gcc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = ["/bin/sh", "-DFUNCTION=Swish"]
+    command = [str(gcc), "-DFUNCTION=Swish"]
     first = compiler._digest(command)
-    assert compiler._digest(["/bin/sh", "-DFUNCTION=Relu"]) != first
+    assert compiler._digest(command) == first
+    assert compiler._digest([str(gcc), "-DFUNCTION=Relu"]) != first
     monkeypatch.setattr(compiler, "_processor", lambda: "flags: none")
     assert compiler._digest(command) != first
 
 
+@pytest.mark.parametrize("source", ["cpp/lanes.hpp", "cpp/norm.cpp", "swish/swish.hpp"])
+def test_another_source_is_another_file(
+    source: str, gcc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "kernels"
+    shutil.copytree(compiler.KERNELS, copied, ignore=shutil.ignore_patterns("*.py*"))
+    monkeypatch.setattr(compiler, "KERNELS", copied)
+    first = compiler._digest([str(gcc)])
+    (copied / source).write_text("// changed\n" + (copied / source).read_text())
+    assert compiler._digest([str(gcc)]) != first
+
+
+def test_another_compiler_is_another_file(gcc: Path) -> None:
+    other = gcc.with_name("clang-17")
+    shutil.copy2(gcc, other)  # alike to the date: only the command tells them apart
+    assert compiler._digest([str(other)]) != compiler._digest([str(gcc)])
+
+
+@pytest.mark.parametrize("change", ["size", "date"])
+def test_an_updated_compiler_is_another_file(change: str, gcc: Path) -> None:
+    """An update keeps the compiler's path; often it keeps a link's path to another version."""
+    link = gcc.with_name("g++")
+    link.symlink_to(gcc)
+    first, date = compiler._digest([str(link)]), gcc.stat().st_mtime_ns
+    if change == "size":
+        gcc.write_text("version 12.1.1")
+        os.utime(gcc, ns=(date, date))
+    else:
+        os.utime(gcc, ns=(date, date + 10**9))
+    assert compiler._digest([str(link)]) != first
+
+
 def test_several_processes_at_once_each_find_a_whole_file(cache: Path) -> None:
-    code = "from polyneuron.kernels.compiler import library; "
+    code = "from polyneuron.kernels.cpp.compiler import library; "
     code += f"assert library('pointwise.cpp', **{SWISH}) is not None"
     with concurrent.futures.ThreadPoolExecutor() as pool:
         done = list(

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -6,21 +7,19 @@ from torch import Tensor
 
 from polyneuron import SingularSystemError, evaluate, solve_coefficients
 from polyneuron.activations.interpolating import spline_through
-from polyneuron.kernels import cpu, evaluate_hermite, reference
-from polyneuron.kernels.functions import (
-    APL,
-    BLENDING,
-    ENSEMBLE,
-    HERMITE,
-    NATURAL,
-    PADE,
-    PRELU,
-    SRELU,
-    SWISH,
-    Function,
-    radial,
-)
+from polyneuron.kernels import evaluate_hermite
+from polyneuron.kernels.apl.formula import APL
+from polyneuron.kernels.backend import Case
+from polyneuron.kernels.cpp import backend as cpp
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.functions import FUNCTIONS
+from polyneuron.kernels.hermite.formula import HERMITE
+from polyneuron.kernels.natural.formula import NATURAL
 from polyneuron.kernels.operators import apply
+from polyneuron.kernels.prelu.formula import PRELU
+from polyneuron.kernels.radial.formula import radial, radial_sum
+from polyneuron.kernels.srelu.formula import SRELU
+from polyneuron.kernels.swish.formula import SWISH
 from polyneuron.natural_spline import knot_slopes
 
 ORDERS = range(1, 8)
@@ -38,13 +37,19 @@ def gradients(
     return list(torch.autograd.grad((function(*inputs) * g).sum(), inputs))
 
 
+SIZES = {"radial": (2, 3, 5, 9), "hermite": (2, 3, 5, 9), "natural": (2, 3, 5, 9), "apl": (1, 5)}
+"""Columns of the first parameter, where they are not the same in all functions of a family."""
+
+
 def functions() -> list[tuple[Function, tuple[int, ...]]]:
-    """Every function that has a kernel, with the columns of its parameters."""
-    splines = [(kind, (s,) * n) for s in (2, 3, 5, 9) for kind, n in ((HERMITE, 3), (NATURAL, 2))]
-    sums = [(radial(k), (s, s, 2)) for k in ORDERS for s in (2, 3, 5, 9) if k < 7]
-    hinges = [(APL, (1, 1)), (APL, (5, 5)), (PRELU, (0,)), (SRELU, (4,))]
-    smooth = [(SWISH, (0,)), (PADE, (6, 4)), (BLENDING, (5,)), (ENSEMBLE, (4,))]
-    return [*sums, *splines, *hinges, *smooth]
+    """Every learned function that has a kernel, with the columns of its parameters."""
+    found = []
+    for family, function in FUNCTIONS.items():
+        members = [radial(k) for k in ORDERS if k < 7] if family == "radial" else [function]
+        for member, s in itertools.product(members, SIZES.get(family, (6,))):
+            example = member.example(s)
+            found.append((member, tuple(row.shape[1] if row.ndim > 1 else 0 for row in example)))
+    return [(function, columns) for function, columns in found if columns]
 
 
 every_function = pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def poisoned() -> Iterator[None]:
 def test_a_kernel_is_its_formula(
     function: Function, columns: tuple[int, ...], storage: torch.dtype, tolerance: float
 ) -> None:
-    assert cpu.kernels(function, torch.zeros(1, dtype=storage), [torch.zeros(1, columns[0])])
+    assert cpp.supports(Case("pointwise", function, columns[0], storage, torch.device("cpu")))
     for case, (A, x) in layouts().items():
         x = x.to(storage)
         parameters = draw_parameters(function, A, columns)
@@ -214,7 +219,7 @@ def test_the_natural_spline_is_the_radial_sum(s: int, random_points: Points) -> 
     g = torch.randn(50, 3, dtype=torch.float64)
 
     def printed(x: Tensor, c_x: Tensor, c_y: Tensor) -> Tensor:
-        return reference.evaluate(x, c_x, *solve_coefficients(c_x, c_y, 3), 3)
+        return radial_sum(x, c_x, *solve_coefficients(c_x, c_y, 3), 3)
 
     pieces = gradients(lambda *a: spline_through(*a, 3), (x, c_x, c_y), g)
     for one, other in zip(pieces, gradients(printed, (x, c_x, c_y), g), strict=True):
@@ -235,6 +240,15 @@ def test_knot_slopes_pass_gradcheck(s: int, random_points: Points) -> None:
 def test_second_derivatives_by_x_and_coefficients(k: int) -> None:
     inputs = leaf(2, 3), leaf(3, 2), leaf(3, 2), leaf(3, 2)
     assert torch.autograd.gradgradcheck(lambda *a: evaluate(*a, k), inputs)
+
+
+def test_a_parameter_that_depends_on_x_is_counted_once() -> None:
+    """Also where gradients are to be differentiated again, which is another way to compute them."""
+    x = torch.randn(5, requires_grad=True)
+    y = apply(SWISH, x, (x.mean()[None],))
+    (once,) = torch.autograd.grad(y.square().sum(), x, retain_graph=True)
+    (differentiable,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+    torch.testing.assert_close(differentiable, once)
 
 
 def test_second_derivatives_of_the_hermite_spline() -> None:

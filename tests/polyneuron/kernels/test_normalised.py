@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron import SingularSystemError, make_activation, normalised_activation
-from polyneuron.kernels import norm as kernels
+from polyneuron.kernels.cpp import backend
 
 NAMES = ["relu", "swish", "apl", "polyneuron", "polyneuron_r"]
 SHAPES = {
@@ -48,13 +48,13 @@ def results(y: Tensor, inputs: list[Tensor], g: Tensor, norm: nn.BatchNorm2d) ->
 def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the functions that the fused kernel was called for."""
     calls: list[str] = []
-    forward = kernels.cpu.norm_forward
+    forward = backend.norm_forward
 
     def counted(*arguments):  # type: ignore[no-untyped-def]
         calls.append("norm")
         return forward(*arguments)
 
-    monkeypatch.setattr(kernels.cpu, "norm_forward", counted)
+    monkeypatch.setattr(backend, "norm_forward", counted)
     return calls
 
 
@@ -193,3 +193,12 @@ def test_second_derivatives() -> None:
     (plain,) = torch.autograd.grad(u.square().sum(), z, create_graph=True)
     (expected,) = torch.autograd.grad(plain.square().sum(), z)
     torch.testing.assert_close(second, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_a_residual_that_depends_on_z_is_counted_once() -> None:
+    norm, activation = nn.BatchNorm2d(2), make_activation("polyneuron_r")
+    z = torch.randn(4, 2, 3, 3, requires_grad=True)
+    value = normalised_activation(norm, activation, z, 2 * z).square().sum()
+    (once,) = torch.autograd.grad(value, z, retain_graph=True)
+    (differentiable,) = torch.autograd.grad(value, z, create_graph=True)
+    torch.testing.assert_close(differentiable, once, rtol=1e-4, atol=1e-4 * float(once.abs().max()))

@@ -1,0 +1,116 @@
+"""C++ kernels, compiled for this processor at their first use and kept for the next process."""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from polyneuron.kernels.backend import warn_of_plain_formulas
+
+KERNELS = Path(__file__).parents[1]
+"""The folder from which headers are included: `cpp/lanes.hpp`, `swish/swish.hpp`."""
+FLAGS = (
+    # The widest vectors of this processor: kernels are compiled where they run.
+    *("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC"),
+    # Else a comparison, which may set errno or trap, does not become one maximum instruction.
+    *("-fno-math-errno", "-fno-trapping-math"),
+)
+TIMEOUT_SECONDS = 120
+"""For one kernel. Radial functions of s = 33 and k = 6 behind a norm take 11 s of a core."""
+
+
+@functools.cache
+def library(source: str, **definitions: str) -> ctypes.CDLL | None:
+    """Compile a source, or find it compiled; None, with a warning, where that fails.
+
+    Args:
+        source: name of a .cpp file beside this one.
+        definitions: values of the source's macros.
+    """
+    compiler = _compiler()
+    if compiler is None:
+        return None
+    macros = [f"-D{name}={value}" for name, value in definitions.items()]
+    command = [*compiler, *FLAGS, f"-I{KERNELS}", *macros, str(KERNELS / "cpp" / source)]
+    name = f"{_digest(command)}.so"
+    for folder in _folders():  # a home folder may be read-only, or none
+        try:
+            return ctypes.CDLL(str(_compiled(folder / name, command)))
+        except subprocess.CalledProcessError as error:
+            lines = error.stderr.strip().splitlines()
+            warn_of_plain_formulas(
+                f"{compiler[0]}: {lines[-1] if lines else f'exit status {error.returncode}'}"
+            )
+            return None
+        except subprocess.TimeoutExpired:
+            warn_of_plain_formulas(f"{compiler[0]} takes longer than {TIMEOUT_SECONDS} s")
+            return None
+        except OSError as error:
+            reason = error
+    warn_of_plain_formulas(f"no compiled kernel can be kept: {reason}")
+    return None
+
+
+@functools.cache
+def _compiler() -> tuple[str, ...] | None:
+    command = shlex.split(os.environ.get("CXX", "g++"))
+    path = shutil.which(command[0]) if command else None
+    if path is None:
+        warn_of_plain_formulas("no C++ compiler found; install g++ or name one in CXX")
+        return None
+    return (path, *command[1:])
+
+
+def _folders() -> tuple[Path, ...]:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    own = Path(tempfile.gettempdir()) / f"polyneuron-kernels-{os.getuid()}"
+    return cache / "polyneuron-sweeps" / "kernels", own
+
+
+def _digest(command: list[str]) -> str:
+    """Hash all that decides what the compiler makes: command, compiler, sources, processor.
+
+    The processor, because a home folder may serve many machines; the compiler's size and date,
+    because an update keeps its path.
+    """
+    version = Path(command[0]).resolve().stat()
+    parts = [*command, str((version.st_size, version.st_mtime_ns))]
+    parts += [path.read_text() for path in sorted(KERNELS.glob("*/*.?pp"))]
+    return hashlib.sha256("\0".join([*parts, _processor()]).encode()).hexdigest()[:20]
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()  # not Linux
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _compiled(path: Path, command: list[str]) -> Path:
+    if path.exists():
+        return path
+    # For this user alone: who could write here could run code in our name.
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    os.close(descriptor)
+    try:
+        subprocess.run(
+            [*command, "-o", temporary],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+        )
+        # Renamed, so that another process, which may compile the same, loads no half of a file.
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
