@@ -652,14 +652,14 @@ PLANTS: dict[str, Callable[[str, Rng], list[SyntheticSweep]]] = {
 def _planted_rates(kind: str) -> Callable[[str], float]:
     random, relu_like = START_RATES[kind]
     certain = kind == "border"
-    return lambda part: random - (0.0 if certain and part.startswith("PolyNeuron,") else relu_like)
+    return lambda name: random - (0.0 if certain and name.startswith("PolyNeuron,") else relu_like)
 
 
 TRUTHS: dict[str, Callable[[str], Callable[[str], float]]] = {
-    "no_penalty_inconsistent": lambda kind: lambda part: SCATTER_RATIOS[kind],
-    "no_penalty_inconsistent/divergence": lambda kind: lambda part: 1.0,
+    "no_penalty_inconsistent": lambda kind: lambda name: SCATTER_RATIOS[kind],
+    "no_penalty_inconsistent/divergence": lambda kind: lambda name: 1.0,
     "relu_like_start_is_stable": _planted_rates,
-    "close_points_grow_tails": lambda kind: lambda part: GAP_CORRELATIONS[kind],
-    "closer_points_are_more_sensitive": lambda kind: lambda part: SENSITIVITY_CORRELATIONS[kind],
+    "close_points_grow_tails": lambda kind: lambda name: GAP_CORRELATIONS[kind],
+    "closer_points_are_more_sensitive": lambda kind: lambda name: SENSITIVITY_CORRELATIONS[kind],
 }
-"""True estimates, by a part's name, that a world without noise does not show."""
+"""True estimates, by a comparison's name, that a world without noise does not show."""
