@@ -1,1 +1,1 @@
-"""From stored runs to numbers: a value a run, trials in their order, comparisons and maps."""
+"""From stored runs to numbers: a value per run, trials in their order, comparisons and maps."""

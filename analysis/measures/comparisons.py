@@ -46,10 +46,10 @@ def compare(
         alpha: level; intervals have confidence 1 - alpha.
 
     Returns:
-        A row a pair: `difference` = mean(level) - mean(reference) with `low` and `high`, `p` and
-        Holm's `p_holm`, `p_better` (how often a run of the level has the smaller value, diverged
-        runs being worst), the number of `blocks` averaged over, `n` and failures of both sides,
-        and `pooled`: all cells of the pair share their deviation.
+        One row per pair: `difference` = mean(level) - mean(reference) with `low` and `high`, `p`
+        and Holm's `p_holm`, `p_better` (how often a run of the level has the smaller value,
+        diverged runs being worst), the number of `blocks` averaged over, `n` and failures of both
+        sides, and `pooled`: all cells of the pair share their deviation.
 
     Raises:
         ValueError: an unknown column or level, or no two levels to compare.
@@ -94,8 +94,8 @@ def surface(
         at: as in `values`; unused where rows are given.
 
     Returns:
-        A row a cell: `mean` with its 95 % t interval (`low`, `high`; cells of one setting and
-        activation share their deviation, unless plainly more or less scattered), `n`,
+        One row per cell: `mean` with its 95 % t interval (`low`, `high`; cells of one setting
+        and activation share their deviation, unless plainly more or less scattered), `n`,
         `n_diverged`, `n_censored`, `n_missing`, and `configurations`: the number averaged, 1 if
         nothing but x and y differs.
 
@@ -156,6 +156,7 @@ def _setting_rows(
         for pair in pairs
         if (blocks := _common_blocks(family.cells, *pair))
     ]
+    # corrected within the setting: another benchmark's comparisons are another question
     adjusted = holm([float(str(row["p"])) for row in rows])
     return [row | {"p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
 

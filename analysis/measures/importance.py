@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+
+from analysis.measures.rows import records
 
 FEWEST_TRIALS = 10
 """Fewer say nothing: the method compares the best tenth of trials, two at least, with all."""
@@ -23,7 +24,7 @@ def importances(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     say where good trials lie, not what a parameter does.
 
     Args:
-        table: a row a trial with its `mean` (NaN: not complete) and the columns.
+        table: one row per trial with its `mean` (NaN: not complete) and the columns.
         columns: parameters; one that some complete trial lacks does not count.
 
     Returns:
@@ -60,10 +61,10 @@ def _study(optuna: Any, done: pd.DataFrame, used: Sequence[str]) -> Any:
     finally:
         optuna.logging.set_verbosity(verbosity)
     distributions = {name: _distribution(optuna.distributions, done[name]) for name in used}
-    for row in done.to_dict("records"):
-        params = {name: _plain(row[name]) for name in used}
+    for row in records(done):
+        params = {name: row[name] for name in used}
         trial = optuna.trial.create_trial(
-            params=params, distributions=distributions, value=float(row["mean"])
+            params=params, distributions=distributions, value=row["mean"]
         )
         study.add_trial(trial)
     return study
@@ -77,10 +78,3 @@ def _distribution(kinds: Any, values: pd.Series) -> Any:
     if pd.api.types.is_integer_dtype(values):
         return kinds.IntDistribution(int(low), int(high), log=log)
     return kinds.FloatDistribution(float(low), float(high), log=log)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    number = float(value)
-    return int(number) if math.floor(number) == number and not isinstance(value, float) else number

@@ -1,7 +1,4 @@
-"""The rows of a frame without frames of their own, each of which takes pandas as long as a verdict.
-
-Positions of the rows that belong together, and rows as dictionaries.
-"""
+"""Rows of a frame as positions or as dictionaries: a frame for each group takes far longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of a run's activation functions, one number a run: how they moved and how they bend.
+"""Measures of activation functions, one number per run: how they moved and how they bend.
 
 The functions of one run are averaged: they share its seed, so they are not independent.
 """
@@ -116,7 +116,7 @@ def sensitivity_correlation(results: Results, runs: pd.DataFrame) -> pd.Series:
 
 @dataclass(frozen=True)
 class Measure:
-    """One number a run, from the results and some rows of `runs`, and its name in print."""
+    """One number per run, from the results and some rows of `runs`, and its name in print."""
 
     of: Callable[[Results, pd.DataFrame], pd.Series]
     printed: str
@@ -167,7 +167,7 @@ class _Splines:
 
 
 Shape = Callable[[_Splines], Floats]
-"""One or two numbers a spline, (n,) or (n, 2)."""
+"""One or two numbers per spline, (n,) or (n, 2)."""
 
 
 def _splines(results: Results, runs: pd.DataFrame, last: bool) -> list[_Splines]:
@@ -188,7 +188,7 @@ def _splines(results: Results, runs: pd.DataFrame, last: bool) -> list[_Splines]
 
 
 def _by_edge(splines: list[_Splines], shape: Shape) -> pd.Series:
-    """Return a shape's values, one or two a spline, each under its run."""
+    """Return a shape's values, one or two per spline, each under its run."""
     columns = [pd.Series(dtype="float64", index=pd.MultiIndex.from_tuples([], names=RUN))]
     for some in splines:
         made = shape(some).reshape(len(some.runs), -1)
@@ -204,7 +204,7 @@ def _bend(of: _Splines) -> Floats:
     slopes, heights = of.slopes(edges), of.heights(edges)
     steps = np.linspace(0, 2, 41) * span[..., None]
     farthest = np.zeros(len(of.c_x))
-    for side, sign in ((0, -1), (1, 1)):
+    for side, sign in ((0, -1), (1, 1)):  # 0 is the left edge, whose tail runs to the left
         x = edges[..., side, None] + sign * steps
         tangent = heights[..., side, None] + slopes[..., side, None] * sign * steps
         farthest = np.maximum(farthest, np.abs(of.heights(x) - tangent).max(-1))
@@ -220,7 +220,7 @@ def _edge_correlation(splines: list[_Splines], shape: Shape) -> pd.Series:
     off = by_run.rank() - by_run.rank().groupby(level=RUN).transform("mean")
     products = off.prod(axis=1).groupby(level=RUN).sum()
     squares = (off**2).groupby(level=RUN).sum().prod(axis=1)
-    ranked = (by_run.nunique() > 2).all(axis=1)
+    ranked = (by_run.nunique() > 2).all(axis=1)  # two ranks correlate with 1 or -1 by chance
     found: pd.Series = (products / np.sqrt(squares))[ranked]
     return found
 
@@ -242,8 +242,10 @@ class _History:
     """One function's curves at its snapshots, by epoch."""
 
     epochs: npt.NDArray[np.int64]
-    curve_x: np.ndarray  # of arrays
-    curve_y: np.ndarray  # of arrays
+    curve_x: np.ndarray
+    """An array of places for each epoch."""
+    curve_y: np.ndarray
+    """An array of heights for each epoch."""
 
     def quarters(self, end: int) -> Floats | None:
         """Return the curve on [-3, 3] at the start and after each quarter of the epochs.
@@ -276,9 +278,8 @@ def _over_epochs(
         share_of: the share, from a function's `_History.quarters`.
     """
     functions = results.functions
-    functions = functions[functions["run_id"].isin(runs["run_id"])].sort_values(
-        [*FUNCTION, "epoch"]
-    )
+    functions = functions[functions["run_id"].isin(runs["run_id"])]
+    functions = functions.sort_values([*FUNCTION, "epoch"])
     ends = {
         (str(sweep), str(run)): end_of(json.loads(text), int(planned))
         for sweep, run, text, planned in runs[[*RUN, "config_json", "epochs_planned"]].itertuples(

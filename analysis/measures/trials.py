@@ -22,7 +22,7 @@ _MOST_URGENT_FIRST = (
 
 
 def trials_table(results: Results, sweep: str) -> pd.DataFrame:
-    """Return one row a trial of a sweep, the smallest mean error first, unfinished trials last.
+    """Return one row per trial of a sweep: smallest mean error first, unfinished trials last.
 
     The 95 % interval comes from the deviation between seeds that all trials have in common,
     since two or three seeds of one trial say too little about it. It ends at 0 and at 100.
@@ -58,6 +58,7 @@ def trials_table(results: Results, sweep: str) -> pd.DataFrame:
         )
     ]
     table = pd.DataFrame(rows)
+    # the mean over some of a trial's seeds is not yet its mean
     unfinished = table["n"] < table["runs"]
     order = np.lexsort((table["trial"], table["mean"].fillna(np.inf), unfinished))
     return table.take(order).reset_index(drop=True)

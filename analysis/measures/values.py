@@ -1,4 +1,4 @@
-"""One number a run, with an explicit outcome for every run that has none."""
+"""One number per run, with an explicit outcome for every run that has none."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ RUN_METRICS = (
     "parameters",
     "activation_functions",
 )
-"""Metrics that `runs` has once a run."""
+"""Metrics that `runs` has, one number per run."""
 
 EPOCH_METRICS = tuple(
     field.name
     for field in EPOCHS.schema
     if field.name not in EPOCHS.key and not pa.types.is_string(field.type)
 )
-"""Metrics that `epochs` has once an epoch."""
+"""Metrics that `epochs` has, one number per epoch."""
 
 OUTCOMES = {
     Status.COMPLETED: "measured",
@@ -82,8 +82,8 @@ def values(results: Results, metric: str = "val_error_percent", at: At = "last")
             A number: after that epoch, whatever became of the run later.
 
     Returns:
-        A row a run: the identifying and configuration columns of `runs`, `value` (NaN unless
-        measured) and `outcome`: measured, diverged, censored or missing.
+        One row per run: the identifying and configuration columns of `runs`, `value` (NaN
+        unless measured) and `outcome`: measured, diverged, censored or missing.
 
     Raises:
         ValueError: no runs, an unknown metric, or an `at` that the metric does not have.
@@ -116,6 +116,7 @@ def independent(frame: pd.DataFrame) -> pd.DataFrame:
 
     Two sweeps that share a run have one seed's result, which must not count twice.
     """
+    # a stable sort puts measured rows first, of which duplicates keep the first
     order = np.argsort(frame["outcome"].ne("measured").to_numpy(), kind="stable")
     return frame.take(order).drop_duplicates("run_id").sort_index()
 
@@ -126,7 +127,7 @@ def _measured(results: Results, metric: str, at: At) -> pd.Series:
     if at == "last" and metric in RUN_METRICS:
         return runs[metric].astype("float64")
     if at == "last" and metric == "val_error_percent":
-        return runs["last_val_error_percent"]
+        return runs["last_val_error_percent"]  # spares reading the epochs, the largest table
     if metric not in EPOCH_METRICS:
         raise ValueError(f"{metric} is one number a run: use at='last'")
     columns = [metric, "learning_rate"] if at == "pre_drop" else [metric]
@@ -172,6 +173,7 @@ def _outcomes(frame: pd.DataFrame, ended: bool) -> pd.Series:
     """Return each value's outcome; `ended`: only a completed run can have the value."""
     outcomes = frame["status"].astype(str).map(OUTCOMES)
     found = frame["value"].notna()
+    # a completed run whose epochs were lost
     outcomes = outcomes.mask(~found & (outcomes == "measured"), "missing")
     if not ended:
         outcomes = outcomes.mask(found, "measured")

@@ -137,7 +137,8 @@ def _same(found: Any, expected: Any) -> bool:
             and all(map(_same, found, expected))
         )
     if isinstance(expected, Real) and not isinstance(expected, bool):
-        number = isinstance(found, Real) and not isinstance(found, bool)
+        number = isinstance(found, Real) and not isinstance(found, bool)  # True == 1 in Python
+        # 2/3 stands in the file with eight digits
         return number and math.isclose(float(found), float(expected), rel_tol=1e-6, abs_tol=1e-12)
     return bool(found == expected)
 

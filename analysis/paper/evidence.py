@@ -77,6 +77,7 @@ class Evidence:
         sweeps, runs = self.results.sweeps, self.results.runs
         fixed = sweeps[(sweeps["purpose"] == "confirmatory") & (sweeps["early_stopping"] == "none")]
         runs = runs[runs["sweep"].isin(fixed["sweep"])]
+        # ReLU has no parameters to share: its runs are those of every scope
         runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
         one_each = runs.drop_duplicates("config_id")
         pairs = zip(one_each["benchmark"].astype(str), one_each["config_json"], strict=True)
@@ -137,7 +138,7 @@ class Evidence:
         return arms
 
     def tests(self, claim: Claim, benchmark: str) -> bool:
-        """Return True if a run was made for the claim: Table 1's vary nothing that is free."""
+        """Return True if some run varies a key that the claim leaves free, or if it leaves none."""
         departures = self._chosen(claim, benchmark)["departures"]
         return bool(len(departures) and (not claim.free or departures.map(len).any()))
 
@@ -167,6 +168,7 @@ class Evidence:
 
     def _measured(self, metric: str, at: At) -> pd.DataFrame:
         if metric == "log_epoch_seconds":
+            # rules compare differences, and differences of logarithms are ratios
             frame = unchecked_values(self.results, "epoch_seconds", "last")
             return frame.assign(value=np.log(frame["value"].where(frame["value"] > 0)))
         shapes = measure(self.results, self.runs, metric)

@@ -25,8 +25,8 @@ def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFr
         scope: of the learned activations; the paper does not say.
 
     Returns:
-        A row a benchmark and activation: the paper's error, ours with its 95 % t interval, the
-        deviation, the counts of measured, diverged, censored and missing runs, ours less the
+        One row per benchmark and activation: the paper's error, ours with its 95 % t interval,
+        the deviation, the counts of measured, diverged, censored and missing runs, ours less the
         paper's, `within_tolerance` (null without runs), and the ids of all runs, whatever became
         of them. Errors in percent.
     """

@@ -44,10 +44,10 @@ def verdicts(results: Results) -> pd.DataFrame:
     """Return the verdict on every claim of the paper.
 
     Returns:
-        A row a claim: `claim`, `quote`, `estimand`, `verdict`, `reason`; of the deciding
+        One row per claim: `claim`, `quote`, `estimand`, `verdict`, `reason`; of the deciding
         comparison its name, benchmark, unit, `estimate` with the 95 % interval `low` to `high`,
         `threshold`, `level` of the tests, runs of both sides (`n`, `n_reference`), `n_diverged`,
-        `n_censored`, `seeds_needed` a cell and `detectable` gap for 80 % power; `p_against`, the
+        `n_censored`, `seeds_needed` per cell and `detectable` gap for 80 % power; `p_against`, the
         smallest of all comparisons' p values against the claim after Holm's correction;
         `runs_sha256` of all run ids behind the verdict and `claims_sha256` of the claims' file.
     """
@@ -85,6 +85,7 @@ def _all_hold(
 ) -> Verdict:
     """Judge a claim that every comparison has to bear out and any one can refute."""
     found = tuple(comparisons)
+    # corrected, since any one of many comparisons could refute the claim by chance
     against = holm([one.against_p for one in found])
     refuting = [one for one, p in zip(found, against, strict=True) if p < one.level]
     if refuting:
@@ -92,6 +93,7 @@ def _all_hold(
         return Verdict(claim, "contradicted", _sentence(worst), found, worst)
     if missing or not found:
         return _not_tested(claim, found, missing)
+    # not corrected, since all have to hold: an intersection-union test (Berger 1982)
     undecided = [one for one in found if not one.supports]
     weakest = min(undecided or found, key=_clearance)
     if not undecided:
@@ -134,10 +136,10 @@ def _not_tested(
 
 
 def _clearance(one: Comparison) -> float:
-    """Return by how many half-widths the estimate clears its threshold; least is weakest."""
+    """Return the half-widths by which the estimate clears its threshold; the least is weakest."""
     interval = one.interval
     half = (interval.high - interval.low) / 2
-    if not half > 0:
+    if not half > 0:  # decided by ranks or counts alone, or by equal runs
         return math.inf if one.supports else -math.inf
     away = abs(interval.estimate - one.threshold) / half
     return away if one.supports else -away

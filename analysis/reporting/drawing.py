@@ -54,7 +54,7 @@ PAD = 3.0
 """Distance of the drawing from the edge of its panel, in points."""
 
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
+    "svg.fonttype": "none",  # text stays text, which readers search and the page styles
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -70,7 +70,7 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.5,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
-    "axes.formatter.useoffset": False,
+    "axes.formatter.useoffset": False,  # an offset above the axis hides the errors themselves
     **dict.fromkeys(
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
     ),
@@ -180,6 +180,7 @@ def inline_svg(panel: Panel, described: bool = True) -> str:
     body = panel.svg[panel.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r' style="([^"]*)"', _as_attributes, body)
+    # matplotlib gives an id to every element, and refers to few of them
     used = set(re.findall(r"#([\w.-]+)\)?\"", body)) - {INK[1:]}
     body = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", body)
     body = re.sub(r' id="', f' id="{panel.name}-', body)
@@ -202,6 +203,7 @@ def standalone_svg(panel: Panel) -> str:
 def _as_attributes(match: re.Match[str]) -> str:
     pairs = (declaration.split(":", 1) for declaration in match[1].split(";") if declaration)
     kept = ((name.strip(), value.strip()) for name, value in pairs)
+    # without the family, text has the page's own font
     return "".join(f' {name}="{value}"' for name, value in kept if name != "font-family")
 
 

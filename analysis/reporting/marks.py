@@ -1,6 +1,6 @@
-"""Statuses, verdicts and answers as the report marks them: a sign and the word, never colour alone.
+"""Statuses, verdicts and answers as the report marks them: by a sign and a word, without colour.
 
-Signs are those that the report's LaTeX has (`rendering`).
+A new sign needs its LaTeX in `analysis.reporting.rendering`.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def _environment(form: str) -> jinja2.Environment:
         *variable,
         loader=_TEMPLATES,
         autoescape=form == "html",
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.StrictUndefined,  # a misspelt name is an error, not an empty place
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -108,7 +108,9 @@ def column_shares(table: PrintedTable) -> list[float]:
     for place, name in enumerate(table.columns):
         words = max(len(word) for word in name.split())
         cells = max((len(row[place]) for row in table.rows), default=0)
+        # at most 60, or a sentence would squeeze the numbers beside it
         lengths.append(min(max(words, cells, 3), 60) + 1)
+    # the rest of the width is the space between columns
     return [0.94 * length / sum(lengths) for length in lengths]
 
 

@@ -98,6 +98,7 @@ def contrast(
         return NO_CONTRAST
     groups = [[(x, w) for x, w, together in cells if together]]
     groups += [[(x, w)] for x, w, together in cells if not together and w]
+    # Satterthwaite: the freedom is V² / Σ V_g² / f_g over the groups' shares V_g of V
     variance, spread = 0.0, 0.0
     for group in groups:
         share, degrees = _group_variance(group)
@@ -150,6 +151,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     tested = np.flatnonzero(~np.isnan(p))
     order = tested[np.argsort(p[tested], kind="stable")]
     adjusted = np.full(len(p), math.nan)
+    # a step down must not make a larger p value the smaller one
     steps = p[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else []
     return [float(value) for value in adjusted]

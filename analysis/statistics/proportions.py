@@ -36,7 +36,7 @@ def rate_difference(
     return Interval(estimate, max(-1.0, centre - half), min(1.0, centre + half))
 
 
-@cache  # a fifth of a second each, and several rules ask for the same counts
+@cache  # 0.1 s and more each, and several rules ask for the same counts
 def boschloo(
     failed: tuple[int, int], runs: tuple[int, int], alternative: Alternative = "two-sided"
 ) -> float:

@@ -1,8 +1,8 @@
 """Rules by name: each turns a claim, the evidence and a benchmark into decided comparisons.
 
 A conclusion that one cell is better than another also has to hold with diverged runs ranked
-worst. A comparison supports its claim at its level, 5 % unless seeds were added after a look; its
-p value against the claim is a number of its own.
+worst. A comparison supports its claim, or not, at its level: 5 %, or less if seeds were added after
+a look. Its evidence against the claim is a p value.
 """
 
 from collections.abc import Callable, Mapping

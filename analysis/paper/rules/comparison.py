@@ -30,9 +30,9 @@ class Comparison:
     supports: bool = False
     """True if this comparison, taken alone, bears the claim out at `level`."""
     support_p: float = 1.0
-    """p value of the opposite, for claims that need only one comparison of several."""
+    """Of a test for the claim, for claims that need one comparison of several; else 1."""
     against_p: float = 1.0
-    """p value of the comparison itself; 1 unless the estimate speaks for the opposite."""
+    """Of a test against the claim; 1 unless the estimate speaks against it."""
     level: float = 0.05
     """Of its tests."""
     note: str = ""

@@ -44,6 +44,7 @@ def _decide(claim: Claim, family: Family[Arm], k: int, benchmark: str) -> Findin
     excess = _excess(family, triple, blocks)
     (failed, of), (odd_failed, odd_of) = diverged_of(even), diverged_of(odd)
     rates = failed / of, odd_failed / odd_of
+    # half of the level for each way, and half of that for the one side of a two-sided test
     level = level_of(even, odd)
     more_often = (
         rates[0] > rates[1] and boschloo((failed, odd_failed), (of, odd_of), "greater") < level / 4

@@ -63,7 +63,7 @@ def slower(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     if len(evidence.devices(claim, benchmark)) > 1:
         return [Missing("epoch times", benchmark, "the runs are from more than one device")]
     made = list(pairs(claim, evidence, benchmark, "log_epoch_seconds"))
-    chosen = made if claim.factor is None else made[-1:]
+    chosen = made if claim.factor is None else made[-1:]  # levels come in ascending order
     return [_decide(pair, claim, _slower) for pair in chosen]
 
 
@@ -91,12 +91,13 @@ def _better(pair: Pair, claim: Claim) -> Comparison:
 def _no_gain(pair: Pair, claim: Claim) -> Comparison:
     gain, margin = pair.gain(), margin_of(claim, pair.benchmark)
     compared = replace(undecided(pair, gain), question=("no_gain", margin), threshold=margin)
-    if not compared.runs[0]:
+    if not compared.runs[0]:  # a candidate that never ends a run gains nothing
         return replace(compared, supports=True, note="every run of it diverged")
     if not compared.runs[1]:
         return _by_rank(compared, supports=pair.reference, refutes=pair.candidate)
     below = gain.bound("high", 1 - compared.level) < margin
     supports = below and keeps_its_rank(pair.reference, pair.candidate, margin)
+    # a gain that is above 0 and below the margin is too small to refute
     against = not below and gain.interval(1 - compared.level).low > 0
     against = against and keeps_its_rank(pair.candidate, pair.reference)
     return replace(compared, supports=supports, against_p=gain.p_value() if against else 1.0)
@@ -141,6 +142,7 @@ def _by_rank(compared: Comparison, supports: Sequence[Arm], refutes: Sequence[Ar
     """Decide where no run of one side ended: by ranks, with diverged runs as the worst."""
     return replace(
         compared,
+        # half of the level, and twice the p value: two-sided as the t tests
         supports=rank_p(supports, refutes) < compared.level / 2,
         against_p=min(1.0, 2 * rank_p(refutes, supports)),
         note=f"every run of {'it' if not compared.runs[0] else 'the other'} diverged",
@@ -168,6 +170,7 @@ def _trend_note(made: Sequence[Pair]) -> str:
     levels = [made[0].reference, *(pair.candidate for pair in made)] if made else []
     ended = [[arm.sample for arm in arms] for arms in levels]
     blocks = [np.concatenate(block) for block in zip(*ended, strict=True)]
+    # blocks differ by more than levels do, which would hide a trend
     centres = [np.median(block) if len(block) else 0.0 for block in blocks]
     moved = [
         np.concatenate([sample - centre for sample, centre in zip(samples, centres, strict=True)])

@@ -43,11 +43,13 @@ def _decide(
     for level in (claim.factor or {})["required"]:
         if not all(any(math.isclose(rate, level) for rate in own) for own in rates):
             return Missing(name, benchmark, f"no runs of both at a rate of {level:g}")
+    # two slopes compare only over the same rates
     keys = [[key for key in own if key[1] in rates[0] and key[1] in rates[1]] for own in keys]
     pair = Pair(name, benchmark, family, tuple(keys[0]), tuple(keys[1]))
     not_yet = unready(name, benchmark, (*pair.candidate, *pair.reference), claim)
     if not_yet:
         return not_yet
+    # a rate at which every run of one side diverged has no mean; `keeps_its_rank` counts it
     ended = [all(len(family.cells[key].sample) for key in both) for both in zip(*keys, strict=True)]
     if sum(ended) < 2:
         return Missing(name, benchmark, "no run ended at most of the rates")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy
@@ -42,59 +43,18 @@ def scatter(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     not_yet = unready(NAME, benchmark, [bare, *others], claim)
     if not_yet:
         return [not_yet]
+    by_divergence = _by_divergence(benchmark, bare, others)
     samples = [arm.sample for arm in others if len(arm.sample) > 1]
-    if len(bare.sample) < 3 or not samples:
-        return [_by_divergence_alone(benchmark, bare, others)]
-    return [_decide(claim, benchmark, bare, others, samples)]
+    if len(bare.sample) > 2 and samples:
+        return [_by_scatter(by_divergence, bare.sample, samples, claim.margin or 1.0)]
+    if by_divergence.supports:
+        return [by_divergence]
+    return [Missing(NAME, benchmark, "too few runs ended to compare deviations")]
 
 
-def _decide(
-    claim: Claim,
-    benchmark: str,
-    bare: Arm,
-    others: tuple[Arm, ...],
-    samples: Sequence[Floats],
-) -> Comparison:
-    own = bare.sample
-    ratio = deviation_ratio(own, samples)
-    level = level_of([bare, *others])
-    beyond = deviation_ratio(own, samples, 1 - level / 2).low > 1
-    rank = variance_rank_p(own, samples)
-    cells = len(samples) + 1
-    ranks_agree = rank <= level or 1 / cells > level
-    centred = np.concatenate([sample - np.median(sample) for sample in samples])
-    apart = brown_forsythe([own - np.median(own), centred]) < level / 2
+def _by_divergence(benchmark: str, bare: Arm, others: tuple[Arm, ...]) -> Comparison:
     (failed, of), (others_failed, others_of) = diverged_of([bare]), diverged_of(others)
-    more_often = boschloo((failed, others_failed), (of, others_of), "greater") < level / 2
-    freedom = sum(len(sample) - 1 for sample in samples)
-    f = scipy.stats.f(len(own) - 1, freedom)
-    against = float(f.cdf((ratio.estimate / (claim.margin or 1.0)) ** 2))
-    seldom = failed / of <= others_failed / others_of
-    return Comparison(
-        name=NAME,
-        benchmark=benchmark,
-        candidate=(bare,),
-        reference=others,
-        unit="ratio",
-        interval=ratio,
-        threshold=1.0,
-        supports=(beyond and apart and ranks_agree) or more_often,
-        against_p=against if seldom else 1.0,
-        level=level,
-        note=(
-            f"the variance without penalties ranks {round(rank * cells)} of {cells}; "
-            f"{failed} of {of} runs diverged, {others_failed} of {others_of} of the others"
-        ),
-    )
-
-
-def _by_divergence_alone(benchmark: str, bare: Arm, others: tuple[Arm, ...]) -> Finding:
-    """Decide where too few runs without penalties ended for a deviation."""
-    (failed, of), (others_failed, others_of) = diverged_of([bare]), diverged_of(others)
-    p = boschloo((failed, others_failed), (of, others_of), "greater")
     level = level_of([bare, *others])
-    if p >= level / 2:
-        return Missing(NAME, benchmark, "too few runs ended to compare deviations")
     return Comparison(
         name=NAME,
         benchmark=benchmark,
@@ -103,7 +63,35 @@ def _by_divergence_alone(benchmark: str, bare: Arm, others: tuple[Arm, ...]) -> 
         unit="ratio",
         interval=UNKNOWN,
         threshold=1.0,
-        supports=True,
+        supports=boschloo((failed, others_failed), (of, others_of), "greater") < level / 2,
         level=level,
         note=f"{failed} of {of} runs diverged, {others_failed} of {others_of} of the others",
+    )
+
+
+def _by_scatter(
+    by_divergence: Comparison, own: Floats, samples: Sequence[Floats], margin: float
+) -> Comparison:
+    """Return the comparison with the ratio of the cell's own deviation to that of all samples."""
+    ratio, level = deviation_ratio(own, samples), by_divergence.level
+    beyond = deviation_ratio(own, samples, 1 - level / 2).low > 1
+    rank, cells = variance_rank_p(own, samples), len(samples) + 1
+    ranks_agree = rank <= level or 1 / cells > level
+    centred = np.concatenate([sample - np.median(sample) for sample in samples])
+    apart = brown_forsythe([own - np.median(own), centred]) < level / 2
+    f = scipy.stats.f(len(own) - 1, sum(len(sample) - 1 for sample in samples))
+    (failed, of), (others_failed, others_of) = map(
+        diverged_of, (by_divergence.candidate, by_divergence.reference)
+    )
+    # a smaller scatter of the runs that ended refutes nothing if the others diverged
+    refutable = failed / of <= others_failed / others_of
+    return replace(
+        by_divergence,
+        interval=ratio,
+        supports=(beyond and apart and ranks_agree) or by_divergence.supports,
+        against_p=float(f.cdf((ratio.estimate / margin) ** 2)) if refutable else 1.0,
+        note=(
+            f"the variance without penalties ranks {round(rank * cells)} of {cells}; "
+            f"{by_divergence.note}"
+        ),
     )

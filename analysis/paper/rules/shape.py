@@ -88,7 +88,7 @@ def _each_activation(
             arm = arms.get((activation,))
             if measure in claim.measures:
                 found.append(_decide(claim, arm, name, benchmark, side, claim.margin or 0.0))
-            else:
+            else:  # a mean above 0 fails to support the claim, and refutes nothing
                 one = _decide(claim, arm, name, benchmark, "high", 0.0)
                 found.append(replace(one, against_p=1.0) if isinstance(one, Comparison) else one)
     return found

@@ -40,6 +40,7 @@ def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm
     diverged, of = (random.diverged, relu_like.diverged), (random.runs, relu_like.runs)
     level = level_of([random, relu_like])
     apart = boschloo(diverged, of, "greater") < level
+    # a one-sided 95 % bound is an end of the 90 % interval
     seldom = failure_rate(diverged[1], of[1], 1 - 2 * level).high < margin
     often = scipy.stats.binomtest(diverged[1], of[1], margin, "greater").pvalue
     calm = scipy.stats.binomtest(diverged[0], of[0], margin, "less").pvalue
@@ -52,7 +53,7 @@ def _decide(claim: Claim, name: str, benchmark: str, random: Arm, relu_like: Arm
         unit="rate",
         interval=rate_difference(diverged, of),
         supports=apart and seldom,
-        against_p=float(min(1.0, 2 * min(often, calm))),
+        against_p=float(min(1.0, 2 * min(often, calm))),  # Bonferroni: either rate refutes
         level=level,
         note=f"{shares[0]} random and {shares[1]} ReLU-like runs diverged",
     )

@@ -86,6 +86,7 @@ def _panel(
             linewidth=2 if last else 0.9,
             alpha=1 if last else 0.7,
         )
+    # a point beyond the curve's ends would widen the panel
     inside = points["c_x"].between(shown["x"].min(), shown["x"].max())
     places = points[inside]
     drawing.axes.plot(places["c_x"], places["c_y"], "o", color=VERMILLION, markersize=5)

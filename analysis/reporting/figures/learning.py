@@ -137,11 +137,13 @@ def _mark_ends(drawing: Drawing, joined: pd.DataFrame) -> None:
 def _mark_drops(drawing: Drawing, joined: pd.DataFrame) -> bool:
     """Draw where the rate falls, if it falls at the same epochs in all runs; True if drawn."""
     first = joined.groupby("run_id", observed=True)["learning_rate"].transform("max")
+    # rounded, since rates that were divided at other times differ in their last bits
     relative = (joined["learning_rate"] / first).round(9)
     by_epoch = relative.groupby(joined["epoch"]).agg(["min", "max"])
     if (by_epoch["min"] != by_epoch["max"]).any():
         return False
     falls = by_epoch.index[by_epoch["min"].diff() < 0]
     for epoch in falls:
+        # between the last epoch at the old rate and the first at the new one
         drawing.axes.axvline(epoch - 0.5, color=GREY, linestyle=":", linewidth=1)
     return len(falls) > 0

@@ -114,6 +114,7 @@ def _shades(values: np.ndarray) -> list[str]:
     """Return a colour for each value by its rank: one poor cell must not make all others alike."""
     ranks = pd.Series(values).rank(method="dense")
     top = max(ranks.max() - 1, 1) if ranks.notna().any() else 1
+    # cividis reads the same with any colour vision; its ends would merge with the page
     cividis = matplotlib.colormaps["cividis"]
     return [
         GREY if math.isnan(r) else matplotlib.colors.to_hex(cividis(0.08 + 0.84 * (r - 1) / top))

@@ -69,7 +69,7 @@ def _parameter_axis(drawing: Drawing, places: pd.Series) -> None:
     axes = drawing.axes
     positive = places[places > 0]
     if len(positive) and positive.max() > 20 * positive.min():
-        if (places == 0).any():
+        if (places == 0).any():  # a logarithmic axis has no 0
             axes.set_xscale("symlog", linthresh=float(positive.min()))
         else:
             axes.set_xscale("log")

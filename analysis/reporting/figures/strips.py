@@ -72,6 +72,7 @@ def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> P
     printed = paper().table1.get(benchmark, {}) if with_paper else {}
     for place, (activation, sample, mean) in enumerate(zip(order, samples, means, strict=True)):
         colour, marker, _ = style(activation, place)
+        # three heights, so that equal errors do not hide each other
         heights = place + 0.17 + 0.02 * (np.arange(len(sample)) % 3)
         drawing.axes.scatter(sample, heights, s=16, color=colour, marker=marker, alpha=0.8)
         half = mean.high - mean.estimate
@@ -99,6 +100,7 @@ def _response(name: str, activation: str, rows: pd.DataFrame, scale: np.ndarray)
     drawing.axes.plot(means.index, means, color=colour, linestyle=dash)
     drawing.axes.set_xscale("log")
     if len(scale):
+        # one scale for all panels, which stand side by side
         drawing.axes.set_ylim(scale.min() * 0.9, scale.max() * 1.15)
     drawing.failures(failed["learning_rate"].to_numpy(float))
     drawing.logarithmic_errors(scale)

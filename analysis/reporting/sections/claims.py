@@ -28,6 +28,7 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
         return []
     tested = [verdict for verdict in found if verdict.word != "not tested"]
     counts = ", ".join(f"{sum(v.word == word for v in found)} {word}" for word in VERDICT_MARKS)
+    # the verdicts that say something come first
     shown = [*tested, *(verdict for verdict in found if verdict not in tested)]
     rows = tuple(
         (VERDICT_MARKS[v.word], f"“{v.claim.quote}”", v.reason, run_set(v.run_ids)) for v in shown

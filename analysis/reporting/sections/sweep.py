@@ -104,6 +104,7 @@ def figure1_sections(results: Results) -> list[ReportSection]:
 def cost_sections(results: Results) -> list[ReportSection]:
     """Return the section on error against time, with a mark for each configuration."""
     runs = results.runs[results.runs["status"] == Status.COMPLETED]
+    # a run that two sweeps share counts once
     runs = runs[runs["epoch_seconds"].notna()].drop_duplicates("run_id")
     if runs["config_id"].nunique() < 2:
         return []
@@ -162,7 +163,7 @@ def _trials(
     return (
         *([Paragraph(question)] if question else []),
         PrintedTable(f"{sweep}-trials", caption, columns, rows, frozenset(columns) - words, note),
-        Paragraph("One row a run, for a spreadsheet or pandas:"),
+        Paragraph("One row per run, for a spreadsheet or pandas:"),
         Commands((f"sweeps results {sweep}", f"sweeps results {sweep} --csv")),
     )
 
@@ -216,6 +217,7 @@ def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[Pri
     runs = results.runs[results.runs["sweep"] == sweep]
     shrunk = measure(results, runs, "log_span")
     if shrunk is not None and shrunk.notna().any():
+        # ratios average as logarithms: 2 and 1/2 make 1
         groups = runs.assign(log_ratio=shrunk).groupby([x, y])["log_ratio"]
         means = groups.agg(["mean", "count"]).reset_index()
         ratios = means.assign(ratio=np.exp(means["mean"]), n=means["count"])[[x, y, "ratio", "n"]]
