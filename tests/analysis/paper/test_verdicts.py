@@ -4,8 +4,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from planted_errors import FIVE
 from synthetic_store import START, SyntheticSweep, configuration, write_part
-from worlds import FIVE, PLANTS, MemoryResults, plant
+from worlds import PLANTS, MemoryResults, plant
 
 import analysis
 from analysis.paper.claims import paper
