@@ -77,7 +77,7 @@ def short(value: object) -> str:
     if value is None or value != value:  # NaN is not itself
         return MISSING
     if isinstance(value, float):
-        return f"{value:.3g}".replace("e-0", "e-").replace("-", "−")
+        return f"{value:.3g}".replace("e-0", "e-").replace("-", "−")  # 1e-06 as 1e−6
     return str(value)
 
 

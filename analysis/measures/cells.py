@@ -70,6 +70,7 @@ class Family(Generic[C]):
 def cells(frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Cell]:
     """Return the runs of a frame of `values`, each once, grouped by the columns."""
     once = independent(frame)
+    # a null, as the s of an activation without control points, is a value like others
     groups = once.groupby(list(columns), observed=True, dropna=False, sort=True)
     made = ("value", "outcome", "run_id")
     return {key: Cell.of(*(np.asarray(rows[name]) for name in made)) for key, rows in groups}

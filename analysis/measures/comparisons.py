@@ -131,6 +131,7 @@ def surface(
 
 def _blocking(frame: pd.DataFrame, by: str) -> list[str]:
     """Return the other columns that differ and that every run has."""
+    # a column that some runs do not have cannot be held equal
     others = [name for name in CONFIGURATION if name != by and frame[name].notna().all()]
     return [name for name in others if frame[name].nunique() > 1]
 

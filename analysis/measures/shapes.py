@@ -64,7 +64,7 @@ def log_span(results: Results, runs: pd.DataFrame) -> pd.Series:
         sizes.append(outermost.groupby(level=RUN, observed=True).mean())
     start, end = sizes
     ratio = (end / start).dropna()
-    return ratio[ratio > 0].map(np.log)
+    return ratio[ratio > 0].map(np.log)  # points that ended at 0 have no logarithm
 
 
 def early_share(results: Results, runs: pd.DataFrame) -> pd.Series:
@@ -180,7 +180,7 @@ def _splines(results: Results, runs: pd.DataFrame, last: bool) -> list[_Splines]
     found = []
     for _, rows in joined.groupby(["k", "s"]):
         k, s = (int(rows[name].iloc[0]) for name in ("k", "s"))
-        first = rows.iloc[::s]
+        first = rows.iloc[::s]  # the s points of a function follow each other
         c_x, w = (rows[name].to_numpy("float64").reshape(-1, s) for name in ("c_x", "w"))
         v0, v1 = (first[name].to_numpy("float64") for name in ("v0", "v1"))
         found.append(_Splines(pd.MultiIndex.from_frame(first[RUN].astype(str)), c_x, w, v0, v1, k))

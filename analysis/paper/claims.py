@@ -89,6 +89,7 @@ class Paper:
         """Return the keys in which a configuration departs from the paper's setting, and how."""
         config = json.loads(config_json)
         activation = _lookup(config, "activation.name")
+        # the later entry wins: an activation's own setting over the benchmark's
         expected = {
             **self.setting["both"],
             **self.setting.get(benchmark, {}),
@@ -97,6 +98,7 @@ class Paper:
         known = self.options.get(activation, {})
         chosen = _lookup(config, "activation.options")
         pairs = [(key, _lookup(config, key), value) for key, value in expected.items()]
+        # an option that the paper does not have is a departure whatever its value
         pairs += [(name, value, known.get(name, "an option")) for name, value in chosen.items()]
         return {
             key: f"{key} is {_shown(found)}, not {_shown(value)}"

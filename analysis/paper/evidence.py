@@ -119,6 +119,7 @@ class Evidence:
         if chosen.empty:
             return {}
         frame = self._frame(metric, claim.at if at is None else at)
+        # a run that two sweeps share is one seed
         return self._grouped(independent(frame.loc[chosen.index]), columns)
 
     def _grouped(self, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
@@ -209,7 +210,7 @@ class Evidence:
             sweep, config_id = map(str, key)
             if not rows.all():
                 found[config_id] = f"{(~rows).sum()} of {len(rows)} runs are not finished"
-            elif len(rows) < seeds.get(sweep, 0):
+            elif len(rows) < seeds.get(sweep, 0):  # a missing run may be missing for its result
                 found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
         return found
 

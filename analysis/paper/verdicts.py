@@ -175,7 +175,7 @@ def _found(one: Comparison) -> str:
     if any(one.diverged) and "diverged" not in one.note:
         sides = one.diverged if one.runs[1] else one.diverged[:1]
         runs += f", {' and '.join(map(str, sides))} diverged"
-    digits = 3 if one.unit == "" else 2
+    digits = 3 if one.unit == "" else 2  # shares and correlations are below 1
     estimate = number(one.interval.estimate, digits)
     text = f"{benchmark_name(one.benchmark)}, {one.name}: {estimate}{unit}"
     if math.isfinite(one.interval.low):

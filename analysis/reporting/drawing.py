@@ -33,6 +33,7 @@ BLUE, VERMILLION, GREEN, PURPLE, AMBER, GREY = (
 white and dark pages."""
 
 COLOURS = (VERMILLION, BLUE, GREEN, PURPLE, AMBER, GREY)
+# shapes too, since colour alone is lost in print and to some readers
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 3)))
 

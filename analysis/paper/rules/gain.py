@@ -195,6 +195,7 @@ def exponential(interval: Interval) -> Interval:
 
 def _gap_to_find(pair: Pair, claim: Claim, gain: Contrast) -> float:
     """Return the paper's own gap if Table 1 has it, else the observed one."""
+    # the power at an observed gap only restates its p value (Hoenig and Heisey 2001)
     printed = paper().table1[pair.benchmark]
     names = [key[0] for key in (*pair.candidates, *pair.references)]
     if claim.at == "last" and claim.arms is not None:

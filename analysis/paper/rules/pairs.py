@@ -135,7 +135,7 @@ def _of_levels(
             name = f"{activation_name(activation)}, {columns[0]} = {level:g} against {reference:g}"
             blocks = sorted(key[1:] for key in own if key[0] == level)
             sides = [[(place, *block) for block in blocks] for place in (level, reference)]
-            if factor.get("worse"):
+            if factor.get("worse"):  # then the reference is what gains
                 sides.reverse()
             yield _pair(name, benchmark, everyone, *sides)
 

@@ -52,7 +52,7 @@ def _panel(name: str, verdict: Verdict) -> Panel:
         drawing.axes.axvline(threshold, color=GREY, linestyle="--", linewidth=1, zorder=0)
     drawing.axes.xaxis.set_major_locator(MaxNLocator(5))
     drawing.axes.set_yticks([])
-    drawing.axes.set_ylim(max(len(shown), 1) - 0.4, -0.75)
+    drawing.axes.set_ylim(max(len(shown), 1) - 0.4, -0.75)  # the first comparison on top
     text = "; ".join(
         f"{one.name}, {benchmark_name(one.benchmark)}: {interval(one.interval)}" for one in shown
     )

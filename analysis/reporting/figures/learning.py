@@ -69,7 +69,7 @@ def learning_curves(
 
 def _thinned(curve: pd.DataFrame, curves: int) -> pd.DataFrame:
     """Return a curve's rows, or that many of them evenly spread, the first and last kept."""
-    most = max(20, min(MOST_POINTS, ALL_POINTS // curves))
+    most = max(20, min(MOST_POINTS, ALL_POINTS // curves))  # 20 still show a curve's shape
     if len(curve) <= most:
         return curve
     return curve.iloc[np.linspace(0, len(curve) - 1, most).round().astype(int)]

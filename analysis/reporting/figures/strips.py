@@ -61,6 +61,7 @@ def rate_response(name: str, frame: pd.DataFrame) -> PrintedFigure:
 
 def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> Panel:
     present = rows["activation"].astype(str).unique()
+    # the paper's order, then any other activation by name
     order = [a for a in ACTIVATIONS if a in present] + sorted(set(present) - set(ACTIVATIONS))
     samples = [
         rows.loc[(rows["activation"] == a) & (rows["outcome"] == "measured"), "value"].to_numpy()

@@ -53,6 +53,7 @@ def failures(results: Results) -> ReportSection:
         numeric = frozenset(("Trial", "Seed", "Epochs"))
         caption = "Runs without a final error"
         blocks.append(PrintedTable("failures", caption, columns, rows, numeric, note))
+    # rows may be missing from every number above: this must not be overlooked
     for part in results.damaged:
         blocks.append(Paragraph(f"Damaged and left out: {part.path} ({part.reason})", strong=True))
     return ReportSection("failures", "Failed and stopped runs", tuple(blocks))

@@ -189,6 +189,7 @@ def _design_figures(
     if not (frame["outcome"] == "measured").any() or not names:
         return []
     row = results.sweeps[results.sweeps["sweep"] == sweep].iloc[0]
+    # a map or a response over rates needs every cell, which a grid alone has
     grid = row["search"] == "grid"
     if grid and set(names) == {"s", "k"}:
         return [figures.error_map(f"{sweep}-map", surface(frame, "s", "k"), "s", "k")]
@@ -197,6 +198,7 @@ def _design_figures(
     if grid and set(names) == {"activation", "learning_rate"}:
         return [figures.rate_response(f"{sweep}-rates", frame)]
     if names == ["activation"]:
+        # one run in another setting would make the paper's mark misleading
         with_paper = set(frame["run_id"]) <= set(Evidence(results).in_setting["run_id"])
         return [figures.seeds_strip(f"{sweep}-seeds", frame, with_paper)]
     return [figures.parameters(f"{sweep}-parameters", frame, names)]
