@@ -5,9 +5,9 @@ Reads what `sweeps` writes and stands on nothing else of the project: no torch, 
 
 from analysis.measures.comparisons import compare, surface
 from analysis.measures.values import values
+from analysis.paper.table1 import table1
 from analysis.paper.verdicts import verdicts
 from analysis.reporting.report import report
-from analysis.reporting.tables import table1
 from analysis.store.columns import columns
 from analysis.store.errors import StoreError, StoreWarning
 from analysis.store.results import Results, load

@@ -1,13 +1,16 @@
-"""How numbers, durations, intervals, parameters and names are written for people."""
+"""Numbers, durations, intervals and names as text for people: the one module that writes them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 from analysis.statistics.intervals import Interval
 
 MISSING = "–"
+
+ERROR_LABEL = "Validation error (%)"
 
 ACTIVATIONS = {
     "relu": "ReLU",
@@ -16,17 +19,12 @@ ACTIVATIONS = {
     "polyneuron": "PolyNeuron",
     "polyneuron_r": "PolyNeuron-R",
 }
-"""The paper's activations in its order, as they are printed."""
-
-BENCHMARKS = {"lenet5/mnist": "LeNet-5 on MNIST", "resnet20/cifar10": "ResNet-20 on CIFAR-10"}
-"""The paper's benchmarks, as they are printed."""
+"""The paper's activations as it prints them, in its order."""
 
 _NETWORKS = {"lenet5": "LeNet-5", "resnet20": "ResNet-20"}
 _DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
 
-ERROR = "Validation error (%)"
-
-LABELS = {
+_LABELS = {
     "s": "Control points s",
     "k": "Order k",
     "lambda_sum": "λ_sum",
@@ -36,44 +34,56 @@ LABELS = {
     "init": "Initialisation",
     "scope": "Scope",
 }
-"""Axis labels of the configuration's columns."""
 
-SYMBOLS = LABELS | {"s": "s", "k": "k"}
-"""Shorter names, for tables and sentences."""
+_TIMES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def activation_name(name: object) -> str:
-    """Return an activation as it is printed."""
+    """Return an activation's name in print; one that the paper does not have stays as it is."""
     return ACTIVATIONS.get(str(name), str(name))
 
 
 def benchmark_name(name: object) -> str:
-    """Return a benchmark as it is printed."""
+    """Return `lenet5/mnist` as `LeNet-5 on MNIST`; parts that the paper does not have stay."""
     network, _, data = str(name).partition("/")
-    printed = f"{_NETWORKS.get(network, network)} on {_DATA.get(data, data)}"
-    return BENCHMARKS.get(str(name), printed)
+    return f"{_NETWORKS.get(network, network)} on {_DATA.get(data, data)}"
+
+
+def label(column: str) -> str:
+    """Return a column of the configuration as an axis names it, e.g. `Control points s`."""
+    return _LABELS.get(column, column)
+
+
+def symbol(column: str) -> str:
+    """Return a column of the configuration as a table's head names it, e.g. `s`."""
+    return column if column in ("s", "k") else label(column)
+
+
+def parameter(column: str, value: object) -> str:
+    """Return a parameter with its value as in a sentence, e.g. `learning rate = 0.001`."""
+    return f"{symbol(column).lower()} = {short(value)}"
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Write a number with so many digits after the point; a dash for none."""
+    """Return a number with this many digits after the point, or a dash for None, NaN, infinity."""
     if value is None or not math.isfinite(value):
         return MISSING
     text = f"{value:.{digits}f}"
-    zero = not text.strip("-0.")  # a negative number that rounds to zero has no sign
+    zero = not text.strip("-0.")  # -0.001 rounds to 0.00, which has no sign
     return text.lstrip("-") if zero else text.replace("-", "−")
 
 
 def short(value: object) -> str:
-    """Write a parameter's value: at most three significant digits, words as they are."""
+    """Return a parameter's value: a float with three significant digits, words unchanged."""
     if value is None or value != value:  # NaN is not itself
         return MISSING
     if isinstance(value, float):
-        return f"{value:.3g}".replace("e-0", "e-").replace("-", "−")
+        return f"{value:.3g}".replace("e-0", "e-").replace("-", "−")  # 1e-06 as 1e−6
     return str(value)
 
 
 def interval(value: Interval, digits: int = 2) -> str:
-    """Write `1.66 (1.58 to 1.74)`, or the estimate alone where it has no interval."""
+    """Return `1.66 (1.58 to 1.74)`, or the estimate alone if the bounds are not known."""
     if not math.isfinite(value.low):
         return number(value.estimate, digits)
     low, high = number(value.low, digits), number(value.high, digits)
@@ -81,28 +91,21 @@ def interval(value: Interval, digits: int = 2) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """Write `1 run` or `2 runs`."""
+    """Return `1 run` or `2 runs`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def seconds(value: float | None) -> str:
-    """Write a duration in the unit that reads best."""
-    if value is None or not math.isfinite(value):
+def duration(seconds: float | None) -> str:
+    """Return a duration in its two largest units: `0.12 s`, `42 s`, `3 min 20 s`, `5 h 07 min`."""
+    if seconds is None or not math.isfinite(seconds):
         return MISSING
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if value >= 2 * size:
-            return f"{value / size:.1f} {unit}"
-    return f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
-
-
-def duration(value: float) -> str:
-    """Write a duration in its two largest units, whole: `42 s`, `3 min 20 s`, `5 h 12 min`."""
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    for (size, unit), (part, smaller) in pairwise(_TIMES):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // part:02d} {smaller}"
+    return f"{whole} s"
 
 
 def rate(per_second: float, noun: str) -> str:
@@ -119,8 +122,8 @@ def with_standard_error(estimate: float, standard_error: float | None) -> str:
 
 
 _BRIEF_SYMBOLS = {
-    "lambda_sum": SYMBOLS["lambda_sum"],
-    "lambda_prod": SYMBOLS["lambda_prod"],
+    "lambda_sum": _LABELS["lambda_sum"],
+    "lambda_prod": _LABELS["lambda_prod"],
     "learning_rate": "lr",
 }
 """Names for lines of a terminal, which has few columns."""

@@ -1,1 +1,1 @@
-"""Numbers a run: errors, shapes of learned functions, and comparisons between configurations."""
+"""From stored runs to numbers: a value per run, trials in their order, comparisons and maps."""

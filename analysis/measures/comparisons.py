@@ -1,60 +1,19 @@
-"""Differences between levels of a parameter, and maps over two of them."""
+"""Differences between levels of a parameter, and maps of means over two parameters."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.measures.cells import Cell, Family, Key, cells, counts
 from analysis.measures.values import CONFIGURATION, SETTING, At, independent, values
-from analysis.statistics.deviations import cell_intervals, share_deviation
-from analysis.statistics.intervals import Contrast, contrast, holm, probability_smaller
+from analysis.statistics.deviations import cell_intervals
+from analysis.statistics.intervals import Contrast, holm, probability_smaller
 from analysis.store.errors import unknown_name
 from analysis.store.results import Results
-
-Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Runs that differ in nothing but their seed, or in nothing that is asked about."""
-
-    sample: np.ndarray
-    """The measured values."""
-    diverged: int = 0
-    censored: int = 0
-    missing: int = 0
-    run_ids: tuple[str, ...] = ()
-    """All runs of the cell, whatever became of them."""
-
-    @property
-    def ranked(self) -> np.ndarray:
-        """The values with a diverged run as infinity: worse than any that ended."""
-        return np.append(self.sample, np.full(self.diverged, math.inf))
-
-
-def cells(frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Cell]:
-    """Return the runs of a frame of `values`, grouped by the columns, each run once."""
-    once = independent(frame)
-    groups = once.groupby(list(columns), observed=True, dropna=False, sort=True)
-    return {key: cell(group) for key, group in groups}
-
-
-def cell(group: pd.DataFrame) -> Cell:
-    """Return the rows of a frame of `values` as one cell."""
-    return cell_of(*(np.asarray(group[name]) for name in ("value", "outcome", "run_id")))
-
-
-def cell_of(value: np.ndarray, outcome: np.ndarray, run_id: np.ndarray) -> Cell:
-    """Return runs as one cell, (runs,) each."""
-    lost = {word: int((outcome == word).sum()) for word in ("diverged", "censored", "missing")}
-    ended = value[outcome == "measured"].astype("float64")
-    return Cell(ended, run_ids=tuple(sorted(map(str, run_id))), **lost)
 
 
 def compare(
@@ -72,25 +31,25 @@ def compare(
 
     Benchmarks, validation sets and budgets are never mixed: each has its own rows. Where other
     columns differ too, the difference is taken between runs that agree in them, and averaged
-    over their combinations (a factorial contrast). All cells share one deviation, but for those
-    whose scatter is plainly another, which keep theirs (Welch).
+    over their combinations (a factorial contrast). All cells share one deviation, except cells
+    that are plainly more or less scattered, which keep their own (Welch 1947).
 
     Args:
-        results: what `load` returned, or some rows of `values`.
+        results: from `load`, or some rows of `values`.
         by: the column whose levels are compared.
         baseline: the level that others are compared with; None: every pair.
         within: columns that both sides must agree in; None: all that differ and that every run
             has. `()`: none, so that all runs of a level are one cell.
         metric: as in `values`; unused where rows are given.
-        at: likewise.
-        margin: if given, whether a difference is within ±margin (TOST at `alpha`).
+        at: as in `values`; unused where rows are given.
+        margin: adds `within_margin`: the difference is within ±margin by TOST at `alpha`.
         alpha: level; intervals have confidence 1 - alpha.
 
     Returns:
-        For each pair, `difference` = mean(level) - mean(reference) with `low` and `high`, `p` and
-        Holm's `p_holm`, `p_better` (how often a run of the level has the smaller value, diverged
-        ones being worst), `blocks` averaged over, `n` and failures of both sides, and whether
-        their deviation was `pooled`.
+        One row per pair: `difference` = mean(level) - mean(reference) with `low` and `high`, `p`
+        and Holm's `p_holm`, `p_better` (how often a run of the level has the smaller value,
+        diverged runs being worst), the number of `blocks` averaged over, `n` and failures of both
+        sides, and `pooled`: all cells of the pair share their deviation.
 
     Raises:
         ValueError: an unknown column or level, or no two levels to compare.
@@ -125,13 +84,20 @@ def surface(
     metric: str = "val_error_percent",
     at: At = "last",
 ) -> pd.DataFrame:
-    """Return the mean over two columns of the configuration, for each setting and activation.
+    """Return mean values over two columns of the configuration, for each setting and activation.
+
+    Args:
+        results: from `load`, or some rows of `values`.
+        x: a column of the configuration.
+        y: another one.
+        metric: as in `values`; unused where rows are given.
+        at: as in `values`; unused where rows are given.
 
     Returns:
-        A row a cell: `mean` with its 95 % t interval (`low`, `high`; cells of one setting and
-        activation share their deviation, but for those whose scatter is another), `n`,
-        `n_diverged`, `n_censored`, `n_missing`, and `configurations`: how many are averaged, 1
-        where nothing but x and y differs.
+        One row per cell: `mean` with its 95 % t interval (`low`, `high`; cells of one setting
+        and activation share their deviation, unless plainly more or less scattered), `n`,
+        `n_diverged`, `n_censored`, `n_missing`, and `configurations`: the number averaged, 1 if
+        nothing but x and y differs.
 
     Raises:
         ValueError: an unknown column, or no run that has both.
@@ -147,16 +113,16 @@ def surface(
     rows = []
     for key, group in frame.groupby(group_columns, observed=True):
         found = cells(group, [x, y])
-        intervals = cell_intervals([c.sample for c in found.values()])
+        intervals = cell_intervals([cell.sample for cell in found.values()])
         configurations = group.groupby([x, y], observed=True)["config_id"].nunique()
-        for (place, c), interval in zip(found.items(), intervals, strict=True):
+        for (place, cell), interval in zip(found.items(), intervals, strict=True):
             rows.append(
                 dict(zip((*group_columns, x, y), (*key, *place), strict=True))
                 | {
                     "mean": interval.estimate,
                     "low": interval.low,
                     "high": interval.high,
-                    **_counts(c),
+                    **counts(cell),
                     "configurations": int(configurations[place]),
                 }
             )
@@ -164,7 +130,8 @@ def surface(
 
 
 def _blocking(frame: pd.DataFrame, by: str) -> list[str]:
-    """Name the other columns that differ and that apply to every run."""
+    """Return the other columns that differ and that every run has."""
+    # a column that some runs do not have cannot be held equal
     others = [name for name in CONFIGURATION if name != by and frame[name].notna().all()]
     return [name for name in others if frame[name].nunique() > 1]
 
@@ -178,35 +145,34 @@ def _setting_rows(
     margin: float | None,
     alpha: float,
 ) -> list[dict[str, object]]:
-    found = cells(frame, [by, *others])
-    shared = dict(zip(found, share_deviation([c.sample for c in found.values()]), strict=True))
-    levels = sorted({key[0] for key in found})
+    """Return the rows of one benchmark, validation set and budget."""
+    family = Family.of(cells(frame, [by, *others]))
+    levels = sorted({key[0] for key in family.cells})
     if baseline is None:
         pairs = [(level, reference) for reference, level in combinations(levels, 2)]
     else:
         pairs = [(level, baseline) for level in levels if level != baseline]
-    rows = []
-    for level, reference in pairs:
-        blocks = _common_blocks(found, level, reference)
-        if blocks:
-            row = _pair(found, shared, level, reference, blocks, margin, alpha)
-            rows.append(dict(zip(SETTING, setting, strict=True)) | row)
+    rows = [
+        dict(zip(SETTING, setting, strict=True)) | _pair(family, *pair, blocks, margin, alpha)
+        for pair in pairs
+        if (blocks := _common_blocks(family.cells, *pair))
+    ]
+    # corrected within the setting: another benchmark's comparisons are another question
     adjusted = holm([float(str(row["p"])) for row in rows])
     return [row | {"p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
 
 
-def _common_blocks(found: dict[Key, Cell], level: object, reference: object) -> list[Key]:
-    """Return the combinations of other columns in which both levels have measured runs."""
-    of = [
-        {key[1:] for key, c in found.items() if key[0] == side and len(c.sample)}
-        for side in (level, reference)
+def _common_blocks(found: Mapping[Key, Cell], *levels: object) -> list[Key]:
+    """Return the combinations of other columns in which all the levels have measured runs."""
+    ended = [
+        {key[1:] for key, cell in found.items() if key[0] == level and len(cell.sample)}
+        for level in levels
     ]
-    return sorted(of[0] & of[1])
+    return sorted(set.intersection(*ended))
 
 
 def _pair(
-    found: dict[Key, Cell],
-    shared: dict[Key, bool],
+    family: Family[Cell],
     level: object,
     reference: object,
     blocks: list[Key],
@@ -215,22 +181,17 @@ def _pair(
 ) -> dict[str, object]:
     weights = {(level, *block): 1 / len(blocks) for block in blocks}
     weights |= {(reference, *block): -1 / len(blocks) for block in blocks}
-    found_contrast = contrast(
-        [c.sample for c in found.values()],
-        [weights.get(key, 0.0) for key in found],
-        list(shared.values()),
-    )
-    sides = [[found[(side, *block)] for block in blocks] for side in (level, reference)]
+    sides = [[family.cells[side, *block] for block in blocks] for side in (level, reference)]
     better = [probability_smaller(a.ranked, b.ranked) for a, b in zip(*sides, strict=True)]
     return {
         "level": level,
         "reference": reference,
-        **_interval_columns(found_contrast, margin, alpha),
+        **_interval_columns(family.contrast(weights), margin, alpha),
         "p_better": float(np.mean(better)),
         "blocks": len(blocks),
-        **_counts(*sides[0]),
-        **{f"reference_{name}": n for name, n in _counts(*sides[1]).items()},
-        "pooled": all(shared[key] for key in weights),
+        **counts(*sides[0]),
+        **{f"reference_{name}": n for name, n in counts(*sides[1]).items()},
+        "pooled": all(family.shared[key] for key in weights),
     }
 
 
@@ -247,12 +208,3 @@ def _interval_columns(
     if margin is not None:
         columns["within_margin"] = found.equivalence_p(margin) < alpha
     return columns
-
-
-def _counts(*found: Cell) -> dict[str, int]:
-    return {
-        "n": sum(len(c.sample) for c in found),
-        "n_diverged": sum(c.diverged for c in found),
-        "n_censored": sum(c.censored for c in found),
-        "n_missing": sum(c.missing for c in found),
-    }

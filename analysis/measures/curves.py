@@ -1,4 +1,4 @@
-"""Eq. 1 and its derivative on stored coefficients.
+"""Eq. 1, its derivatives and their size on stored coefficients, in numpy.
 
 Letters as in the paper: c_x places of the control points (..., s), w their weights (..., s),
 v0 and v1 the slope and offset of the linear part (...), k the order of U_k. Curves have x (..., n).
@@ -8,40 +8,47 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.statistics.intervals import Floats
 
-def evaluate(
-    x: np.ndarray, c_x: np.ndarray, w: np.ndarray, v0: np.ndarray, v1: np.ndarray, k: int
-) -> np.ndarray:
+
+def evaluate(x: Floats, c_x: Floats, w: Floats, v0: Floats, v1: Floats, k: int) -> Floats:
     """Return y (..., n) of eq. 1 at x (..., n)."""
-    terms = _basis(x[..., :, None] - c_x[..., None, :], k)
-    return (terms * w[..., None, :]).sum(-1) + v0[..., None] * x + v1[..., None]
+    spline: Floats = (_basis(_differences(x, c_x), k) * w[..., None, :]).sum(-1)
+    return spline + v0[..., None] * x + v1[..., None]
 
 
-def slope(x: np.ndarray, c_x: np.ndarray, w: np.ndarray, v0: np.ndarray, k: int) -> np.ndarray:
+def slope(x: Floats, c_x: Floats, w: Floats, v0: Floats, k: int) -> Floats:
     """Return dy/dx (..., n) at x (..., n); at a control point of k = 1, the mean of both sides."""
-    terms = _basis_slope(x[..., :, None] - c_x[..., None, :], k)
-    return (terms * w[..., None, :]).sum(-1) + v0[..., None]
+    spline: Floats = (_basis_slope(_differences(x, c_x), k) * w[..., None, :]).sum(-1)
+    return spline + v0[..., None]
 
 
-def sensitivity(x: np.ndarray, c_x: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
-    """Return the norm (..., n) of y(x)'s derivative by all of eq. 1's parameters: c_x, w, v0, v1.
+def sensitivity(x: Floats, c_x: Floats, w: Floats, k: int) -> Floats:
+    """Return the norm (..., n) of y(x)'s gradient with respect to c_x, w, v0 and v1 of eq. 1.
 
-    They are free in PolyNeuron-R alone.
+    PolyNeuron-R alone learns all four freely.
     """
-    d = x[..., :, None] - c_x[..., None, :]
+    d = _differences(x, c_x)
     by_w, by_c_x = _basis(d, k), w[..., None, :] * _basis_slope(d, k)
-    return np.sqrt((by_w**2 + by_c_x**2).sum(-1) + x**2 + 1)
+    squares: Floats = (by_w**2 + by_c_x**2).sum(-1) + x**2 + 1
+    return np.sqrt(squares)
 
 
-def _basis(d: np.ndarray, k: int) -> np.ndarray:
+def _differences(x: Floats, c_x: Floats) -> Floats:
+    """Return x - c_x, (..., n, s)."""
+    return x[..., :, None] - c_x[..., None, :]
+
+
+def _basis(d: Floats, k: int) -> Floats:
     """Return U_k(|d|)."""
     r = np.abs(d)
-    return r**k if k % 2 else r**k * np.log(np.where(r > 0, r, 1))
+    powers: Floats = r**k
+    # r^k log r tends to 0 at r = 0, where the product of 0 and -infinity would be NaN
+    return powers if k % 2 else powers * np.log(np.where(r > 0, r, 1))
 
 
-def _basis_slope(d: np.ndarray, k: int) -> np.ndarray:
-    """Return its derivative by d."""
+def _basis_slope(d: Floats, k: int) -> Floats:
+    """Return dU_k(|d|)/dd."""
     r = np.abs(d)
-    if k % 2:
-        return k * np.sign(d) * r ** (k - 1)
-    return np.sign(d) * r ** (k - 1) * (k * np.log(np.where(r > 0, r, 1)) + 1)
+    powers: Floats = np.sign(d) * r ** (k - 1)
+    return k * powers if k % 2 else powers * (k * np.log(np.where(r > 0, r, 1)) + 1)

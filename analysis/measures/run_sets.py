@@ -1,9 +1,11 @@
-"""From a number back to its runs: a set of runs has a hash, and the report lists what is behind."""
+"""A name for a set of runs, by which a report leads from a number to the runs behind it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+
+from analysis.printed import MISSING
 
 SHOWN = 8
 """Characters of a hash that tables show; none of a report's sets share so many."""
@@ -15,6 +17,6 @@ def runs_sha256(run_ids: Iterable[str]) -> str:
 
 
 def run_set(run_ids: Iterable[str]) -> str:
-    """Return its first characters, the set's name in a report; a dash for no runs."""
+    """Return the name of a set of runs in a report, the start of its hash; a dash for no runs."""
     ids = set(run_ids)
-    return runs_sha256(ids)[:SHOWN] if ids else "–"
+    return runs_sha256(ids)[:SHOWN] if ids else MISSING

@@ -1,4 +1,4 @@
-"""One number a run about its activation functions: how they moved and how they bend.
+"""Measures of activation functions, one number per run: how they moved and how they bend.
 
 The functions of one run are averaged: they share its seed, so they are not independent.
 """
@@ -6,17 +6,20 @@ The functions of one run are averaged: they share its seed, so they are not inde
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.measures.curves import evaluate, sensitivity, slope
-from analysis.measures.groups import rows_of_each
+from analysis.measures.rows import rows_of_each
+from analysis.measures.values import RUN, in_order_of
+from analysis.statistics.intervals import Floats
 from analysis.store.results import Results
 
-RUN = ["sweep", "run_id"]
 FUNCTION = [*RUN, "layer", "function"]
 POINT = [*FUNCTION, "point"]
 
@@ -25,18 +28,13 @@ SHOWN_RANGE = 3.0
 
 
 def measure(results: Results, runs: pd.DataFrame, name: str) -> pd.Series | None:
-    """Return a measure of every run, in the order of `runs`; None if there is none of the name.
+    """Return a measure of every run, in the order of `runs`; None if no measure has the name.
 
-    A run without snapshots that the measure needs is NaN.
+    A run without the snapshots that the measure needs is NaN.
     """
     if name not in MEASURES:
         return None
-    found = MEASURES[name](results, runs)
-    keys = pd.MultiIndex.from_frame(runs[RUN].astype(str))
-    found.index = pd.MultiIndex.from_tuples(
-        [(str(sweep), str(run)) for sweep, run in found.index], names=RUN
-    )
-    return pd.Series(found.reindex(keys).to_numpy("float64"), index=runs.index)
+    return in_order_of(runs, MEASURES[name].of(results, runs))
 
 
 def shift(results: Results, runs: pd.DataFrame) -> pd.Series:
@@ -47,7 +45,7 @@ def shift(results: Results, runs: pd.DataFrame) -> pd.Series:
 
 
 def shift_beyond_rise(results: Results, runs: pd.DataFrame) -> pd.Series:
-    """Return how much further a run's control points moved in x than in y: below 0 if less far.
+    """Return how much further control points moved in x than in y; below 0: less far.
 
     The mean of |c_x at the end - c_x at the start| less the root mean square of c_y's change.
     """
@@ -66,7 +64,7 @@ def log_span(results: Results, runs: pd.DataFrame) -> pd.Series:
         sizes.append(outermost.groupby(level=RUN, observed=True).mean())
     start, end = sizes
     ratio = (end / start).dropna()
-    return ratio[ratio > 0].map(np.log)
+    return ratio[ratio > 0].map(np.log)  # points that ended at 0 have no logarithm
 
 
 def early_share(results: Results, runs: pd.DataFrame) -> pd.Series:
@@ -75,16 +73,14 @@ def early_share(results: Results, runs: pd.DataFrame) -> pd.Series:
 
 
 def early_share_before_drop(results: Results, runs: pd.DataFrame) -> pd.Series:
-    """Return the same within the epochs before the learning rate first drops."""
+    """Return `early_share` within the epochs before the learning rate first drops."""
     return _over_epochs(results, runs, _first_drop, _closed)
 
 
 def early_path(results: Results, runs: pd.DataFrame) -> pd.Series:
-    """Return the first quarter's share of the path over the four quarters of the epochs.
-
-    Steps of equal length in epochs: snapshots lie closer at the start, so that a path over all of
-    them would follow early wiggles and cut late ones short.
-    """
+    """Return the first quarter's share of the path over the four quarters of the epochs."""
+    # Quarters are steps of equal length. Snapshots lie closer at the start, so that a path over
+    # all of them would follow early wiggles and cut late ones short.
     return _over_epochs(results, runs, lambda config, epochs: epochs, _first_step)
 
 
@@ -94,62 +90,48 @@ def tail_bend(results: Results, runs: pd.DataFrame) -> pd.Series:
     The greatest distance over two spans beyond either edge, over the rise of the steeper tangent
     on that way. 0 for a curve with linear tails.
     """
-    functions = _coefficients(results, runs, last=True)
-
-    def bend(c_x: np.ndarray, w: np.ndarray, v0: np.ndarray, v1: np.ndarray, k: int) -> np.ndarray:
-        edges = np.stack([c_x.min(-1), c_x.max(-1)], -1)
-        span = edges[..., 1] - edges[..., 0]
-        slopes = slope(edges, c_x, w, v0, k)
-        heights = evaluate(edges, c_x, w, v0, v1, k)
-        steps = np.linspace(0, 2, 41) * span[..., None]
-        farthest = np.zeros(len(c_x))
-        for side, sign in ((0, -1), (1, 1)):
-            x = edges[..., side, None] + sign * steps
-            tangent = heights[..., side, None] + slopes[..., side, None] * sign * steps
-            off = np.abs(evaluate(x, c_x, w, v0, v1, k) - tangent).max(-1)
-            farthest = np.maximum(farthest, off)
-        rise = np.abs(slopes).max(-1) * 2 * span
-        return np.where(rise > 0, farthest / np.where(rise > 0, rise, 1), np.nan)
-
-    return _by_run(functions, bend)
+    return _by_edge(_splines(results, runs, last=True), _bend).groupby(level=RUN).mean().dropna()
 
 
 def gap_correlation(results: Results, runs: pd.DataFrame) -> pd.Series:
-    """Return the rank correlation, over a run's edges at its start, of closeness and slope.
+    """Return the rank correlation of closeness and steepness over a run's edges at its start.
 
-    Closeness is -log of an outermost point's distance to its neighbour; the slope is that of the
-    tail beyond it, without its sign.
+    Closeness is -log of an outermost point's distance to its neighbour; steepness is the absolute
+    slope of the tail beyond the point.
     """
-    functions = _coefficients(results, runs, last=False)
-    return _edge_correlation(
-        functions,
-        lambda c_x, w, v0, v1, k: np.abs(
-            slope(np.stack([c_x.min(-1), c_x.max(-1)], -1), c_x, w, v0, k)
-        ),
-    )
+    splines = _splines(results, runs, last=False)
+    return _edge_correlation(splines, lambda of: np.abs(of.slopes(of.edges)))
 
 
 def sensitivity_correlation(results: Results, runs: pd.DataFrame) -> pd.Series:
-    """Return the rank correlation, over a run's edges at its end, of closeness and sensitivity.
+    """Return the rank correlation of closeness and sensitivity over a run's edges at its end.
 
-    The sensitivity is the norm of the derivative of y(-3) or y(3), whichever lies beyond the
-    edge, by the function's parameters.
+    Closeness as in `gap_correlation`; the sensitivity is that of y(-3) beyond the left edge and
+    of y(3) beyond the right one (`analysis.measures.curves.sensitivity`).
     """
-    functions = _coefficients(results, runs, last=True)
     places = np.array([[-SHOWN_RANGE, SHOWN_RANGE]])
-    return _edge_correlation(functions, lambda c_x, w, v0, v1, k: sensitivity(places, c_x, w, k))
+    splines = _splines(results, runs, last=True)
+    return _edge_correlation(splines, lambda of: sensitivity(places, of.c_x, of.w, of.k))
 
 
-MEASURES: dict[str, Callable[[Results, pd.DataFrame], pd.Series]] = {
-    "shift": shift,
-    "shift_beyond_rise": shift_beyond_rise,
-    "log_span": log_span,
-    "early_share": early_share,
-    "early_share_before_drop": early_share_before_drop,
-    "early_path": early_path,
-    "tail_bend": tail_bend,
-    "gap_correlation": gap_correlation,
-    "sensitivity_correlation": sensitivity_correlation,
+@dataclass(frozen=True)
+class Measure:
+    """One number per run, from the results and some rows of `runs`, and its name in print."""
+
+    of: Callable[[Results, pd.DataFrame], pd.Series]
+    printed: str
+
+
+MEASURES = {
+    "shift": Measure(shift, "shift of the control points"),
+    "shift_beyond_rise": Measure(shift_beyond_rise, "shift in x less that in y"),
+    "log_span": Measure(log_span, "logarithm of the outermost points' shrinkage"),
+    "early_share": Measure(early_share, "share of the change in the first quarter"),
+    "early_share_before_drop": Measure(early_share_before_drop, "the same before the rate drops"),
+    "early_path": Measure(early_path, "share of the way travelled in the first quarter"),
+    "tail_bend": Measure(tail_bend, "bend of the tails"),
+    "gap_correlation": Measure(gap_correlation, "rank correlation"),
+    "sensitivity_correlation": Measure(sensitivity_correlation, "rank correlation"),
 }
 
 
@@ -161,11 +143,35 @@ def _ends(points: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Da
     return joined[joined["epoch"] == 0], joined[joined["epoch"] == joined["epochs_planned"]]
 
 
-def _coefficients(results: Results, runs: pd.DataFrame, last: bool) -> list[tuple]:
-    """Return every spline at its run's start or end, those of one order and size together.
+@dataclass(frozen=True)
+class _Splines:
+    """Splines of one order k and one number of points s, with the run of each."""
 
-    As (runs, c_x, w, v0, v1, k): an index (n,), then arrays (n, s) or (n,).
-    """
+    runs: pd.MultiIndex  # (n,)
+    c_x: Floats  # (n, s)
+    w: Floats  # (n, s)
+    v0: Floats  # (n,)
+    v1: Floats  # (n,)
+    k: int
+
+    @property
+    def edges(self) -> Floats:
+        """Places of the outermost control points, (n, 2)."""
+        return np.stack([self.c_x.min(-1), self.c_x.max(-1)], -1)
+
+    def heights(self, x: Floats) -> Floats:
+        return evaluate(x, self.c_x, self.w, self.v0, self.v1, self.k)
+
+    def slopes(self, x: Floats) -> Floats:
+        return slope(x, self.c_x, self.w, self.v0, self.k)
+
+
+Shape = Callable[[_Splines], Floats]
+"""One or two numbers per spline, (n,) or (n, 2)."""
+
+
+def _splines(results: Results, runs: pd.DataFrame, last: bool) -> list[_Splines]:
+    """Return every spline at its run's start, or at its end if `last`."""
     points = _ends(results.snapshots, runs)[last]
     linear = results.functions[[*FUNCTION, "epoch", "v0", "v1"]]
     joined = points.merge(linear, on=[*FUNCTION, "epoch"]).merge(runs[[*RUN, "k"]], on=RUN)
@@ -174,65 +180,106 @@ def _coefficients(results: Results, runs: pd.DataFrame, last: bool) -> list[tupl
     found = []
     for _, rows in joined.groupby(["k", "s"]):
         k, s = (int(rows[name].iloc[0]) for name in ("k", "s"))
-        first = rows.iloc[::s]
+        first = rows.iloc[::s]  # the s points of a function follow each other
         c_x, w = (rows[name].to_numpy("float64").reshape(-1, s) for name in ("c_x", "w"))
         v0, v1 = (first[name].to_numpy("float64") for name in ("v0", "v1"))
-        found.append((pd.MultiIndex.from_frame(first[RUN].astype(str)), c_x, w, v0, v1, k))
+        found.append(_Splines(pd.MultiIndex.from_frame(first[RUN].astype(str)), c_x, w, v0, v1, k))
     return found
 
 
-Shape = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
+def _by_edge(splines: list[_Splines], shape: Shape) -> pd.Series:
+    """Return a shape's values, one or two per spline, each under its run."""
+    columns = [pd.Series(dtype="float64", index=pd.MultiIndex.from_tuples([], names=RUN))]
+    for some in splines:
+        made = shape(some).reshape(len(some.runs), -1)
+        columns.append(pd.Series(made.ravel(), some.runs.repeat(made.shape[1])))
+    found: pd.Series = pd.concat(columns)
+    return found
 
 
-def _by_edge(functions: list[tuple], shape: Shape) -> pd.Series:
-    """Return a shape's values, one or two a function, each under its run."""
-    found = [pd.Series(dtype="float64", index=pd.MultiIndex.from_tuples([], names=RUN))]
-    for of_runs, *coefficients in functions:
-        made = shape(*coefficients).reshape(len(of_runs), -1)
-        found.append(pd.Series(made.ravel(), of_runs.repeat(made.shape[1])))
-    return pd.concat(found)
+def _bend(of: _Splines) -> Floats:
+    """Return how far each curve leaves its tangents, (n,), as `tail_bend` says."""
+    edges = of.edges
+    span = edges[..., 1] - edges[..., 0]
+    slopes, heights = of.slopes(edges), of.heights(edges)
+    steps = np.linspace(0, 2, 41) * span[..., None]
+    farthest = np.zeros(len(of.c_x))
+    for side, sign in ((0, -1), (1, 1)):  # 0 is the left edge, whose tail runs to the left
+        x = edges[..., side, None] + sign * steps
+        tangent = heights[..., side, None] + slopes[..., side, None] * sign * steps
+        farthest = np.maximum(farthest, np.abs(of.heights(x) - tangent).max(-1))
+    rise = np.abs(slopes).max(-1) * 2 * span
+    return np.where(rise > 0, farthest / np.where(rise > 0, rise, 1), np.nan)
 
 
-def _by_run(functions: list[tuple], shape: Shape) -> pd.Series:
-    """Return the mean of a shape over each run's functions."""
-    return _by_edge(functions, shape).groupby(level=RUN).mean().dropna()
-
-
-def _edge_correlation(functions: list[tuple], shape: Shape) -> pd.Series:
-    """Return each run's rank correlation, over its functions' edges, of closeness with a shape."""
-    closeness = _by_edge(functions, lambda c_x, w, v0, v1, k: -np.log(_edge_gaps(c_x)))
-    pairs = pd.DataFrame({"closeness": closeness, "shape": _by_edge(functions, shape)}).dropna()
+def _edge_correlation(splines: list[_Splines], shape: Shape) -> pd.Series:
+    """Return each run's rank correlation of closeness with a shape (Spearman 1904)."""
+    closeness = _by_edge(splines, lambda of: -np.log(_edge_gaps(of.c_x)))
+    pairs = pd.DataFrame({"closeness": closeness, "shape": _by_edge(splines, shape)}).dropna()
     by_run = pairs.groupby(level=RUN)
     off = by_run.rank() - by_run.rank().groupby(level=RUN).transform("mean")
     products = off.prod(axis=1).groupby(level=RUN).sum()
     squares = (off**2).groupby(level=RUN).sum().prod(axis=1)
-    ranked = (by_run.nunique() > 2).all(axis=1)
-    return (products / np.sqrt(squares))[ranked]
+    ranked = (by_run.nunique() > 2).all(axis=1)  # two ranks correlate with 1 or -1 by chance
+    found: pd.Series = (products / np.sqrt(squares))[ranked]
+    return found
 
 
-def _edge_gaps(c_x: np.ndarray) -> np.ndarray:
+def _edge_gaps(c_x: Floats) -> Floats:
     """Return the distance of each outermost point to its neighbour, (..., 2)."""
     gaps = np.diff(np.sort(c_x, -1), axis=-1)
     return np.stack([gaps[..., 0], gaps[..., -1]], -1)
 
 
-def _first_drop(config: dict, epochs: int) -> int:
-    """Return after how many epochs the rate first drops: halves round up, as in training."""
+def _first_drop(config: Mapping[str, Any], epochs: int) -> int:
+    """Return the number of epochs before the rate first drops; halves round up, as in training."""
     drops = config["recipe"]["drop_at"]
     return int(np.floor(min(drops) * epochs + 0.5)) if drops else epochs
+
+
+@dataclass(frozen=True)
+class _History:
+    """One function's curves at its snapshots, by epoch."""
+
+    epochs: npt.NDArray[np.int64]
+    curve_x: np.ndarray
+    """An array of places for each epoch."""
+    curve_y: np.ndarray
+    """An array of heights for each epoch."""
+
+    def quarters(self, end: int) -> Floats | None:
+        """Return the curve on [-3, 3] at the start and after each quarter of the epochs.
+
+        A quarter without a snapshot at its end takes the last one before, which makes early
+        changes look smaller.
+
+        Returns:
+            Heights, (5, points); None without snapshots at the start and at the end.
+        """
+        if end not in self.epochs or self.epochs[0] != 0:
+            return None
+        places = np.searchsorted(self.epochs, [end * part / 4 for part in range(5)], "right") - 1
+        inside = np.abs(np.asarray(self.curve_x[places[-1]])) <= SHOWN_RANGE
+        return np.stack([np.asarray(self.curve_y[p], dtype="float64")[inside] for p in places])
 
 
 def _over_epochs(
     results: Results,
     runs: pd.DataFrame,
-    end_of: Callable[[dict, int], int],
-    share_of: Callable[[_History, int], float],
+    end_of: Callable[[Mapping[str, Any], int], int],
+    share_of: Callable[[Floats], float],
 ) -> pd.Series:
-    """Return the mean over each run's functions of a share of what they do up to an epoch."""
+    """Return the mean over each run's functions of a share of their way up to an epoch.
+
+    Args:
+        results: has the functions' curves.
+        runs: rows of `runs`.
+        end_of: from a run's configuration and planned epochs, the epoch at which the way ends.
+        share_of: the share, from a function's `_History.quarters`.
+    """
     functions = results.functions
-    functions = functions[functions["run_id"].isin(runs["run_id"])].sort_values(
-        [*FUNCTION, "epoch"]
-    )
+    functions = functions[functions["run_id"].isin(runs["run_id"])]
+    functions = functions.sort_values([*FUNCTION, "epoch"])
     ends = {
         (str(sweep), str(run)): end_of(json.loads(text), int(planned))
         for sweep, run, text, planned in runs[[*RUN, "config_json", "epochs_planned"]].itertuples(
@@ -245,45 +292,21 @@ def _over_epochs(
         run = (str(own["sweep"][rows[0]]), str(own["run_id"][rows[0]]))
         if run in ends:
             history = _History(*(own[name][rows] for name in ("epoch", "curve_x", "curve_y")))
-            shares.setdefault(run, []).append(share_of(history, ends[run]))
+            curves = history.quarters(ends[run])
+            shares.setdefault(run, []).append(np.nan if curves is None else share_of(curves))
     means = {run: np.nanmean(found) for run, found in shares.items() if not np.isnan(found).all()}
-    return pd.Series(means, dtype="float64")
+    index = pd.MultiIndex.from_tuples(list(means), names=RUN)
+    return pd.Series(list(means.values()), index=index, dtype="float64")
 
 
-@dataclass(frozen=True)
-class _History:
-    """One function's curves at its snapshots, by epoch."""
-
-    epochs: np.ndarray
-    curve_x: np.ndarray
-    curve_y: np.ndarray
-
-    def quarters(self, end: int) -> np.ndarray | None:
-        """Return it on [-3, 3] at the start and after each quarter of the epochs, (5, points).
-
-        Of a quarter without a snapshot at its end the last one before counts, which makes early
-        changes look smaller. None without one at the start and at the end.
-        """
-        if end not in self.epochs or self.epochs[0] != 0:
-            return None
-        places = np.searchsorted(self.epochs, [end * part / 4 for part in range(5)], "right") - 1
-        inside = np.abs(np.asarray(self.curve_x[places[-1]])) <= SHOWN_RANGE
-        return np.stack([np.asarray(self.curve_y[p], dtype="float64")[inside] for p in places])
-
-
-def _closed(history: _History, end: int) -> float:
+def _closed(quarters: Floats) -> float:
     """Return 1 - |f_quarter - f_end| / |f_start - f_end|; NaN for a curve that never moved."""
-    curves = history.quarters(end)
-    if curves is None:
-        return np.nan
-    first, quarter, last = curves[[0, 1, 4]]
+    first, quarter, last = quarters[[0, 1, 4]]
     way = np.linalg.norm(first - last)
     return float(1 - np.linalg.norm(quarter - last) / way) if way > 0 else np.nan
 
 
-def _first_step(history: _History, end: int) -> float:
-    curves = history.quarters(end)
-    if curves is None:
-        return np.nan
-    steps = np.linalg.norm(np.diff(curves, axis=0), axis=1)
+def _first_step(quarters: Floats) -> float:
+    """Return the first quarter's share of the path; NaN for a curve that never moved."""
+    steps = np.linalg.norm(np.diff(quarters, axis=0), axis=1)
     return float(steps[0] / steps.sum()) if steps.sum() > 0 else np.nan

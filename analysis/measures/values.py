@@ -1,4 +1,4 @@
-"""One number a run, with an explicit word for every run that has none."""
+"""One number per run, with an explicit outcome for every run that has none."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ import pyarrow as pa
 from analysis.store.errors import unknown_name
 from analysis.store.results import Results
 from analysis.store.schema import EPOCHS
+from analysis.store.statuses import Status
 
 At = Literal["last", "best", "pre_drop"] | int
+
+RUN = ["sweep", "run_id"]
+"""The key of `runs`."""
 
 CONFIGURATION = (
     "activation",
@@ -36,37 +40,41 @@ RUN_METRICS = (
     "parameters",
     "activation_functions",
 )
-"""Metrics that `runs` has once a run."""
+"""Metrics that `runs` has, one number per run."""
 
 EPOCH_METRICS = tuple(
     field.name
     for field in EPOCHS.schema
     if field.name not in EPOCHS.key and not pa.types.is_string(field.type)
 )
+"""Metrics that `epochs` has, one number per epoch."""
 
 OUTCOMES = {
-    "completed": "measured",
-    "diverged": "diverged",
-    "pruned": "censored",
-    "interrupted": "censored",
-    "running": "censored",
-    "error": "missing",
+    Status.COMPLETED: "measured",
+    Status.DIVERGED: "diverged",
+    Status.PRUNED: "censored",
+    Status.INTERRUPTED: "censored",
+    Status.RUNNING: "censored",
+    Status.ERROR: "missing",
 }
-"""What a run's status means for its final value.
+"""The outcome of a run's final value, by the run's status.
 
-A diverged run failed by itself, which is a result. A censored one was stopped or is not done.
-A missing one was lost to its surroundings, so another attempt with its seed can replace it.
+A diverged run failed by itself, which is a result. A censored run was stopped or is not done.
+A missing run was lost to its surroundings, so another attempt with its seed can replace it.
 """
+
+UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
+"""Statuses of runs and trials that go on, by themselves or when their sweep is resumed."""
 
 
 def values(results: Results, metric: str = "val_error_percent", at: At = "last") -> pd.DataFrame:
-    """Return one row a run: its configuration, `value` and `outcome`.
+    """Return each run's configuration, `value` and `outcome`.
 
     >>> values(analysis.load("results/real"))["outcome"].value_counts().to_dict()
     {'measured': 4, 'censored': 1, 'diverged': 1, 'missing': 1}
 
     Args:
-        results: what `load` returned.
+        results: from `load`.
         metric: a column of `epochs`, or one of `RUN_METRICS`.
         at: `last`: after the last planned epoch, so only completed runs have a value. `best`:
             the smallest of a completed run's epochs, which is optimistic. `pre_drop`: mean over
@@ -74,11 +82,11 @@ def values(results: Results, metric: str = "val_error_percent", at: At = "last")
             A number: after that epoch, whatever became of the run later.
 
     Returns:
-        The identifying and configuration columns of `runs`, with `value` (NaN unless measured)
-        and `outcome`: measured, diverged, censored or missing.
+        One row per run: the identifying and configuration columns of `runs`, `value` (NaN
+        unless measured) and `outcome`: measured, diverged, censored or missing.
 
     Raises:
-        ValueError: no runs, an unknown metric, or `at` that the metric does not have.
+        ValueError: no runs, an unknown metric, or an `at` that the metric does not have.
     """
     if metric not in (*EPOCH_METRICS, *RUN_METRICS):
         raise ValueError(unknown_name("metric", metric, {*EPOCH_METRICS, *RUN_METRICS}))
@@ -86,14 +94,14 @@ def values(results: Results, metric: str = "val_error_percent", at: At = "last")
         raise ValueError(f"at is 'last', 'best', 'pre_drop' or an epoch from 1, not {at!r}")
     if results.runs.empty:
         raise ValueError(f"no runs yet in {results.path}")
-    frame = valued(results, metric, at)
+    frame = unchecked_values(results, metric, at)
     if at == "pre_drop" and frame["value"].isna().all():
         raise ValueError("at='pre_drop' needs a learning rate that falls: it falls in no run")
     return frame
 
 
-def valued(results: Results, metric: str, at: At) -> pd.DataFrame:
-    """Return what `values` does, without its checks."""
+def unchecked_values(results: Results, metric: str, at: At) -> pd.DataFrame:
+    """Return `values` without its checks: a store without runs gives no rows."""
     runs = results.runs
     identity = ["sweep", "run_id", "trial", "config_id", "seed", "status", "epochs_done"]
     frame = runs[[*identity, *SETTING, *CONFIGURATION]].copy()
@@ -104,7 +112,11 @@ def valued(results: Results, metric: str, at: At) -> pd.DataFrame:
 
 
 def independent(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return values with each run once: two sweeps with the same run have it from one seed."""
+    """Return a frame of `values` with each run once, measured if any sweep has its value.
+
+    Two sweeps that share a run have one seed's result, which must not count twice.
+    """
+    # a stable sort puts measured rows first, of which duplicates keep the first
     order = np.argsort(frame["outcome"].ne("measured").to_numpy(), kind="stable")
     return frame.take(order).drop_duplicates("run_id").sort_index()
 
@@ -115,13 +127,18 @@ def _measured(results: Results, metric: str, at: At) -> pd.Series:
     if at == "last" and metric in RUN_METRICS:
         return runs[metric].astype("float64")
     if at == "last" and metric == "val_error_percent":
-        return runs["last_val_error_percent"]
+        return runs["last_val_error_percent"]  # spares reading the epochs, the largest table
     if metric not in EPOCH_METRICS:
         raise ValueError(f"{metric} is one number a run: use at='last'")
     columns = [metric, "learning_rate"] if at == "pre_drop" else [metric]
     epochs = results.table("epochs", columns)
-    found = _at_epoch(epochs, runs, metric, at)
-    keys = pd.MultiIndex.from_frame(runs[["sweep", "run_id"]].astype(str))
+    return in_order_of(runs, _at_epoch(epochs, runs, metric, at))
+
+
+def in_order_of(runs: pd.DataFrame, found: pd.Series) -> pd.Series:
+    """Return numbers by sweep and run as a column of `runs`, NaN for a run that has none."""
+    # as text: categories of two tables need not be the same, and then do not match
+    keys = pd.MultiIndex.from_frame(runs[RUN].astype(str))
     found.index = pd.MultiIndex.from_arrays(
         [found.index.get_level_values(level).astype(str) for level in (0, 1)]
     )
@@ -129,33 +146,34 @@ def _measured(results: Results, metric: str, at: At) -> pd.Series:
 
 
 def _at_epoch(epochs: pd.DataFrame, runs: pd.DataFrame, metric: str, at: At) -> pd.Series:
-    run = ["sweep", "run_id"]
     if at == "best":
-        return epochs.groupby(run)[metric].min()
+        return epochs.groupby(RUN)[metric].min()
     if at == "pre_drop":
-        return _before_drop(epochs, run, metric)
+        return _before_drop(epochs, metric)
     if at == "last":
-        final = runs[[*run, "epochs_planned"]].rename(columns={"epochs_planned": "epoch"})
-        chosen = epochs.merge(final, on=[*run, "epoch"])
+        final = runs[[*RUN, "epochs_planned"]].rename(columns={"epochs_planned": "epoch"})
+        chosen = epochs.merge(final, on=[*RUN, "epoch"])
     else:
         chosen = epochs[epochs["epoch"] == at]
-    return chosen.set_index(run)[metric]
+    return chosen.set_index(RUN)[metric]
 
 
-def _before_drop(epochs: pd.DataFrame, run: list[str], metric: str) -> pd.Series:
-    grouped = epochs.groupby(run)["learning_rate"]
+def _before_drop(epochs: pd.DataFrame, metric: str) -> pd.Series:
+    grouped = epochs.groupby(RUN)["learning_rate"]
+    # rounding must not read as a drop
     before = epochs["learning_rate"] > 0.999 * grouped.transform("first")
-    dropped = ~before.groupby([epochs[name] for name in run]).transform("all")
+    dropped = ~before.groupby([epochs[name] for name in RUN]).transform("all")
     kept = epochs[before & dropped]
-    length = kept.groupby(run)["epoch"].transform("size")
+    length = kept.groupby(RUN)["epoch"].transform("size")
     window = (length // 4).clip(1, 20)
-    return kept[kept["epoch"] > length - window].groupby(run)[metric].mean()
+    return kept[kept["epoch"] > length - window].groupby(RUN)[metric].mean()
 
 
 def _outcomes(frame: pd.DataFrame, ended: bool) -> pd.Series:
-    """Return what became of each value; `ended`: only a completed run can have it."""
+    """Return each value's outcome; `ended`: only a completed run can have the value."""
     outcomes = frame["status"].astype(str).map(OUTCOMES)
     found = frame["value"].notna()
+    # a completed run whose epochs were lost
     outcomes = outcomes.mask(~found & (outcomes == "measured"), "missing")
     if not ended:
         outcomes = outcomes.mask(found, "measured")

@@ -1,1 +1,1 @@
-"""The paper's claims, the evidence for each, and the verdicts."""
+"""The paper's claims and Table 1, the evidence for each claim, and the verdicts."""

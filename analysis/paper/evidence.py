@@ -1,19 +1,27 @@
-"""Which runs may speak on a claim: those of fixed designs, in the paper's setting, all there."""
+"""The runs that may speak on a claim: of fixed designs, in the paper's setting, and complete."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.measures.comparisons import Cell, Key, cell_of
-from analysis.measures.groups import rows_of_each
+from analysis.measures.cells import Cell, Key
+from analysis.measures.rows import rows_of_each
 from analysis.measures.shapes import measure
-from analysis.measures.values import CONFIGURATION, OUTCOMES, SETTING, At, independent, valued
+from analysis.measures.values import (
+    CONFIGURATION,
+    OUTCOMES,
+    SETTING,
+    UNFINISHED,
+    At,
+    independent,
+    unchecked_values,
+)
 from analysis.paper.claims import Claim, paper
 from analysis.store.results import Results
 
@@ -22,43 +30,54 @@ _KEPT = ("sweep", "run_id", "config_id", "seed", "status", "device", *SETTING, *
 
 
 @dataclass(frozen=True)
-class Arm:
-    """A cell with its name, and what keeps it from speaking, if anything does."""
+class Arm(Cell):
+    """A cell that a claim compares."""
 
-    name: str
-    cell: Cell
+    name: str = ""
     lacking: str = ""
+    """The reason why the cell may not be judged; empty if it may."""
     level: float = 0.05
-    """Of a test of this cell: smaller where its seeds were added after a look at the first."""
+    """Of a test of this cell: smaller if its seeds were added after a look at the first."""
 
     @property
     def runs(self) -> int:
         """Runs with a result: measured or diverged."""
-        return len(self.cell.sample) + self.cell.diverged
+        return len(self.sample) + self.diverged
 
     @property
     def failure_rate(self) -> float:
-        """Diverged over all with a result."""
-        return self.cell.diverged / self.runs if self.runs else 0.0
+        """Diverged runs over all with a result."""
+        return self.diverged / self.runs if self.runs else 0.0
+
+
+def exploratory(results: Results) -> list[str]:
+    """Return the sweeps with runs that decide nothing, since their purpose is not confirmatory."""
+    purpose = results.sweeps.set_index("sweep")["purpose"].astype(str)
+    present = results.runs["sweep"].astype(str).unique()
+    return [name for name in present if purpose.get(name) != "confirmatory"]
 
 
 class Evidence:
-    """The runs of confirmatory sweeps without early stopping, by how they depart from the paper.
+    """The runs of confirmatory sweeps without early stopping, with their departures from the paper.
 
-    A search, or a rule that stops poor trials, keeps what looked good early: means over what it
-    completed are too small, by about half a deviation or more.
+    A search, or a rule that stops poor trials, keeps what looked good early: means over its
+    completed runs are too small, by about half a deviation or more.
     """
 
     def __init__(self, results: Results, scope: str = "layer") -> None:
+        """Take the results, and the scope of the learned activations: the paper names none."""
         self.results = results
         self._scope = scope
+        self._choices: dict[tuple[str, str], pd.DataFrame] = {}
+        self._frames: dict[tuple[str, At], pd.DataFrame] = {}
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """Rows of `runs` that may speak, with `departures` from the paper's setting."""
+        """Rows of `runs` that may speak, with the keys in which they depart from the paper."""
         sweeps, runs = self.results.sweeps, self.results.runs
         fixed = sweeps[(sweeps["purpose"] == "confirmatory") & (sweeps["early_stopping"] == "none")]
         runs = runs[runs["sweep"].isin(fixed["sweep"])]
+        # ReLU has no parameters to share: its runs are those of every scope
         runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
         one_each = runs.drop_duplicates("config_id")
         pairs = zip(one_each["benchmark"].astype(str), one_each["config_json"], strict=True)
@@ -73,7 +92,7 @@ class Evidence:
 
     @property
     def in_setting(self) -> pd.DataFrame:
-        """The rows of `runs` that depart from the paper's setting in nothing."""
+        """The rows of `runs` without any departure from the paper's setting."""
         return self.runs[self.runs["departures"].map(len).eq(0).astype(bool)]
 
     def arms(
@@ -84,39 +103,48 @@ class Evidence:
         metric: str = "val_error_percent",
         at: At | None = None,
     ) -> dict[Key, Arm]:
-        """Return the claim's cells on a benchmark by the columns' values.
+        """Return the claim's cells on a benchmark.
 
-        `metric` is one of `values`, or a measure of shape.
+        Args:
+            claim: says which runs count.
+            benchmark: as in `runs`.
+            columns: of `runs`, in which the runs of one cell agree.
+            metric: one of `values`, `log_epoch_seconds`, or a measure of shape.
+            at: as in `values`; None: the claim's own.
+
+        Returns:
+            Arms by the columns' values; empty if the benchmark has no run for the claim.
         """
         chosen = self._chosen(claim, benchmark)
         if chosen.empty:
             return {}
         frame = self._frame(metric, claim.at if at is None else at)
+        # a run that two sweeps share is one seed
         return self._grouped(independent(frame.loc[chosen.index]), columns)
 
     def _grouped(self, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
         # arrays, since a frame for each of many cells takes most of the time of a verdict
-        parts = {name: np.asarray(frame[name]) for name in (*_OF_AN_ARM, *columns)}
+        arrays = {name: np.asarray(frame[name]) for name in (*_OF_AN_ARM, *columns)}
         arms: dict[Key, Arm] = {}
         for rows in rows_of_each(frame, columns):
-            own = {name: values[rows] for name, values in parts.items()}
+            own = {name: values[rows] for name, values in arrays.items()}
             place = tuple(None if pd.isna(own[c][0]) else _plain(own[c][0]) for c in columns)
             named = [_named(c, v) for c, v in zip(columns, place, strict=True) if v is not None]
-            arms[place] = Arm(
-                ", ".join(named),
-                cell_of(own["value"], own["outcome"], own["run_id"]),
-                self._lacking(own["config_id"]),
-                self._level(own["sweep"]),
+            arms[place] = replace(
+                Arm.of(own["value"], own["outcome"], own["run_id"]),
+                name=", ".join(named),
+                lacking=self._lacking(own["config_id"]),
+                level=self._level(own["sweep"]),
             )
         return arms
 
     def tests(self, claim: Claim, benchmark: str) -> bool:
-        """Return whether any run was made for the claim: those of Table 1 vary nothing."""
+        """Return True if some run varies a key that the claim leaves free, or if it leaves none."""
         departures = self._chosen(claim, benchmark)["departures"]
         return bool(len(departures) and (not claim.free or departures.map(len).any()))
 
     def devices(self, claim: Claim, benchmark: str) -> set[str]:
-        """Return on what the claim's runs were made: times compare only within one device."""
+        """Return the devices of the claim's runs: times compare only within one device."""
         return set(self._chosen(claim, benchmark)["device"].dropna().astype(str))
 
     def _chosen(self, claim: Claim, benchmark: str) -> pd.DataFrame:
@@ -124,10 +152,6 @@ class Evidence:
         if key not in self._choices:
             self._choices[key] = self._choose(claim, benchmark)
         return self._choices[key]
-
-    @cached_property
-    def _choices(self) -> dict[tuple[str, str], pd.DataFrame]:
-        return {}
 
     def _choose(self, claim: Claim, benchmark: str) -> pd.DataFrame:
         runs, free = self.runs, frozenset(claim.free)
@@ -143,17 +167,14 @@ class Evidence:
             self._frames[key] = self._measured(metric, at)
         return self._frames[key]
 
-    @cached_property
-    def _frames(self) -> dict[tuple[str, At], pd.DataFrame]:
-        return {}
-
     def _measured(self, metric: str, at: At) -> pd.DataFrame:
         if metric == "log_epoch_seconds":
-            frame = valued(self.results, "epoch_seconds", "last")
+            # rules compare differences, and differences of logarithms are ratios
+            frame = unchecked_values(self.results, "epoch_seconds", "last")
             return frame.assign(value=np.log(frame["value"].where(frame["value"] > 0)))
         shapes = measure(self.results, self.runs, metric)
         if shapes is None:
-            return valued(self.results, metric, at)
+            return unchecked_values(self.results, metric, at)
         frame = self.runs.assign(value=shapes)
         outcome = frame["status"].map(OUTCOMES)
         frame["outcome"] = outcome.mask(frame["value"].notna(), "measured").mask(
@@ -167,7 +188,7 @@ class Evidence:
 
     @cached_property
     def _extended(self) -> frozenset[str]:
-        """Sweeps whose seeds were added to once the first ones had been seen."""
+        """Sweeps that were given more seeds after a look at the first ones."""
         events = self.results.events
         return frozenset(events.loc[events["kind"] == "extend", "sweep"].astype(str))
 
@@ -179,17 +200,17 @@ class Evidence:
 
     @cached_property
     def _unready(self) -> Mapping[str, str]:
-        """What a configuration lacks: to judge part of a design would be a choice of runs."""
+        """What each unfinished configuration lacks: judging part of a design is choosing runs."""
         sweeps = self.results.sweeps
         seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
         found: dict[str, str] = {}
-        ended = ~self.runs["status"].isin(["running", "interrupted"])
+        ended = ~self.runs["status"].isin(UNFINISHED)
         grouped = ended.groupby([self.runs["sweep"].astype(str), self.runs["config_id"]])
         for key, rows in grouped:
             sweep, config_id = map(str, key)
             if not rows.all():
                 found[config_id] = f"{(~rows).sum()} of {len(rows)} runs are not finished"
-            elif len(rows) < seeds.get(sweep, 0):
+            elif len(rows) < seeds.get(sweep, 0):  # a missing run may be missing for its result
                 found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
         return found
 
@@ -199,7 +220,7 @@ def _plain(value: object) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-@cache
+@cache  # every run of a configuration has the same text, and many claims ask
 def _departures(benchmark: str, config_json: str) -> frozenset[str]:
     return frozenset(paper().departures(benchmark, config_json))
 

@@ -1,4 +1,4 @@
-"""From the paper's claims and a store to verdicts, in plain words.
+"""The verdict on each claim of the paper, in plain words.
 
 Supported, contradicted, inconclusive, or not tested: only confirmatory sweeps decide.
 """
@@ -15,8 +15,8 @@ import pandas as pd
 from analysis.measures.run_sets import runs_sha256
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
-from analysis.paper.rules import RULES, Missing, Part
-from analysis.printed import BENCHMARKS, number
+from analysis.paper.rules import RULES, Comparison, Missing
+from analysis.printed import benchmark_name, number
 from analysis.statistics.intervals import holm
 from analysis.store.results import Results
 
@@ -25,31 +25,31 @@ Word = Literal["supported", "contradicted", "inconclusive", "not tested"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, what became of it, and the comparisons behind."""
+    """A claim, its verdict and the comparisons behind it."""
 
     claim: Claim
     word: Word
     reason: str
-    parts: tuple[Part, ...] = ()
-    deciding: Part | None = None
-    """The comparison on which the word hangs: the weakest of those that all must hold."""
+    comparisons: tuple[Comparison, ...] = ()
+    deciding: Comparison | None = None
+    """The comparison on which the verdict hangs: the weakest of those that all must hold."""
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """All runs behind it."""
-        return tuple(sorted({run_id for part in self.parts for run_id in part.run_ids}))
+        """All runs behind the verdict."""
+        return tuple(sorted({run_id for one in self.comparisons for run_id in one.run_ids}))
 
 
 def verdicts(results: Results) -> pd.DataFrame:
-    """Return one row a claim of the paper.
+    """Return the verdict on every claim of the paper.
 
     Returns:
-        `claim`, `quote`, `estimand`, `verdict`, `reason`; of the deciding comparison its name,
-        benchmark, unit, `estimate` with the 95 % interval `low` to `high`, `threshold`, `level`
-        of the tests, runs of both sides (`n`, `n_reference`), `n_diverged`, `n_censored`,
-        `seeds_needed` a cell and `detectable` gap for 80 % power; `p_against`, the smallest of
-        all comparisons' p values against the claim after Holm; `runs_sha256` of all run ids
-        behind the verdict and `claims_sha256` of the claims' file.
+        One row per claim: `claim`, `quote`, `estimand`, `verdict`, `reason`; of the deciding
+        comparison its name, benchmark, unit, `estimate` with the 95 % interval `low` to `high`,
+        `threshold`, `level` of the tests, runs of both sides (`n`, `n_reference`), `n_diverged`,
+        `n_censored`, `seeds_needed` per cell and `detectable` gap for 80 % power; `p_against`, the
+        smallest of all comparisons' p values against the claim after Holm's correction;
+        `runs_sha256` of all run ids behind the verdict and `claims_sha256` of the claims' file.
     """
     return pd.DataFrame([_row(verdict) for verdict in judge(results)])
 
@@ -65,151 +65,154 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     if claim.rule == "untested":
         return Verdict(claim, "not tested", f"{claim.why[0].upper()}{claim.why[1:]}.")
     rule = RULES[claim.rule]
-    names = claim.benchmarks or [name for name in BENCHMARKS if evidence.tests(claim, name)]
+    names = claim.benchmarks or [n for n in paper().benchmarks if evidence.tests(claim, n)]
     found = {name: rule(claim, evidence, name) for name in names}
-    outcomes = [outcome for some in found.values() for outcome in some]
-    parts = [outcome for outcome in outcomes if isinstance(outcome, Part)]
-    missing = [outcome for outcome in outcomes if isinstance(outcome, Missing)]
+    findings = [finding for some in found.values() for finding in some]
+    comparisons = [finding for finding in findings if isinstance(finding, Comparison)]
+    missing = [finding for finding in findings if isinstance(finding, Missing)]
     missing += [
-        Missing("", name, "no runs that may speak on it")
+        Missing("", name, "no runs that may speak on this claim")
         for name in claim.benchmarks
         if not found[name]
     ]
     if claim.rule == "somewhere":
-        return _any_part(claim, parts, missing)
-    return _all_parts(claim, parts, missing)
+        return _any_holds(claim, comparisons, missing)
+    return _all_hold(claim, comparisons, missing)
 
 
-def _all_parts(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) -> Verdict:
-    """Judge a claim that every part has to bear out and any one can refute."""
-    against = holm([part.against_p for part in parts])
-    refuted = [part for part, p in zip(parts, against, strict=True) if p < part.level]
-    if refuted:
-        worst = min(refuted, key=lambda part: part.against_p)
-        return Verdict(claim, "contradicted", _sentence(worst), tuple(parts), worst)
-    if missing or not parts:
-        return _not_tested(claim, parts, missing)
-    weakest = min(parts, key=_clearance)
-    if all(part.supports for part in parts):
-        return Verdict(claim, "supported", _sentence(weakest), tuple(parts), weakest)
-    open_parts = [part for part in parts if not part.supports]
-    weakest = min(open_parts, key=_clearance)
+def _all_hold(
+    claim: Claim, comparisons: Sequence[Comparison], missing: Sequence[Missing]
+) -> Verdict:
+    """Judge a claim that every comparison has to bear out and any one can refute."""
+    found = tuple(comparisons)
+    # corrected, since any one of many comparisons could refute the claim by chance
+    against = holm([one.against_p for one in found])
+    refuting = [one for one, p in zip(found, against, strict=True) if p < one.level]
+    if refuting:
+        worst = min(refuting, key=lambda one: one.against_p)
+        return Verdict(claim, "contradicted", _sentence(worst), found, worst)
+    if missing or not found:
+        return _not_tested(claim, found, missing)
+    # not corrected, since all have to hold: an intersection-union test (Berger 1982)
+    undecided = [one for one in found if not one.supports]
+    weakest = min(undecided or found, key=_clearance)
+    if not undecided:
+        return Verdict(claim, "supported", _sentence(weakest), found, weakest)
     reason = _open_sentence(weakest)
-    if len(open_parts) > 1:
-        names = "; ".join(part.name for part in open_parts if part is not weakest)
-        reason += f" Open too, of {len(parts)} comparisons: {names}."
-    return Verdict(claim, "inconclusive", reason, tuple(parts), weakest)
+    if len(undecided) > 1:
+        names = "; ".join(one.name for one in undecided if one is not weakest)
+        reason += f" Open too, of {len(found)} comparisons: {names}."
+    return Verdict(claim, "inconclusive", reason, found, weakest)
 
 
-def _any_part(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) -> Verdict:
-    """Judge a claim that one part is enough for."""
-    adjusted = holm([part.support_p for part in parts])
-    shown = [part for part, p in zip(parts, adjusted, strict=True) if p < part.level]
+def _any_holds(
+    claim: Claim, comparisons: Sequence[Comparison], missing: Sequence[Missing]
+) -> Verdict:
+    """Judge a claim that one comparison is enough for."""
+    found = tuple(comparisons)
+    adjusted = holm([one.support_p for one in found])
+    shown = [one for one, p in zip(found, adjusted, strict=True) if p < one.level]
     if shown:
-        clearest = min(shown, key=lambda part: part.support_p)
-        return Verdict(claim, "supported", _sentence(clearest), tuple(parts), clearest)
-    if missing or not parts:
-        return _not_tested(claim, parts, missing)
-    clearest = max(parts, key=_clearance)
-    if all(part.against_p < part.level for part in parts):
-        return Verdict(claim, "contradicted", _sentence(clearest), tuple(parts), clearest)
-    return Verdict(claim, "inconclusive", _open_sentence(clearest), tuple(parts), clearest)
+        clearest = min(shown, key=lambda one: one.support_p)
+        return Verdict(claim, "supported", _sentence(clearest), found, clearest)
+    if missing or not found:
+        return _not_tested(claim, found, missing)
+    clearest = max(found, key=_clearance)
+    if all(one.against_p < one.level for one in found):
+        return Verdict(claim, "contradicted", _sentence(clearest), found, clearest)
+    return Verdict(claim, "inconclusive", _open_sentence(clearest), found, clearest)
 
 
-def _not_tested(claim: Claim, parts: Sequence[Part], missing: Sequence[Missing]) -> Verdict:
-    if not parts and all(not m.name for m in missing):
+def _not_tested(
+    claim: Claim, comparisons: tuple[Comparison, ...], missing: Sequence[Missing]
+) -> Verdict:
+    if not comparisons and all(not one.name for one in missing):
         needed = " and ".join(claim.sweeps) if claim.benchmarks else " or ".join(claim.sweeps)
         return Verdict(claim, "not tested", f"Needs {needed}.")
     first = missing[0]
-    where = BENCHMARKS[first.benchmark]
     lacks = f"{first.name}: {first.reason}" if first.name else first.reason
-    return Verdict(claim, "not tested", f"{where}: {lacks}.", tuple(parts))
+    reason = f"{benchmark_name(first.benchmark)}: {lacks}."
+    return Verdict(claim, "not tested", reason, comparisons)
 
 
-def _clearance(part: Part) -> float:
-    """Return by how many half-widths the estimate clears its threshold; least is weakest."""
-    interval = part.interval
+def _clearance(one: Comparison) -> float:
+    """Return the half-widths by which the estimate clears its threshold; the least is weakest."""
+    interval = one.interval
     half = (interval.high - interval.low) / 2
-    if not half > 0:
-        return math.inf if part.supports else -math.inf
-    away = abs(interval.estimate - part.threshold) / half
-    return away if part.supports else -away
+    if not half > 0:  # decided by ranks or counts alone, or by equal runs
+        return math.inf if one.supports else -math.inf
+    away = abs(interval.estimate - one.threshold) / half
+    return away if one.supports else -away
 
 
-def _sentence(part: Part) -> str:
+def _sentence(one: Comparison) -> str:
     """Say what a comparison found: name, estimate, interval, runs."""
-    return _found(part) + (f" {part.note[0].upper()}{part.note[1:]}." if part.note else "")
+    return _found(one) + (f" {one.note[0].upper()}{one.note[1:]}." if one.note else "")
 
 
-def _open_sentence(part: Part) -> str:
-    """Say what a comparison that decides nothing still rules out, and what would decide it."""
-    text = _sentence(part)
-    low, high = part.interval.low, part.interval.high
-    if part.unit != "points" or not math.isfinite(low):
+def _open_sentence(one: Comparison) -> str:
+    """Say what an undecided comparison rules out, and how many runs would decide it."""
+    text = _sentence(one)
+    low, high = one.interval.low, one.interval.high
+    if one.unit != "points" or not math.isfinite(low):
         return text
     if low < 0 < high:
         beyond = number(max(-low, high))
         text += f" Gaps beyond {beyond} points are ruled out; the direction is not known."
-    if part.seeds_needed is None or part.question is None:
+    if one.seeds_needed is None or one.question is None:
         return text
-    test, gap = part.question
-    found = (
-        "That there is none, if so, shows"
-        if test == "no_gain"
-        else f"A true gap of {number(gap)} points shows"
-    )
-    return f"{text} {found} in four of five cases with about {part.seeds_needed:,} runs a cell."
+    test, gap = one.question
+    runs = f"about {one.seeds_needed:,} runs a cell"
+    if test == "no_gain":
+        power = "show with 80 % power that there is no gain, if there is none."
+        return f"{text} {runs.capitalize()} {power}"
+    return f"{text} A true gap of {number(gap)} points shows in 80 % of cases with {runs}."
 
 
-def _found(part: Part) -> str:
-    unit = {"points": " points", "ratio": " times", "rate": ""}.get(part.unit, "")
-    runs = f"{part.runs[0]} against {part.runs[1]} runs" if part.runs[1] else f"{part.runs[0]} runs"
-    if any(part.diverged) and "diverged" not in part.note:
-        sides = part.diverged if part.runs[1] else part.diverged[:1]
+def _found(one: Comparison) -> str:
+    unit = {"points": " points", "ratio": " times", "rate": ""}.get(one.unit, "")
+    runs = f"{one.runs[0]} against {one.runs[1]} runs" if one.runs[1] else f"{one.runs[0]} runs"
+    if any(one.diverged) and "diverged" not in one.note:
+        sides = one.diverged if one.runs[1] else one.diverged[:1]
         runs += f", {' and '.join(map(str, sides))} diverged"
-    digits = 3 if part.unit == "" else 2
-    estimate = number(part.interval.estimate, digits)
-    text = f"{BENCHMARKS[part.benchmark]}, {part.name}: {estimate}{unit}"
-    if math.isfinite(part.interval.low):
-        low, high = (number(x, digits) for x in (part.interval.low, part.interval.high))
+    digits = 3 if one.unit == "" else 2  # shares and correlations are below 1
+    estimate = number(one.interval.estimate, digits)
+    text = f"{benchmark_name(one.benchmark)}, {one.name}: {estimate}{unit}"
+    if math.isfinite(one.interval.low):
+        low, high = (number(x, digits) for x in (one.interval.low, one.interval.high))
         text += f" (95 % interval {low} to {high}, {runs})"
     else:
         text += f" ({runs})"
-    if part.level < paper().level["planned"]:
-        text += f", judged at {100 * part.level:g} % since seeds were added after a look"
+    if one.level < paper().level["planned"]:
+        text += f", judged at {100 * one.level:g} % since seeds were added after a look"
     return text + "."
 
 
-def _p_against(verdict: Verdict) -> float:
-    return min(holm([part.against_p for part in verdict.parts]), default=math.nan)
-
-
 def _row(verdict: Verdict) -> dict[str, object]:
-    part = verdict.deciding
-    ids = verdict.run_ids
-    row: dict[str, object] = {
+    one, ids = verdict.deciding, verdict.run_ids
+    against = holm([comparison.against_p for comparison in verdict.comparisons])
+    return {
         "claim": verdict.claim.id,
         "quote": verdict.claim.quote,
         "estimand": verdict.claim.estimand,
         "verdict": verdict.word,
         "reason": verdict.reason,
-        "comparison": part.name if part else None,
-        "benchmark": part.benchmark if part else None,
-        "unit": part.unit if part else None,
-        "estimate": part.interval.estimate if part else math.nan,
-        "low": part.interval.low if part else math.nan,
-        "high": part.interval.high if part else math.nan,
-        "threshold": part.threshold if part else math.nan,
-        "level": part.level if part else math.nan,
-        "p_against": _p_against(verdict),
-        "n": part.runs[0] if part else pd.NA,
-        "n_reference": part.runs[1] if part else pd.NA,
-        "n_diverged": sum(part.diverged) if part else pd.NA,
-        "n_censored": part.censored if part else pd.NA,
-        "seeds_needed": part.seeds_needed if part and part.seeds_needed else pd.NA,
-        "detectable": part.detectable if part else math.nan,
+        "comparison": one.name if one else None,
+        "benchmark": one.benchmark if one else None,
+        "unit": one.unit if one else None,
+        "estimate": one.interval.estimate if one else math.nan,
+        "low": one.interval.low if one else math.nan,
+        "high": one.interval.high if one else math.nan,
+        "threshold": one.threshold if one else math.nan,
+        "level": one.level if one else math.nan,
+        "p_against": min(against, default=math.nan),
+        "n": one.runs[0] if one else pd.NA,
+        "n_reference": one.runs[1] if one else pd.NA,
+        "n_diverged": sum(one.diverged) if one else pd.NA,
+        "n_censored": one.censored if one else pd.NA,
+        "seeds_needed": one.seeds_needed if one and one.seeds_needed else pd.NA,
+        "detectable": one.detectable if one else math.nan,
         "sweeps": ", ".join(verdict.claim.sweeps),
         "runs_sha256": runs_sha256(ids) if ids else None,
         "claims_sha256": paper().sha256,
     }
-    return row

@@ -1,4 +1,4 @@
-"""How every figure looks, and its way from matplotlib into a page."""
+"""The looks that all figures share, and a figure's way from matplotlib into a page."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ BLUE, VERMILLION, GREEN, PURPLE, AMBER, GREY = (
     "#B07A00",
     "#808080",
 )
-"""After Okabe and Ito, blue lightened, purple and orange darkened: 3:1 on white and dark pages."""
+"""After Okabe and Ito (2008), blue lightened, purple and orange darkened: a contrast of 3:1 on
+white and dark pages."""
 
 COLOURS = (VERMILLION, BLUE, GREEN, PURPLE, AMBER, GREY)
+# shapes too, since colour alone is lost in print and to some readers
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 3)))
 
@@ -50,10 +52,10 @@ WIDE, NARROW = (4.6, 3.1), (3.3, 2.5)
 """Sizes of a panel in inches; a phone shows a wide one at about its own size."""
 
 PAD = 3.0
-"""Between what is drawn and the edge of a panel, in points."""
+"""Distance of the drawing from the edge of its panel, in points."""
 
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
+    "svg.fonttype": "none",  # text stays text, which readers search and the page styles
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -69,7 +71,7 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.5,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
-    "axes.formatter.useoffset": False,
+    "axes.formatter.useoffset": False,  # an offset above the axis hides the errors themselves
     **dict.fromkeys(
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
     ),
@@ -77,13 +79,13 @@ _STYLE: dict[Any, Any] = {
 
 
 def style(activation: str, position: int = 0) -> tuple[str, str, object]:
-    """Return an activation's colour, marker and dash; `position` serves names not in the paper."""
+    """Return an activation's colour, marker and dash; names not in the paper go by `position`."""
     index = ACTIVATION_STYLE.get(activation, position % len(COLOURS))
     return COLOURS[index], MARKERS[index], DASHES[index]
 
 
 class _Canvas(FigureCanvasSVG):
-    """Measures texts for the layout: one renderer for all panels, which remembers their sizes."""
+    """A canvas whose one renderer, which measures texts, remembers the sizes for all panels."""
 
     _renderer = RendererSVG(72, 72, io.StringIO(), image_dpi=72)
 
@@ -102,7 +104,7 @@ class Drawing:
             self.axes.set(title=title, xlabel=x, ylabel=y)
 
     def legend(self) -> None:
-        """Name below the axes what has a label, where it hides nothing."""
+        """Add a legend of all labels below the axes, where it hides nothing."""
         handles, labels = self.axes.get_legend_handles_labels()
         if handles:
             with matplotlib.rc_context(_STYLE):
@@ -110,7 +112,7 @@ class Drawing:
                 self.figure.legend(handles, labels, loc=place, ncols=3, labelcolor=INK)
 
     def logarithmic_errors(self, errors: np.ndarray) -> None:
-        """Choose a logarithmic axis where poor runs would hide the differences of good ones."""
+        """Choose a logarithmic axis if poor runs would hide the differences of good ones."""
         positive = errors[errors > 0]
         if len(positive) and positive.max() > 5 * positive.min():
             self.axes.set_yscale("log")
@@ -136,8 +138,8 @@ class Drawing:
     def _lay_out(self) -> None:
         """Fit the axes to their texts in one pass, from the margins that most panels need.
 
-        By hand, since a figure with an engine of its own is drawn twice for every file. The
-        constrained layout takes two passes and finds the same to 1.5 points.
+        A figure with a layout engine of its own would be drawn twice for every file, and
+        matplotlib's constrained layout takes two passes to find the same to 1.5 points.
         """
         width, height = 72 * self.figure.get_size_inches()
         under = sum(legend.get_window_extent().height + 2 * PAD for legend in self.figure.legends)
@@ -162,18 +164,24 @@ def csv(frame: pd.DataFrame) -> str:
 
 
 def slug(text: str) -> str:
-    """Return a text as a part of a file name or id."""
+    """Return a text as part of a file name or id."""
     return "".join(c if c.isalnum() else "-" for c in text)
 
 
 def inline_svg(panel: Panel, described: bool = True) -> str:
-    """Return the SVG for the inside of a page: no style attributes, ids of its own.
+    """Return the SVG for the inside of a page.
 
-    Style attributes become plain ones, so that the page can forbid inline styles.
+    Style attributes become plain ones, so that the page can forbid inline styles. Ids are the
+    panel's own, since the ids of two SVGs in one page would clash.
+
+    Args:
+        panel: the drawing.
+        described: add its description in words for screen readers.
     """
     body = panel.svg[panel.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r' style="([^"]*)"', _as_attributes, body)
+    # matplotlib gives an id to every element, and refers to few of them
     used = set(re.findall(r"#([\w.-]+)\)?\"", body)) - {INK[1:]}
     body = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", body)
     body = re.sub(r' id="', f' id="{panel.name}-', body)
@@ -187,7 +195,7 @@ def inline_svg(panel: Panel, described: bool = True) -> str:
 
 
 def standalone_svg(panel: Panel) -> str:
-    """Return the SVG as a file of its own: dark on white, whatever page shows it."""
+    """Return the SVG as a file of its own: dark on white, on whatever page."""
     body = inline_svg(panel)
     style = 'color="#1b1f24" font-family="sans-serif" stroke-linejoin="round">'
     return body.replace(">", f' {style}<rect width="100%" height="100%" fill="#ffffff"/>', 1)
@@ -196,11 +204,12 @@ def standalone_svg(panel: Panel) -> str:
 def _as_attributes(match: re.Match[str]) -> str:
     pairs = (declaration.split(":", 1) for declaration in match[1].split(";") if declaration)
     kept = ((name.strip(), value.strip()) for name, value in pairs)
+    # without the family, text has the page's own font
     return "".join(f' {name}="{value}"' for name, value in kept if name != "font-family")
 
 
 def _rounded(match: re.Match[str]) -> str:
-    """Return a coordinate attribute with hundredths of a point, which no screen shows."""
+    """Return a coordinate with hundredths of a point; no screen shows more."""
     return re.sub(r"(\.\d\d)\d+", r"\1", match[0])
 
 

@@ -1,4 +1,4 @@
-"""What a report says, before it is HTML, Markdown or LaTeX: every number is already text."""
+"""A report before it is HTML, Markdown or LaTeX: every number is already text."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True)
-class Text:
-    """A paragraph; `strong` ones stand out."""
+class Paragraph:
+    """A paragraph; a `strong` one stands out."""
 
     text: str
     strong: bool = False
-    kind: ClassVar[str] = "text"
+    kind: ClassVar[str] = "paragraph"
 
 
 @dataclass(frozen=True)
-class Code:
+class Commands:
     """Commands to type."""
 
     lines: tuple[str, ...]
-    kind: ClassVar[str] = "code"
+    kind: ClassVar[str] = "commands"
 
 
 @dataclass(frozen=True)
-class Table:
+class PrintedTable:
     """Rows of text; `numeric` names the columns that align to the right."""
 
     name: str
@@ -39,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawing: an SVG as matplotlib writes it, what it shows in words, its PDF on demand."""
+    """One drawing: its SVG as matplotlib writes it, a description in words, its PDF on demand."""
 
     name: str
     alt: str
@@ -48,7 +48,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Figure:
+class PrintedFigure:
     """Panels under one caption, with the data that they draw as CSV."""
 
     name: str
@@ -56,26 +56,26 @@ class Figure:
     panels: tuple[Panel, ...]
     data: str
     paired: bool = False
-    """Whether panels come in twos that belong side by side."""
+    """True if panels come in twos that belong side by side."""
     kind: ClassVar[str] = "figure"
 
 
 @dataclass(frozen=True)
-class Data:
+class Attachment:
     """A table for machines: too long to print, offered as CSV."""
 
     name: str
     caption: str
     data: str
-    kind: ClassVar[str] = "data"
+    kind: ClassVar[str] = "attachment"
 
 
-Block = Text | Code | Table | Figure | Data
+Block = Paragraph | Commands | PrintedTable | PrintedFigure | Attachment
 
 
 @dataclass(frozen=True)
-class Section:
-    """A heading and what stands below it."""
+class ReportSection:
+    """A heading and the blocks below it."""
 
     name: str
     title: str
@@ -83,9 +83,9 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Report:
+class Document:
     """A whole report."""
 
     title: str
     subtitle: str
-    sections: tuple[Section, ...]
+    sections: tuple[ReportSection, ...]

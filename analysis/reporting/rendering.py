@@ -1,4 +1,4 @@
-"""One report model as HTML, Markdown and LaTeX."""
+"""One document as HTML, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import jinja2
 
 from analysis.reporting.drawing import inline_svg
-from analysis.reporting.model import Report, Table
+from analysis.reporting.model import Document, PrintedTable
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -42,18 +42,19 @@ _LATEX = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
 }
+"""LaTeX for markup, and for signs that its standard fonts lack."""
 
 _TEMPLATES = jinja2.PackageLoader("analysis.reporting")
 
 
-def render(report: Report, form: str, refresh_seconds: float | None = None) -> str:
-    """Return the report as text in `html`, `md` or `tex`."""
+def render(document: Document, form: str, refresh_seconds: float | None = None) -> str:
+    """Return the document as text in `html`, `md` or `tex`."""
     template = _environment(form).get_template(f"report.{form}")
-    return template.render(report=report, refresh_seconds=refresh_seconds, **_page(form))
+    return template.render(document=document, refresh_seconds=refresh_seconds, **_style(form))
 
 
 def _environment(form: str) -> jinja2.Environment:
-    # braces and percent signs are LaTeX's own
+    # LaTeX has braces and percent signs of its own
     block, variable = (
         (("<%", "%>"), ("<<", ">>")) if form == "tex" else (("{%", "%}"), ("{{", "}}"))
     )
@@ -62,39 +63,38 @@ def _environment(form: str) -> jinja2.Environment:
         *variable,
         loader=_TEMPLATES,
         autoescape=form == "html",
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.StrictUndefined,  # a misspelt name is an error, not an empty place
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_together if form == "html" else None,
+        finalize=_unbroken if form == "html" else None,
     )
     environment.filters.update(markdown=markdown, latex=latex, inline_svg=inline_svg)
     environment.filters.update(column_shares=column_shares)
     return environment
 
 
-def _together(value: object) -> object:
+def _unbroken(value: object) -> object:
     """Keep a number and its percent sign on one line."""
     return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
-def _page(form: str) -> dict[str, str]:
+def _style(form: str) -> dict[str, str]:
+    """Return the page's style sheet and its hash, by which the page's policy allows it alone."""
     if form != "html":
         return {}
-    css, _, _ = jinja2.PackageLoader("analysis.reporting").get_source(
-        _environment(form), "report.css"
-    )
+    css, _, _ = _TEMPLATES.get_source(_environment(form), "report.css")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return {"css": css, "css_hash": f"sha256-{digest}"}
 
 
 def markdown(text: str) -> str:
-    """Escape what Markdown would read as markup."""
+    """Escape the characters that Markdown reads as markup."""
     return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)
 
 
 def latex(text: str) -> str:
-    """Escape what LaTeX would read as markup, and write signs that its fonts lack.
+    """Escape the characters that LaTeX reads as markup, and write signs that its fonts lack.
 
     A hash may break after every sixteen characters, a name after an underscore.
     """
@@ -102,13 +102,15 @@ def latex(text: str) -> str:
     return r"\allowbreak{}".join(_latex(piece) for piece in pieces if piece)
 
 
-def column_shares(table: Table) -> list[float]:
+def column_shares(table: PrintedTable) -> list[float]:
     """Return each column's share of a LaTeX page's width: the wider its text, the more."""
     lengths = []
     for place, name in enumerate(table.columns):
         words = max(len(word) for word in name.split())
         cells = max((len(row[place]) for row in table.rows), default=0)
+        # at most 60, or a sentence would squeeze the numbers beside it
         lengths.append(min(max(words, cells, 3), 60) + 1)
+    # the rest of the width is the space between columns
     return [0.94 * length / sum(lengths) for length in lengths]
 
 

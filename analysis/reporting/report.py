@@ -1,12 +1,11 @@
-"""The report's files: HTML, Markdown and LaTeX from one model, so that no number can differ."""
+"""The report's files: HTML, Markdown and LaTeX from one document, so that no number can differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from analysis.reporting.model import Data, Figure
-from analysis.reporting.model import Report as Model
+from analysis.reporting.model import Attachment, Document, PrintedFigure
 from analysis.store.results import Results
 
 FORMATS = ("html", "md", "tex")
@@ -25,10 +24,10 @@ def report(
     `figures/*.pdf`; the data of every figure is `data/*.csv` beside both.
 
     Args:
-        results: what `load` returned.
+        results: from `load`.
         out: the folder.
         formats: some of `FORMATS`.
-        refresh_seconds: after how long a browser loads the page again; None: never.
+        refresh_seconds: time after which a browser loads the page again; None: never.
 
     Raises:
         ValueError: an unknown format.
@@ -38,26 +37,26 @@ def report(
             raise ValueError(f"no format {form!r}: there is {', '.join(FORMATS)}")
     # matplotlib and jinja2 take a second to load, which reading results need not pay
     from analysis.reporting.rendering import render
-    from analysis.reporting.sections import build
+    from analysis.reporting.sections import document_of
 
-    model = build(results)
+    document = document_of(results)
     folder = Path(out)
     written = [
-        _write(folder / f"report.{form}", render(model, form, refresh_seconds).encode())
+        _write(folder / f"report.{form}", render(document, form, refresh_seconds).encode())
         for form in formats
     ]
     if "md" in formats or "tex" in formats:
-        written += _write_beside(folder, model, formats)
+        written += _write_beside(folder, document, formats)
     return written
 
 
-def _write_beside(folder: Path, model: Model, formats: Sequence[str]) -> Iterator[Path]:
+def _write_beside(folder: Path, document: Document, formats: Sequence[str]) -> Iterator[Path]:
     from analysis.reporting.drawing import standalone_svg
 
-    for block in (block for section in model.sections for block in section.blocks):
-        if isinstance(block, Figure | Data):
+    for block in (block for section in document.sections for block in section.blocks):
+        if isinstance(block, PrintedFigure | Attachment):
             yield _write(folder / "data" / f"{block.name}.csv", block.data.encode())
-        for panel in block.panels if isinstance(block, Figure) else ():
+        for panel in block.panels if isinstance(block, PrintedFigure) else ():
             stem = folder / "figures" / panel.name
             if "md" in formats:
                 yield _write(stem.with_name(f"{panel.name}.svg"), standalone_svg(panel).encode())
@@ -66,7 +65,7 @@ def _write_beside(folder: Path, model: Model, formats: Sequence[str]) -> Iterato
 
 
 def _write(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all: a browser may be looking at it."""
+    """Write a file whole or not at all: a browser may be reading it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.write_bytes(content)

@@ -1,4 +1,4 @@
-"""A report that follows its sweeps: written anew whenever the store has changed."""
+"""A report that follows its sweeps, written anew whenever the store has changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from analysis.measures.values import UNFINISHED
 from analysis.reporting.report import FORMATS, report
 from analysis.store.results import Results, load
 
@@ -20,12 +21,12 @@ def watch(
     every_seconds: float = EVERY_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[Results, list[Path]]]:
-    """Write the report into `out` now and after each change, until every trial has its end.
+    """Write the report into `out` now and after each change, until every trial has ended.
 
-    The page asks the browser to load it again while there is more to come.
+    Until then the page asks the browser to load it again.
 
     Yields:
-        The results that were reported on, and the paths of the files.
+        The results of each report, and the paths of its files.
 
     Raises:
         StoreError: no store there, or no such sweep.
@@ -45,14 +46,14 @@ def watch(
 
 
 def _finished(results: Results) -> bool:
-    """Return whether every planned trial ended in a way that nothing will change by itself."""
+    """Return True once every planned trial has a status that no resume changes."""
     trials, planned = results.trials, results.sweeps["trials_planned"]
-    ended = ~trials["status"].isin(["running", "interrupted"])
+    ended = ~trials["status"].isin(UNFINISHED)
     return bool(planned.notna().all() and ended.sum() >= planned.sum() and ended.all())
 
 
 def _state(results: Results) -> object:
-    """Return what changes when a run begins, goes on or ends."""
+    """Return a value that changes when a run begins, goes on or ends."""
     runs, trials = results.runs, results.trials
     words = [tuple(frame["status"].astype(str)) for frame in (runs, trials)]
     return (*words, tuple(runs["epochs_done"].fillna(-1)))

@@ -1,1 +1,1 @@
-"""Intervals, tests, power: arithmetic on arrays that knows nothing of sweeps."""
+"""Intervals, tests and power: arithmetic on arrays of numbers that knows nothing of sweeps."""

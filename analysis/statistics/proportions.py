@@ -1,4 +1,4 @@
-"""How often runs fail."""
+"""Rates of diverged runs: intervals, differences and their exact test."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from functools import cache
 
 import scipy
 
-from analysis.statistics.intervals import Alternative, Interval
+from analysis.statistics.intervals import UNKNOWN, Alternative, Interval
 
 
 def failure_rate(failed: int, runs: int, confidence: float = 0.95) -> Interval:
-    """Return failed / runs with Clopper and Pearson's exact interval: 0 of 5 allows 52 %."""
+    """Return failed / runs with its exact interval (Clopper, Pearson 1934): 0 of 5 allows 52 %."""
     if runs == 0:
-        return Interval(math.nan, math.nan, math.nan)
+        return UNKNOWN
     interval = scipy.stats.binomtest(failed, runs).proportion_ci(confidence, "exact")
     return Interval(failed / runs, float(interval.low), float(interval.high))
 
@@ -21,13 +21,13 @@ def failure_rate(failed: int, runs: int, confidence: float = 0.95) -> Interval:
 def rate_difference(
     failed: tuple[int, int], runs: tuple[int, int], confidence: float = 0.95
 ) -> Interval:
-    """Return the first failure rate less the second, with Agresti and Caffo's interval.
+    """Return the first failure rate less the second, with its interval (Agresti, Caffo 2000).
 
-    Exact intervals of both rates put together would cover 99 %; this one, a failure and a success
-    added to each side, covers 94 to 98 % at 30 runs a side.
+    The interval adds a failure and a success to each side, and covers 94 to 98 % at 30 runs a
+    side. The exact intervals of both rates put together would cover 99 %.
     """
     if min(runs) == 0:
-        return Interval(math.nan, math.nan, math.nan)
+        return UNKNOWN
     added = [((f + 1) / (n + 2), n + 2) for f, n in zip(failed, runs, strict=True)]
     centre = added[0][0] - added[1][0]
     error = math.sqrt(sum(rate * (1 - rate) / n for rate, n in added))
@@ -36,14 +36,18 @@ def rate_difference(
     return Interval(estimate, max(-1.0, centre - half), min(1.0, centre + half))
 
 
-@cache
+@cache  # 0.1 s and more each, and several rules ask for the same counts
 def boschloo(
     failed: tuple[int, int], runs: tuple[int, int], alternative: Alternative = "two-sided"
 ) -> float:
-    """Return the p value of two equal failure rates, Boschloo's exact test.
+    """Return the p value of two equal failure rates by the exact test of Boschloo (1970).
 
-    `greater`: the first rate is greater. Five runs against five need four more failures for
-    p < 0.05.
+    Five runs against five need four more failures for p < 0.05.
+
+    Args:
+        failed: diverged runs of each side.
+        runs: all runs of each side.
+        alternative: `greater`: the first rate is greater.
     """
     if min(runs) == 0:
         return math.nan

@@ -1,4 +1,4 @@
-"""Does a value rise from one ordered level to the next?"""
+"""A test for values that rise from one ordered level to the next."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 import scipy
 
-from analysis.statistics.intervals import Alternative, Sample
+from analysis.statistics.intervals import Alternative, Floats, Sample
 
 
 def jonckheere(samples: Sequence[Sample], alternative: Alternative = "greater") -> float:
-    """Return the p value of no trend over ordered samples, Jonckheere and Terpstra's test.
+    """Return the p value of no trend over ordered samples (Terpstra 1952, Jonckheere 1954).
 
-    `greater`: values rise from the first sample to the last. Normal approximation with the
-    variance for ties (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 6.19).
+    A normal approximation with the variance for ties of Hollander, Wolfe and Chicken,
+    Nonparametric Statistical Methods (2014), eq. 6.19.
+
+    Args:
+        samples: the values of each level, in the levels' order.
+        alternative: `greater`: values rise from the first sample to the last.
     """
     groups = [np.asarray(sample, dtype=float) for sample in samples if len(sample)]
     if len(groups) < 2:
@@ -34,25 +38,26 @@ def jonckheere(samples: Sequence[Sample], alternative: Alternative = "greater") 
     return float(scipy.special.ndtr(-z if alternative == "greater" else z))
 
 
-def _null_moments(groups: Sequence[np.ndarray]) -> tuple[float, float]:
+def _null_moments(groups: Sequence[Floats]) -> tuple[float, float]:
+    """Return the statistic's mean and variance if there is no trend."""
     n = np.array([len(group) for group in groups], dtype=float)
     ties = np.unique(np.concatenate(groups), return_counts=True)[1].astype(float)
-    total = n.sum()
+    total = float(n.sum())
     mean = (total**2 - np.sum(n**2)) / 4
-    variance = (_cubic(total) - _cubic(n).sum() - _cubic(ties).sum()) / 72
+    variance = (_cubic(total) - _cubic(n) - _cubic(ties)) / 72
     if total > 2:
-        variance += _triples(n).sum() * _triples(ties).sum() / (36 * _triples(total))
-    variance += _pairs(n).sum() * _pairs(ties).sum() / (8 * _pairs(total))
+        variance += _triples(n) * _triples(ties) / (36 * _triples(total))
+    variance += _pairs(n) * _pairs(ties) / (8 * _pairs(total))
     return float(mean), float(variance)
 
 
-def _cubic(n: np.ndarray | float) -> np.ndarray:
-    return np.asarray(n * (n - 1) * (2 * n + 5))
+def _cubic(n: Floats | float) -> float:
+    return float(np.sum(n * (n - 1) * (2 * n + 5)))
 
 
-def _triples(n: np.ndarray | float) -> np.ndarray:
-    return np.asarray(n * (n - 1) * (n - 2))
+def _triples(n: Floats | float) -> float:
+    return float(np.sum(n * (n - 1) * (n - 2)))
 
 
-def _pairs(n: np.ndarray | float) -> np.ndarray:
-    return np.asarray(n * (n - 1))
+def _pairs(n: Floats | float) -> float:
+    return float(np.sum(n * (n - 1)))

@@ -21,10 +21,10 @@ import scipy
 import analysis
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
-from analysis.paper.rules import RULES, Missing, Outcome, Part
-from analysis.printed import ACTIVATIONS
-from analysis.statistics.intervals import Interval, pooled_deviation
-from analysis.statistics.power import power
+from analysis.paper.rules import RULES, Comparison, Finding, Missing
+from analysis.printed import activation_name
+from analysis.statistics.intervals import UNKNOWN, pooled_deviation
+from analysis.statistics.power import power_of
 from analysis.store.errors import StoreError
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS
 from polyneuron import activation_class
@@ -170,7 +170,7 @@ def _prospect(spec: SweepSpec, claim: Claim, evidence: Evidence) -> list[Prospec
     rule = _measured if measured else RULES[claim.rule]
     outcomes = rule(claim, evidence, spec.benchmark)
     missing = [one for one in outcomes if isinstance(one, Missing)]
-    parts = [one for one in outcomes if isinstance(one, Part)]
+    parts = [one for one in outcomes if isinstance(one, Comparison)]
     if missing or not parts:
         meant = spec.name in claim.sweeps or claim.id in spec.claims
         lacks = _lacks(missing[0]) if missing else _departures(claim, evidence)
@@ -195,7 +195,7 @@ def _departures(claim: Claim, evidence: Evidence) -> str:
     return f"departs from the paper in {', '.join(sorted(departures)) or 'its activations'}"
 
 
-def _measured(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
+def _measured(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """Count the runs of a claim about shapes of splines, as simulated runs have no splines."""
     factor = claim.factor
     column = "activation" if factor is None else factor["column"]
@@ -204,25 +204,20 @@ def _measured(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]
         needed = [name for name in claim.activations if activation_class(name).splines]
     else:
         needed = [factor["reference"], *factor["required"]]
-    outcomes: list[Outcome] = []
+    outcomes: list[Finding] = []
     for value in needed if arms else ():
         arm = next((arm for key, arm in arms.items() if key == value), None)
         runs = 0 if arm is None else arm.runs
-        name = ACTIVATIONS.get(value, value) if factor is None else f"{column} = {value:g}"
+        name = activation_name(value) if factor is None else f"{column} = {value:g}"
         if arm is None or runs < claim.minimum_runs:
             reason = f"{runs} runs, and it takes {claim.minimum_runs}"
             outcomes.append(Missing(name, benchmark, reason))
         else:
-            outcomes.append(_shape_part(name, benchmark, runs, arm.cell.run_ids))
+            outcomes.append(Comparison(name, benchmark, (arm,), (), "", UNKNOWN))
     return outcomes
 
 
-def _shape_part(name: str, benchmark: str, runs: int, ids: tuple[str, ...]) -> Part:
-    unknown = Interval(math.nan, math.nan, math.nan)
-    return Part(name, benchmark, "", unknown, 0.0, False, 1.0, 1.0, (runs, 0), (0, 0), 0, ids)
-
-
-def _power(part: Part) -> float | None:
+def _power(part: Comparison) -> float | None:
     if part.question is None or not (part.question[1] and part.deviation > 0):
         return None
-    return power(*part.question, part.deviation, min(part.runs))
+    return power_of(*part.question, part.deviation, min(part.runs))

@@ -35,7 +35,7 @@ from worlds import KINDS, PLANTS, TRUTHS, ManyWorlds, MemoryResults, Silent, pla
 
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
-from analysis.paper.rules import Part
+from analysis.paper.rules import Comparison
 from analysis.paper.verdicts import Verdict, judge_claim
 
 WRONG = {"true": "contradicted", "false": "supported", "border": "supported"}
@@ -73,11 +73,11 @@ def survey(plan: str, kind: str, worlds: int) -> Found:
     intervals = covering = 0
     for verdict in judged(claim, plan, kind, worlds):
         words[verdict.word] += 1
-        for part in verdict.parts:
-            value = truth.get((part.name, part.benchmark), math.nan)
-            if math.isfinite(value) and math.isfinite(part.interval.low):
+        for one in verdict.comparisons:
+            value = truth.get(key(one), math.nan)
+            if math.isfinite(value) and math.isfinite(one.interval.low):
                 intervals += 1
-                covering += int(part.interval.low <= value <= part.interval.high)
+                covering += int(one.interval.low <= value <= one.interval.high)
     shares = {word: words[word] / worlds for word in WORDS}
     return Found(plan, kind, worlds, shares, covering / intervals if intervals else math.nan)
 
@@ -96,17 +96,17 @@ def true_estimates(claim: Claim, plan: str, kind: str) -> dict[tuple[str, str], 
     if plan in TRUTHS:
         found = TRUTHS[plan](kind)
         verdict = judge_claim(claim, Evidence(MemoryResults(plant(plan, kind, _rng(0)))))
-        return {key(part): found(part.name) for part in verdict.parts}
+        return {key(one): found(one.name) for one in verdict.comparisons}
     silent = judge_claim(claim, Evidence(MemoryResults(plant(plan, kind, Silent(0)))))
-    estimates = {key(part): part.interval.estimate for part in silent.parts}
+    estimates = {key(one): one.interval.estimate for one in silent.comparisons}
     return {
         k: v if abs(v) > ROUNDING or claim.rule != "tails" else math.nan
         for k, v in estimates.items()
     }
 
 
-def key(part: Part) -> tuple[str, str]:
-    return part.name, part.benchmark
+def key(one: Comparison) -> tuple[str, str]:
+    return one.name, one.benchmark
 
 
 def _rng(seed: int) -> np.random.Generator:

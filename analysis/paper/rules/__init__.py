@@ -1,23 +1,23 @@
 """Rules by name: each turns a claim, the evidence and a benchmark into decided comparisons.
 
 A conclusion that one cell is better than another also has to hold with diverged runs ranked
-worst. A part supports at its level, 5 % unless seeds were added after a look; what speaks against
-it has a p value of its own.
+worst. A comparison supports its claim, or not, at its level: 5 %, or less if seeds were added after
+a look. Its evidence against the claim is a p value.
 """
 
 from collections.abc import Callable, Mapping
 
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Evidence
+from analysis.paper.rules.comparison import Comparison, Finding, Missing
 from analysis.paper.rules.even_order import even_order
 from analysis.paper.rules.gain import best_choice, better, no_gain, slower, somewhere
-from analysis.paper.rules.measures import above, below, pulled, tails
-from analysis.paper.rules.part import Missing, Outcome, Part
+from analysis.paper.rules.learning_rate import steeper
 from analysis.paper.rules.scatter import scatter
-from analysis.paper.rules.slope import steeper
+from analysis.paper.rules.shape import above, below, pulled, tails
 from analysis.paper.rules.stable_start import stable_start
 
-RULES: Mapping[str, Callable[[Claim, Evidence, str], list[Outcome]]] = {
+RULES: Mapping[str, Callable[[Claim, Evidence, str], list[Finding]]] = {
     "better": better,
     "no_gain": no_gain,
     "somewhere": somewhere,
@@ -33,4 +33,4 @@ RULES: Mapping[str, Callable[[Claim, Evidence, str], list[Outcome]]] = {
     "stable_start": stable_start,
 }
 
-__all__ = ["RULES", "Missing", "Outcome", "Part"]
+__all__ = ["RULES", "Comparison", "Finding", "Missing"]

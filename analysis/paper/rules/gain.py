@@ -10,35 +10,35 @@ import numpy as np
 
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Arm, Evidence
+from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_of, unready
 from analysis.paper.rules.pairs import Pair, keeps_its_rank, pairs, rank_p
-from analysis.paper.rules.part import Missing, Outcome, Part, counts, level_of, unready
 from analysis.statistics.intervals import Contrast, Interval
 from analysis.statistics.power import Test
 from analysis.statistics.trends import jonckheere
 
 
-def better(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where the 95 % interval of the gain lies above 0."""
+def better(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if the 95 % interval of the gain lies above 0."""
     return [_decide(pair, claim, _better) for pair in pairs(claim, evidence, benchmark)]
 
 
-def no_gain(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where the one-sided 95 % upper bound of the gain is below the margin."""
+def no_gain(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if the one-sided 95 % upper bound of the gain is below the margin."""
     made = list(pairs(claim, evidence, benchmark))
     found = [_decide(pair, claim, _no_gain) for pair in made]
     if claim.factor is None or not claim.factor.get("trend"):
         return found
     note = _trend_note([pair for pair in made if isinstance(pair, Pair)])
     return [
-        replace(part, note=f"{part.note}; {note}" if part.note else note)
-        if isinstance(part, Part)
-        else part
-        for part in found
+        replace(one, note=f"{one.note}; {note}" if one.note else note)
+        if isinstance(one, Comparison)
+        else one
+        for one in found
     ]
 
 
-def best_choice(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where no cell gains over the reference, and where it is better than cheaper ones.
+def best_choice(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if no cell gains over the reference, which is better than each cheaper cell.
 
     A cheaper cell that is as good would restrict the computations further.
     """
@@ -50,130 +50,127 @@ def best_choice(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcom
     return found
 
 
-def somewhere(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where, after Holm's correction, the gain of at least one pair lies above 0."""
+def somewhere(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if, after Holm's correction, the gain of at least one pair lies above 0."""
     return [_decide(pair, claim, _somewhere) for pair in pairs(claim, evidence, benchmark)]
 
 
-def slower(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where the 95 % interval of a ratio of epoch times lies above the margin.
+def slower(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if the 95 % interval of a ratio of epoch times lies above the margin.
 
-    Of the levels of a factor the largest counts. Times compare only within one device.
+    The largest level of a factor counts alone. Times compare only within one device.
     """
     if len(evidence.devices(claim, benchmark)) > 1:
         return [Missing("epoch times", benchmark, "the runs are from more than one device")]
     made = list(pairs(claim, evidence, benchmark, "log_epoch_seconds"))
-    chosen = made if claim.factor is None else made[-1:]
+    chosen = made if claim.factor is None else made[-1:]  # levels come in ascending order
     return [_decide(pair, claim, _slower) for pair in chosen]
 
 
-def _decide(pair: Pair | Missing, claim: Claim, decide: Callable[[Pair, Claim], Part]) -> Outcome:
+def _decide(
+    pair: Pair | Missing, claim: Claim, decide: Callable[[Pair, Claim], Comparison]
+) -> Finding:
     if isinstance(pair, Missing):
         return pair
     arms = (*pair.candidate, *pair.reference)
     return unready(pair.name, pair.benchmark, arms, claim) or decide(pair, claim)
 
 
-def _better(pair: Pair, claim: Claim) -> Part:
+def _better(pair: Pair, claim: Claim) -> Comparison:
     gain = pair.gain()
-    part = pair_part(pair, gain, ("difference", _gap_to_find(pair, claim, gain)))
-    if not all(part.runs):
-        return _by_rank(part, supports=pair.candidate, refutes=pair.reference)
-    interval = gain.interval(1 - part.level)
+    question: tuple[Test, float] = ("difference", _gap_to_find(pair, claim, gain))
+    compared = replace(undecided(pair, gain), question=question)
+    if not all(compared.runs):
+        return _by_rank(compared, supports=pair.candidate, refutes=pair.reference)
+    interval = gain.interval(1 - compared.level)
     supports = interval.low > 0 and keeps_its_rank(pair.candidate, pair.reference)
     against = interval.high < 0 and keeps_its_rank(pair.reference, pair.candidate)
-    return replace(part, supports=supports, against_p=gain.p_value() if against else 1.0)
+    return replace(compared, supports=supports, against_p=gain.p_value() if against else 1.0)
 
 
-def _no_gain(pair: Pair, claim: Claim) -> Part:
+def _no_gain(pair: Pair, claim: Claim) -> Comparison:
     gain, margin = pair.gain(), margin_of(claim, pair.benchmark)
-    part = replace(pair_part(pair, gain, ("no_gain", margin)), threshold=margin)
-    if not part.runs[0]:
-        return replace(part, supports=True, note="every run of it diverged")
-    if not part.runs[1]:
-        return _by_rank(part, supports=pair.reference, refutes=pair.candidate)
-    below = gain.bound("high", 1 - part.level) < margin
+    compared = replace(undecided(pair, gain), question=("no_gain", margin), threshold=margin)
+    if not compared.runs[0]:  # a candidate that never ends a run gains nothing
+        return replace(compared, supports=True, note="every run of it diverged")
+    if not compared.runs[1]:
+        return _by_rank(compared, supports=pair.reference, refutes=pair.candidate)
+    below = gain.bound("high", 1 - compared.level) < margin
     supports = below and keeps_its_rank(pair.reference, pair.candidate, margin)
-    against = not below and gain.interval(1 - part.level).low > 0
+    # a gain that is above 0 and below the margin is too small to refute
+    against = not below and gain.interval(1 - compared.level).low > 0
     against = against and keeps_its_rank(pair.candidate, pair.reference)
-    return replace(part, supports=supports, against_p=gain.p_value() if against else 1.0)
+    return replace(compared, supports=supports, against_p=gain.p_value() if against else 1.0)
 
 
-def _somewhere(pair: Pair, claim: Claim) -> Part:
+def _somewhere(pair: Pair, claim: Claim) -> Comparison:
     gain, margin = pair.gain(), margin_of(claim, pair.benchmark)
-    part = pair_part(pair, gain, ("difference", margin))
-    if not all(part.runs):
-        part = _by_rank(part, supports=pair.candidate, refutes=pair.reference)
-        return replace(part, support_p=rank_p(pair.candidate, pair.reference))
+    compared = replace(undecided(pair, gain), question=("difference", margin))
+    if not all(compared.runs):
+        compared = _by_rank(compared, supports=pair.candidate, refutes=pair.reference)
+        return replace(compared, support_p=rank_p(pair.candidate, pair.reference))
     gains = gain.estimate > 0 and keeps_its_rank(pair.candidate, pair.reference)
-    none = gain.bound("high", 1 - part.level) < margin
+    none = gain.bound("high", 1 - compared.level) < margin
     none = none and keeps_its_rank(pair.reference, pair.candidate, margin)
     return replace(
-        part,
-        supports=gains and gain.interval(1 - part.level).low > 0,
+        compared,
+        supports=gains and gain.interval(1 - compared.level).low > 0,
         support_p=gain.p_value() if gains else 1.0,
         against_p=gain.p_value(margin, "less") if none else 1.0,
     )
 
 
-def _slower(pair: Pair, claim: Claim) -> Part:
-    """Decide on logarithms of times: the candidate's less the reference's."""
+def _slower(pair: Pair, claim: Claim) -> Comparison:
+    """Decide on logarithms of times, whose differences are logarithms of ratios."""
     gain, limit = pair.gain(), math.log(claim.margin or 1.0)
     longer = Contrast(-gain.estimate, gain.standard_error, gain.freedom)
-    part = pair_part(pair, gain)
-    interval = longer.interval(1 - part.level)
+    compared = undecided(pair, gain)
+    interval = longer.interval(1 - compared.level)
     against = interval.high < limit
     return replace(
-        part,
+        compared,
         unit="ratio",
         interval=exponential(longer.interval()),
         threshold=claim.margin or 1.0,
         supports=interval.low > limit,
         against_p=longer.p_value(limit) if against else 1.0,
-        note="runs of one trial follow each other on one worker, so that what slowed it is in all",
+        note="the runs of a trial share one worker, so that a slow worker slows all of them",
     )
 
 
-def _by_rank(part: Part, supports: Sequence[Arm], refutes: Sequence[Arm]) -> Part:
+def _by_rank(compared: Comparison, supports: Sequence[Arm], refutes: Sequence[Arm]) -> Comparison:
     """Decide where no run of one side ended: by ranks, with diverged runs as the worst."""
     return replace(
-        part,
-        supports=rank_p(supports, refutes) < part.level / 2,
+        compared,
+        # half of the level, and twice the p value: two-sided as the t tests
+        supports=rank_p(supports, refutes) < compared.level / 2,
         against_p=min(1.0, 2 * rank_p(refutes, supports)),
-        note=f"every run of {'it' if not part.runs[0] else 'the other'} diverged",
+        note=f"every run of {'it' if not compared.runs[0] else 'the other'} diverged",
     )
 
 
-def pair_part(pair: Pair, gain: Contrast, question: tuple[Test, float] | None = None) -> Part:
-    """Return the part of a pair, undecided; `question` is what more runs would be meant for."""
-    runs, diverged, censored, ids = counts(pair.candidate, pair.reference)
-    # of one run, whatever the number of blocks and whoever shares the deviation
-    share = 1 / runs[0] + 1 / runs[1] if min(runs) else math.inf
-    return Part(
+def undecided(pair: Pair, gain: Contrast) -> Comparison:
+    """Return the comparison of a pair before a rule decides it."""
+    compared = Comparison(
         name=pair.name,
         benchmark=pair.benchmark,
+        candidate=pair.candidate,
+        reference=pair.reference,
         unit="points",
         interval=gain.interval(),
-        threshold=0.0,
-        supports=False,
-        support_p=1.0,
-        against_p=1.0,
-        runs=runs,
-        diverged=diverged,
-        censored=censored,
-        run_ids=ids,
         level=level_of(pair.candidate, pair.reference),
-        deviation=gain.standard_error / math.sqrt(share),
-        question=question,
-        blocks=len(pair.candidates),
     )
+    # the deviation of one run, whatever the number of blocks and whichever cells share it
+    share = sum(1 / runs for runs in compared.runs) if all(compared.runs) else math.inf
+    return replace(compared, deviation=gain.standard_error / math.sqrt(share))
 
 
 def _trend_note(made: Sequence[Pair]) -> str:
-    """Describe how errors go along a factor's levels, each block about its own median."""
+    """Say how errors go along a factor's levels, each block about its own median."""
     levels = [made[0].reference, *(pair.candidate for pair in made)] if made else []
-    ended = [[arm.cell.sample for arm in arms] for arms in levels]
+    ended = [[arm.sample for arm in arms] for arms in levels]
     blocks = [np.concatenate(block) for block in zip(*ended, strict=True)]
+    # blocks differ by more than levels do, which would hide a trend
     centres = [np.median(block) if len(block) else 0.0 for block in blocks]
     moved = [
         np.concatenate([sample - centre for sample, centre in zip(samples, centres, strict=True)])
@@ -192,12 +189,13 @@ def margin_of(claim: Claim, benchmark: str) -> float:
 
 
 def exponential(interval: Interval) -> Interval:
-    """Return an interval of logarithms as one of ratios."""
+    """Return an interval of logarithms as an interval of ratios."""
     return Interval(*(math.exp(x) for x in (interval.estimate, interval.low, interval.high)))
 
 
 def _gap_to_find(pair: Pair, claim: Claim, gain: Contrast) -> float:
-    """Return the paper's own gap, where Table 1 has it; else the one observed."""
+    """Return the paper's own gap if Table 1 has it, else the observed one."""
+    # the power at an observed gap only restates its p value (Hoenig and Heisey 2001)
     printed = paper().table1[pair.benchmark]
     names = [key[0] for key in (*pair.candidates, *pair.references)]
     if claim.at == "last" and claim.arms is not None:

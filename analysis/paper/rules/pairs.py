@@ -1,4 +1,8 @@
-"""The pairs of cells that a claim compares: a candidate and a reference, in one or more blocks."""
+"""The pairs of cells that a claim compares: a candidate and a reference, in one or more blocks.
+
+A block holds every other column equal: the pair s = 3, k = 4 against s = 3, k = 3 is one block of
+"k = 4 against k = 3".
+"""
 
 from __future__ import annotations
 
@@ -10,28 +14,14 @@ from typing import Any
 import numpy as np
 import scipy
 
-from analysis.measures.comparisons import Key
+from analysis.measures.cells import Family, Key
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
-from analysis.paper.rules.part import Missing, level_of
-from analysis.printed import ACTIVATIONS
-from analysis.statistics.deviations import share_deviation
-from analysis.statistics.intervals import Contrast, contrast
+from analysis.paper.rules.comparison import Missing, level_of
+from analysis.printed import activation_name
+from analysis.statistics.intervals import NO_CONTRAST, Contrast
 
 Arms = Mapping[Key, Arm]
-
-
-@dataclass(frozen=True)
-class Family:
-    """All cells of one design: they lend each other their deviation."""
-
-    arms: Arms
-    shared: tuple[bool, ...]
-
-    def contrast(self, weights: Mapping[Key, float]) -> Contrast:
-        """Return the weighted sum of the cells' means."""
-        samples = [arm.cell.sample for arm in self.arms.values()]
-        return contrast(samples, [weights.get(key, 0.0) for key in self.arms], self.shared)
 
 
 @dataclass(frozen=True)
@@ -40,19 +30,19 @@ class Pair:
 
     name: str
     benchmark: str
-    family: Family
+    family: Family[Arm]
     candidates: tuple[Key, ...]
     references: tuple[Key, ...]
 
     @property
     def candidate(self) -> tuple[Arm, ...]:
         """The candidate's cells."""
-        return tuple(self.family.arms[key] for key in self.candidates)
+        return tuple(self.family.cells[key] for key in self.candidates)
 
     @property
     def reference(self) -> tuple[Arm, ...]:
         """The reference's cells."""
-        return tuple(self.family.arms[key] for key in self.references)
+        return tuple(self.family.cells[key] for key in self.references)
 
     def turned(self) -> Pair:
         """Return the pair with both sides exchanged."""
@@ -62,31 +52,27 @@ class Pair:
     def gain(self) -> Contrast:
         """Return the mean over blocks of the reference's value less the candidate's.
 
-        A block where all runs of either diverged has no difference; `keeps_its_rank` counts it.
+        A block in which all runs of one side diverged has no difference, and is left out here;
+        `keeps_its_rank` counts it.
         """
-        arms = self.family.arms
+        arms = self.family.cells
         blocks = [
             (candidate, reference)
             for candidate, reference in zip(self.candidates, self.references, strict=True)
-            if len(arms[candidate].cell.sample) and len(arms[reference].cell.sample)
+            if len(arms[candidate].sample) and len(arms[reference].sample)
         ]
         if not blocks:
-            return Contrast(math.nan, math.nan, 0.0)
+            return NO_CONTRAST
         weights = {reference: 1 / len(blocks) for _, reference in blocks}
         return self.family.contrast(weights | {key: -1 / len(blocks) for key, _ in blocks})
-
-
-def family(arms: Arms) -> Family:
-    """Return the cells with the knowledge of which may share their deviation."""
-    return Family(arms, tuple(share_deviation([arm.cell.sample for arm in arms.values()])))
 
 
 def pairs(
     claim: Claim, evidence: Evidence, benchmark: str, metric: str = "val_error_percent"
 ) -> Iterator[Pair | Missing]:
-    """Make the pairs that a claim compares, or say what is missing for one.
+    """Yield the pairs that a claim compares, and for each that cannot be made what is missing.
 
-    No pair at all where the benchmark has no run that may speak on the claim.
+    A benchmark without a run that may speak on the claim has no pair at all.
     """
     if claim.arms is not None:
         yield from _of_activations(claim, evidence, benchmark, metric)
@@ -97,9 +83,10 @@ def pairs(
 
 
 def keeps_its_rank(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 0.0) -> bool:
-    """Return whether `lower` is no worse than `higher` by the margin with failures as worst.
+    """Return True if diverged runs do not reverse that `lower` errs less than `higher`.
 
-    Trivially so where it does not fail more often. Else the ranks have to show it.
+    They cannot if `lower` diverges no more often. Else the ranks, with diverged runs as the worst,
+    have to show that `lower` is smaller than `higher` and the margin.
     """
     rates = [float(np.mean([arm.failure_rate for arm in side])) for side in (lower, higher)]
     if rates[0] <= rates[1]:
@@ -108,16 +95,17 @@ def keeps_its_rank(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 
 
 
 def rank_p(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 0.0) -> float:
-    """Return the p value of `lower` not being smaller than `higher` and the margin, by ranks.
+    """Return the p value of `lower` not being smaller than `higher` and the margin.
 
-    Diverged runs rank worst. Each block is centred on its own median (Mann and Whitney's test).
+    The rank test of Mann and Whitney (1947), with diverged runs as the worst and each block
+    centred on its own median.
     """
     ranked: list[list[float]] = [[], []]
     for low, high in zip(lower, higher, strict=True):
-        both = np.concatenate([low.cell.sample, high.cell.sample])
+        both = np.concatenate([low.sample, high.sample])
         centre = np.median(both) if len(both) else 0.0
-        ranked[0] += list(low.cell.ranked - centre)
-        ranked[1] += list(high.cell.ranked - centre + margin)
+        ranked[0] += list(low.ranked - centre)
+        ranked[1] += list(high.ranked - centre + margin)
     return float(scipy.stats.mannwhitneyu(*ranked, alternative="less").pvalue)
 
 
@@ -126,10 +114,10 @@ def _of_activations(
 ) -> Iterator[Pair | Missing]:
     arms = evidence.arms(claim, benchmark, ["activation"], metric)
     if arms and claim.arms:
-        everyone = family(arms)
+        everyone = Family.of(arms)
         for reference in claim.arms["references"]:
             for candidate in claim.arms["candidates"]:
-                name = f"{ACTIVATIONS[candidate]} against {ACTIVATIONS[reference]}"
+                name = f"{activation_name(candidate)} against {activation_name(reference)}"
                 yield _pair(name, benchmark, everyone, [(candidate,)], [(reference,)])
 
 
@@ -141,13 +129,13 @@ def _of_levels(
     arms = evidence.arms(claim, benchmark, ["activation", *columns], metric)
     for activation in claim.activations if arms else ():
         own = {key[1:]: arm for key, arm in arms.items() if key[0] == activation}
-        everyone = family(own)
+        everyone = Family.of(own)
         reference = _found(factor["reference"], own)
         for level in _levels(claim, own):
-            name = f"{ACTIVATIONS[activation]}, {columns[0]} = {level:g} against {reference:g}"
+            name = f"{activation_name(activation)}, {columns[0]} = {level:g} against {reference:g}"
             blocks = sorted(key[1:] for key in own if key[0] == level)
             sides = [[(place, *block) for block in blocks] for place in (level, reference)]
-            if factor.get("worse"):
+            if factor.get("worse"):  # then the reference is what gains
                 sides.reverse()
             yield _pair(name, benchmark, everyone, *sides)
 
@@ -159,7 +147,7 @@ def _of_grid(
     arms = evidence.arms(claim, benchmark, grid["columns"], metric)
     if not arms:
         return
-    everyone = family(arms)
+    everyone = Family.of(arms)
     reference = tuple(grid["reference"])
     for key in sorted({*arms, *map(tuple, grid["required"])} - {reference}):
         place = _place(grid, key)
@@ -171,15 +159,13 @@ def _of_grid(
 def _pair(
     name: str,
     benchmark: str,
-    everyone: Family,
+    everyone: Family[Arm],
     candidates: Sequence[Key],
     references: Sequence[Key],
 ) -> Pair | Missing:
     for key in (*candidates, *references):
-        if key not in everyone.arms:
-            place = ", ".join(
-                ACTIVATIONS.get(p, p) if isinstance(p, str) else f"{p:g}" for p in key
-            )
+        if key not in everyone.cells:
+            place = ", ".join(activation_name(p) if isinstance(p, str) else f"{p:g}" for p in key)
             return Missing(name, benchmark, f"no runs of {place}")
     if not candidates:
         return Missing(name, benchmark, "no runs of it")
@@ -191,7 +177,7 @@ def _place(grid: Mapping[str, Any], key: Key) -> str:
 
 
 def _levels(claim: Claim, arms: Arms) -> list[float]:
-    """Return the factor's levels that the claim is about: those it needs and those there are."""
+    """Return the factor's levels that the claim is about: required ones, and any that has runs."""
     factor = claim.factor or {}
     reference = _found(factor["reference"], arms)
     wanted = {_found(level, arms) for level in factor["required"]} | {key[0] for key in arms}
@@ -203,5 +189,5 @@ def _levels(claim: Claim, arms: Arms) -> list[float]:
 
 
 def _found(level: float, arms: Arms) -> float:
-    """Return the level as the runs have it: 0.001 may have been written as 1e-3."""
+    """Return the level as the runs have it, which is equal but for rounding."""
     return next((k[0] for k in arms if math.isclose(k[0], level, rel_tol=1e-9)), level)

@@ -1,4 +1,4 @@
-"""The report's figures: each takes a tidy frame and returns drawings, a caption and its data.
+"""The report's figures: each takes a tidy frame and returns panels, a caption and the data.
 
 matplotlib is imported here and in `analysis.reporting.drawing` alone.
 """

@@ -10,22 +10,22 @@ import pandas as pd
 
 from analysis.printed import number
 from analysis.reporting.drawing import EPOCH_COLOURS, GREY, NARROW, VERMILLION, Drawing, csv, slug
-from analysis.reporting.model import Figure, Panel
+from analysis.reporting.model import Panel, PrintedFigure
 
 MOST_EPOCHS, MOST_LAYERS = 8, 8
-"""What a panel and a figure show at most, spread over what there is, both ends kept."""
+"""Most epochs in a panel and most layers in a figure, spread evenly, both ends kept."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The functions of one run: its rows of both tables, and what it is."""
+    """The functions of one run: its rows of both tables, under a title."""
 
     title: str
     functions: pd.DataFrame
     snapshots: pd.DataFrame
 
 
-def activation_functions(name: str, runs: Sequence[Shown]) -> Figure:
+def activation_functions(name: str, runs: Sequence[Shown]) -> PrintedFigure:
     """Draw the first function of each layer over epochs, with its last control points.
 
     Two runs stand side by side, layer by layer.
@@ -49,10 +49,10 @@ def activation_functions(name: str, runs: Sequence[Shown]) -> Figure:
     caption = (
         f"{'; '.join(shown.title for shown in runs)}. Colour runs from the start (blue) to the "
         "last epoch (orange); dots are the control points at the end; the grey band holds 98 % of "
-        "the function's inputs, so that nothing held the curve outside of it."
+        "the function's inputs, so that hardly an input shaped the curve outside of the band."
     )
     caption += f" {hidden} further layers are in the store." if hidden else ""
-    return Figure(name, caption, tuple(panels), csv(pd.concat(drawn)), paired=len(runs) == 2)
+    return PrintedFigure(name, caption, tuple(panels), csv(pd.concat(drawn)), paired=len(runs) == 2)
 
 
 def _layers(functions: pd.DataFrame) -> list[str]:
@@ -63,7 +63,8 @@ def _layers(functions: pd.DataFrame) -> list[str]:
 def _last_points(snapshots: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     layer, epoch = rows["layer"].iloc[0], rows["epoch"].max()
     chosen = (snapshots["layer"] == layer) & (snapshots["epoch"] == epoch)
-    return snapshots[chosen & (snapshots["function"] == 0)]
+    points: pd.DataFrame = snapshots[chosen & (snapshots["function"] == 0)]
+    return points
 
 
 def _panel(
@@ -73,9 +74,10 @@ def _panel(
     end = rows.iloc[-1]
     span = max(float(rows["epoch"].max()), 1.0)
     drawing.axes.axvspan(end["input_p01"], end["input_p99"], color=GREY, alpha=0.15, linewidth=0)
-    for epoch, curve in shown.groupby("epoch"):
+    for _, curve in shown.groupby("epoch"):
+        epoch = int(curve["epoch"].iloc[0])
         # most of a curve's change is early, where a linear scale would show one colour
-        share = np.log1p(float(epoch)) / np.log1p(span)  # type: ignore[arg-type]
+        share = np.log1p(epoch) / np.log1p(span)
         last = epoch == end["epoch"]
         drawing.axes.plot(
             curve["x"],
@@ -84,6 +86,7 @@ def _panel(
             linewidth=2 if last else 0.9,
             alpha=1 if last else 0.7,
         )
+    # a point beyond the curve's ends would widen the panel
     inside = points["c_x"].between(shown["x"].min(), shown["x"].max())
     places = points[inside]
     drawing.axes.plot(places["c_x"], places["c_y"], "o", color=VERMILLION, markersize=5)
@@ -98,7 +101,7 @@ def _panel(
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the curves where inputs lie, and a little beyond: tails can be 100 times as high."""
+    """Return the curves where inputs lie and a little beyond; tails can be 100 times as high."""
     low, high = rows["input_p01"].iloc[-1], rows["input_p99"].iloc[-1]
     curves = pd.concat(
         pd.DataFrame({"epoch": row.epoch, "x": row.curve_x, "y": row.curve_y})
@@ -107,18 +110,18 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
     if not low < high:
         return curves
     margin = 0.25 * (high - low)
-    inside = curves[curves["x"].between(low - margin, high + margin)]
+    inside: pd.DataFrame = curves[curves["x"].between(low - margin, high + margin)]
     return inside if inside["x"].nunique() > 2 else curves
 
 
-def _spread(items: list, most: int) -> list:
+def _spread(items: list[str], most: int) -> list[str]:
     if len(items) <= most:
         return items
     return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def _spread_early(epochs: list[int]) -> list[int]:
-    """Return some epochs, closer at the beginning, where curves change most."""
+    """Return some epochs, closer together at the start, where curves change most."""
     if len(epochs) <= MOST_EPOCHS:
         return epochs
     wanted = np.expm1(np.linspace(0, np.log1p(max(epochs)), MOST_EPOCHS))
@@ -127,5 +130,5 @@ def _spread_early(epochs: list[int]) -> list[int]:
 
 
 def _by_numbers(names: pd.Series) -> pd.Series:
-    """Sort `act10` after `act9`."""
+    """Return keys that sort `act10` after `act9`."""
     return names.astype(str).str.replace(r"\d+", lambda m: m[0].zfill(6), regex=True)

@@ -8,35 +8,39 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from analysis.printed import ERROR, activation_name, count, number
+from analysis.printed import ERROR_LABEL, activation_name, count, number
 from analysis.reporting.drawing import BLUE, GREY, VERMILLION, Drawing, csv, style
-from analysis.reporting.model import Figure
+from analysis.reporting.model import PrintedFigure
+from analysis.store.statuses import Status
 
 MOST_POINTS, MOST_CURVES, ALL_POINTS = 200, 60, 6000
-"""Of one curve, of trials, and of all curves together, so that a page stays small."""
+"""Most points of a curve, most curves, most points of all curves: so a page stays small."""
 
 
 def learning_curves(
     name: str, title: str, epochs: pd.DataFrame, runs: pd.DataFrame, best_trial: int | None
-) -> Figure:
+) -> PrintedFigure:
     """Draw mean validation error over epochs, of each activation or of each trial.
 
-    Where the runs differ in nothing but the activation, each has its colour and thin lines for
-    its seeds; else each trial is a thin line and the best one stands out.
+    If the runs differ in the activation alone, each activation has its colour, and thin lines for
+    its seeds. Else each trial is a thin line, and the best one stands out.
 
     Args:
         name: prefix of the drawing's file and ids.
         title: printed above.
-        epochs: key, `val_error_percent`, `learning_rate`.
-        runs: `run_id`, `trial`, `status`, `activation`.
-        best_trial: the trial to bring out; None: none.
+        epochs: rows of `epochs` with `val_error_percent` and `learning_rate`.
+        runs: rows of `runs` with `trial`, `status` and `activation`.
+        best_trial: the trial that stands out; None: none.
     """
     columns = ["run_id", "trial", "status", "activation"]
     joined = epochs.merge(runs[columns], on="run_id")
-    drawing = Drawing(title, "Epoch", ERROR)
+    drawing = Drawing(title, "Epoch", ERROR_LABEL)
     by_activation = joined["trial"].nunique() == joined["activation"].nunique() > 1
-    draw = _each_activation if by_activation else _each_trial
-    drawn = draw(drawing, joined, best_trial)
+    drawn = (
+        _each_activation(drawing, joined)
+        if by_activation
+        else _each_trial(drawing, joined, best_trial)
+    )
     _mark_ends(drawing, joined)
     dotted = _mark_drops(drawing, joined)
     drawing.logarithmic_errors(joined["val_error_percent"].to_numpy())
@@ -52,20 +56,20 @@ def learning_curves(
     )
     if not by_activation and joined["trial"].nunique() > MOST_CURVES:
         caption += f" The first {MOST_CURVES} trials and the best one."
-    marks: dict[str, Any] = {
-        "pruned": "○ a run that was stopped",
-        "diverged": "× one that diverged",
+    ends = {
+        Status.PRUNED: "○ a run that was stopped",
+        Status.DIVERGED: "× a run that diverged",
     }
-    shown = [text for status, text in marks.items() if (joined["status"] == status).any()]
+    shown = [text for status, text in ends.items() if (joined["status"] == status).any()]
     caption += f" {', '.join(shown)}." if shown else ""
     if dotted:
         caption += " Dotted: the learning rate falls."
-    return Figure(name, caption, (drawing.finish(name, alt),), csv(drawn))
+    return PrintedFigure(name, caption, (drawing.finish(name, alt),), csv(drawn))
 
 
 def _thinned(curve: pd.DataFrame, curves: int) -> pd.DataFrame:
-    """Return a curve's rows, evenly spread if there are too many, the first and last kept."""
-    most = max(20, min(MOST_POINTS, ALL_POINTS // curves))
+    """Return a curve's rows, or that many of them evenly spread, the first and last kept."""
+    most = max(20, min(MOST_POINTS, ALL_POINTS // curves))  # 20 still show a curve's shape
     if len(curve) <= most:
         return curve
     return curve.iloc[np.linspace(0, len(curve) - 1, most).round().astype(int)]
@@ -94,7 +98,7 @@ def _each_trial(drawing: Drawing, joined: pd.DataFrame, best_trial: int | None) 
     return pd.concat(drawn)
 
 
-def _each_activation(drawing: Drawing, joined: pd.DataFrame, _: int | None) -> pd.DataFrame:
+def _each_activation(drawing: Drawing, joined: pd.DataFrame) -> pd.DataFrame:
     drawn = []
     for place, (activation, rows) in enumerate(joined.groupby("activation", observed=True)):
         colour, _marker, dash = style(str(activation), place)
@@ -119,10 +123,10 @@ def _each_activation(drawing: Drawing, joined: pd.DataFrame, _: int | None) -> p
 def _mark_ends(drawing: Drawing, joined: pd.DataFrame) -> None:
     ended = joined.loc[joined.groupby("run_id", observed=True)["epoch"].idxmax()]
     hollow: dict[str, Any] = {"marker": "o", "facecolors": "none", "edgecolors": BLUE}
-    marks: dict[str, Any] = {
-        "pruned": hollow,
-        "interrupted": hollow,
-        "diverged": {"marker": "x", "color": BLUE},
+    marks: dict[Status, dict[str, Any]] = {
+        Status.PRUNED: hollow,
+        Status.INTERRUPTED: hollow,
+        Status.DIVERGED: {"marker": "x", "color": BLUE},
     }
     for status, mark in marks.items():
         rows = ended[ended["status"] == status]
@@ -131,13 +135,15 @@ def _mark_ends(drawing: Drawing, joined: pd.DataFrame) -> None:
 
 
 def _mark_drops(drawing: Drawing, joined: pd.DataFrame) -> bool:
-    """Draw where the rate falls, if it falls at the same epochs in all runs; whether it does."""
+    """Draw where the rate falls, if it falls at the same epochs in all runs; True if drawn."""
     first = joined.groupby("run_id", observed=True)["learning_rate"].transform("max")
+    # rounded, since rates that were divided at other times differ in their last bits
     relative = (joined["learning_rate"] / first).round(9)
     by_epoch = relative.groupby(joined["epoch"]).agg(["min", "max"])
     if (by_epoch["min"] != by_epoch["max"]).any():
         return False
     falls = by_epoch.index[by_epoch["min"].diff() < 0]
     for epoch in falls:
+        # between the last epoch at the old rate and the first at the new one
         drawing.axes.axvline(epoch - 0.5, color=GREY, linestyle=":", linewidth=1)
     return len(falls) > 0

@@ -1,4 +1,4 @@
-"""Maps over two parameters: errors over s and k or over both penalties, and how points shrink."""
+"""Maps over two parameters: errors over s and k or both penalties, and shrinkage of the points."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from analysis.printed import LABELS, activation_name, benchmark_name, number, short
+from analysis.printed import MISSING, activation_name, benchmark_name, label, number, short
 from analysis.reporting.drawing import GREY, INK, WIDE, Drawing, csv
-from analysis.reporting.model import Figure, Panel
+from analysis.reporting.model import Panel, PrintedFigure
 
 
-def error_map(name: str, frame: pd.DataFrame, x: str, y: str) -> Figure:
-    """Draw what `surface` returned: a tile a cell with its mean, half-width and failures.
+def error_map(name: str, frame: pd.DataFrame, x: str, y: str) -> PrintedFigure:
+    """Draw a `surface`: a tile for each cell with its mean, half-width and failures.
 
     Args:
         name: prefix of the drawings' files and ids.
@@ -45,10 +45,10 @@ def error_map(name: str, frame: pd.DataFrame, x: str, y: str) -> Figure:
         "is smaller. ✕ counts diverged runs. Hatched tiles have fewer than three runs."
     )
     columns = [x, y, "activation", "benchmark", "mean", "low", "high", "n", "n_diverged"]
-    return Figure(name, caption, tuple(panels), csv(frame[columns]))
+    return PrintedFigure(name, caption, tuple(panels), csv(frame[columns]))
 
 
-def shrinkage_map(name: str, frame: pd.DataFrame, x: str, y: str) -> Figure:
+def shrinkage_map(name: str, frame: pd.DataFrame, x: str, y: str) -> PrintedFigure:
     """Draw how far the outermost control points moved towards 0.
 
     Args:
@@ -67,13 +67,13 @@ def shrinkage_map(name: str, frame: pd.DataFrame, x: str, y: str) -> Figure:
     few = (frame["n"] < 3).to_numpy()
     panel = _tiles(name, title, frame, x, y, "ratio", texts, few, alt)
     caption = "Below 1 the points moved towards 0. Mean over runs and functions."
-    return Figure(name, caption, (panel,), csv(frame))
+    return PrintedFigure(name, caption, (panel,), csv(frame))
 
 
 def _error_text(row: dict[Any, Any]) -> str:
     failed = f"\n✕ {row['n_diverged']}/{row['n'] + row['n_diverged']}" if row["n_diverged"] else ""
     if not math.isfinite(row["mean"]):
-        return failed.strip() or "–"
+        return failed.strip() or MISSING
     half = row["high"] - row["mean"]
     width = f"\n±{number(half)}" if math.isfinite(half) else ""
     return f"{number(row['mean'])}{width}{failed}"
@@ -92,7 +92,7 @@ def _tiles(
 ) -> Panel:
     columns, lines = sorted(rows[x].unique()), sorted(rows[y].unique())
     height = max(1.2 + 0.52 * len(lines), 2.2)
-    drawing = Drawing(title, LABELS.get(x, x), LABELS.get(y, y), (WIDE[0], height))
+    drawing = Drawing(title, label(x), label(y), (WIDE[0], height))
     axes = drawing.axes
     axes.grid(False)
     shades = _shades(rows[value].to_numpy(float))
@@ -111,9 +111,10 @@ def _tiles(
 
 
 def _shades(values: np.ndarray) -> list[str]:
-    """Return a colour a value, on ranks: one poor cell must not make all others look alike."""
+    """Return a colour for each value by its rank: one poor cell must not make all others alike."""
     ranks = pd.Series(values).rank(method="dense")
     top = max(ranks.max() - 1, 1) if ranks.notna().any() else 1
+    # cividis reads the same with any colour vision; its ends would merge with the page
     cividis = matplotlib.colormaps["cividis"]
     return [
         GREY if math.isnan(r) else matplotlib.colors.to_hex(cividis(0.08 + 0.84 * (r - 1) / top))
@@ -122,7 +123,7 @@ def _shades(values: np.ndarray) -> list[str]:
 
 
 def _dark(colour: str) -> bool:
-    """Return whether white text reads better on a colour (relative luminance of WCAG 2)."""
+    """Return True if white text reads better on a colour (relative luminance of WCAG 2.0)."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.18

@@ -9,55 +9,53 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from analysis.printed import ERROR, LABELS, count, number, short
+from analysis.printed import ERROR_LABEL, count, label, number, short
 from analysis.reporting.drawing import BLUE, NARROW, Drawing, csv
-from analysis.reporting.model import Figure, Panel
+from analysis.reporting.model import Panel, PrintedFigure
 
 
-def parameters(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> Figure:
+def parameters(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> PrintedFigure:
     """Draw each run's final error against each searched parameter.
 
     Args:
         name: prefix of the drawings' files and ids.
-        frame: values of one sweep (`values`), one row a run.
+        frame: rows of `values` of one sweep.
         columns: the parameters.
     """
     panels = tuple(_panel(f"{name}-{column}", frame, column) for column in columns)
     caption = (
-        "Each dot is a run; × on the upper edge is one that failed or was stopped. "
-        "Trials were chosen by the search, so this shows where it looked, not an effect."
+        "Each dot is a run; × on the upper edge is a run that failed or was stopped. "
+        "The search chose the trials, so the panels show where it looked, not an effect."
     )
     data = frame[["run_id", "trial", "seed", *columns, "value", "outcome"]]
-    return Figure(name, caption, panels, csv(data))
+    return PrintedFigure(name, caption, panels, csv(data))
 
 
 def _panel(name: str, frame: pd.DataFrame, column: str) -> Panel:
     known = frame[frame[column].notna()]
     measured = known[known["outcome"] == "measured"]
     failed = known[known["outcome"] != "measured"]
-    label = LABELS.get(column, column)
-    drawing = Drawing(label, label, ERROR, NARROW)
+    title = label(column)
+    drawing = Drawing(title, title, ERROR_LABEL, NARROW)
     axes = drawing.axes
     numeric = pd.api.types.is_numeric_dtype(frame[column])
     places = known[column].astype(float) if numeric else known[column].astype(str)
     dots: dict[str, Any] = {"s": 22, "color": BLUE, "alpha": 0.75, "linewidths": 0}
     axes.scatter(places[measured.index], measured["value"], **dots)
-    axes.margins(y=0.1)  # leaves the upper edge to what has no error
+    axes.margins(y=0.1)  # leaves the upper edge to runs without an error
     drawing.failures(places[failed.index].to_numpy())
     if numeric:
         _parameter_axis(drawing, places)
     drawing.logarithmic_errors(measured["value"].to_numpy())
-    return drawing.finish(name, _alt(label, measured, failed, column, numeric))
+    return drawing.finish(name, _alt(measured, failed, column, numeric))
 
 
-def _alt(
-    label: str, measured: pd.DataFrame, failed: pd.DataFrame, column: str, numeric: bool
-) -> str:
+def _alt(measured: pd.DataFrame, failed: pd.DataFrame, column: str, numeric: bool) -> str:
     if measured.empty:
-        return f"{label}: no run has a final error."
+        return f"{label(column)}: no run has a final error."
     best = measured.nsmallest(1, "value").iloc[0]
     text = (
-        f"Validation error of {count(len(measured), 'run')} against {label}; the smallest, "
+        f"Validation error of {count(len(measured), 'run')} against {label(column)}; the smallest, "
         f"{number(best['value'])} %, at {short(best[column])}"
     )
     if numeric and measured[column].nunique() > 2 and measured["value"].nunique() > 1:
@@ -67,11 +65,11 @@ def _alt(
 
 
 def _parameter_axis(drawing: Drawing, places: pd.Series) -> None:
-    """Choose a logarithmic axis for what spans decades; zeros stay visible at its left end."""
+    """Choose a logarithmic axis if places span decades; zeros stay visible at its left end."""
     axes = drawing.axes
     positive = places[places > 0]
     if len(positive) and positive.max() > 20 * positive.min():
-        if (places == 0).any():
+        if (places == 0).any():  # a logarithmic axis has no 0
             axes.set_xscale("symlog", linthresh=float(positive.min()))
         else:
             axes.set_xscale("log")

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.paper.claims import paper
 from analysis.printed import (
     ACTIVATIONS,
-    ERROR,
+    ERROR_LABEL,
     activation_name,
     benchmark_name,
     count,
@@ -19,17 +19,17 @@ from analysis.printed import (
     short,
 )
 from analysis.reporting.drawing import INK, NARROW, WIDE, Drawing, csv, slug, style
-from analysis.reporting.model import Figure, Panel
+from analysis.reporting.model import Panel, PrintedFigure
 from analysis.statistics.intervals import mean_interval
 
 
-def seeds_strip(name: str, frame: pd.DataFrame, compare_with_paper: bool) -> Figure:
-    """Draw each activation's runs, mean and interval, a panel a benchmark.
+def seeds_strip(name: str, frame: pd.DataFrame, compare_with_paper: bool) -> PrintedFigure:
+    """Draw each activation's runs, mean and interval, a panel for each benchmark.
 
     Args:
         name: prefix of the drawings' files and ids.
         frame: rows of `values` that differ in the activation alone.
-        compare_with_paper: whether the runs are in the paper's setting.
+        compare_with_paper: mark the paper's means, since the runs are in the paper's setting.
     """
     panels = tuple(
         _strip(f"{name}-{slug(str(benchmark))}", str(benchmark), rows, compare_with_paper)
@@ -39,11 +39,11 @@ def seeds_strip(name: str, frame: pd.DataFrame, compare_with_paper: bool) -> Fig
         " A vertical tick is the paper's mean." if compare_with_paper else ""
     )
     data = frame[["benchmark", "activation", "seed", "run_id", "value", "outcome"]]
-    return Figure(name, caption, panels, csv(data))
+    return PrintedFigure(name, caption, panels, csv(data))
 
 
-def rate_response(name: str, frame: pd.DataFrame) -> Figure:
-    """Draw error over the learning rate, a panel an activation, all on one scale.
+def rate_response(name: str, frame: pd.DataFrame) -> PrintedFigure:
+    """Draw error over the learning rate, a panel for each activation, all on one scale.
 
     Args:
         name: prefix of the drawings' files and ids.
@@ -56,22 +56,24 @@ def rate_response(name: str, frame: pd.DataFrame) -> Figure:
     )
     caption = "Dots are runs, the line is their mean; × on the upper edge is a run that diverged."
     data = frame[["activation", "learning_rate", "seed", "run_id", "value", "outcome"]]
-    return Figure(name, caption, panels, csv(data))
+    return PrintedFigure(name, caption, panels, csv(data))
 
 
 def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> Panel:
     present = rows["activation"].astype(str).unique()
+    # the paper's order, then any other activation by name
     order = [a for a in ACTIVATIONS if a in present] + sorted(set(present) - set(ACTIVATIONS))
     samples = [
         rows.loc[(rows["activation"] == a) & (rows["outcome"] == "measured"), "value"].to_numpy()
         for a in order
     ]
     size = (WIDE[0], 0.9 + 0.45 * len(order))
-    drawing = Drawing(benchmark_name(benchmark), ERROR, "", size)
+    drawing = Drawing(benchmark_name(benchmark), ERROR_LABEL, "", size)
     means = [mean_interval(sample) for sample in samples]
     printed = paper().table1.get(benchmark, {}) if with_paper else {}
     for place, (activation, sample, mean) in enumerate(zip(order, samples, means, strict=True)):
         colour, marker, _ = style(activation, place)
+        # three heights, so that equal errors do not hide each other
         heights = place + 0.17 + 0.02 * (np.arange(len(sample)) % 3)
         drawing.axes.scatter(sample, heights, s=16, color=colour, marker=marker, alpha=0.8)
         half = mean.high - mean.estimate
@@ -90,7 +92,7 @@ def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> P
 
 def _response(name: str, activation: str, rows: pd.DataFrame, scale: np.ndarray) -> Panel:
     colour, marker, dash = style(activation)
-    drawing = Drawing(activation_name(activation), "Learning rate", ERROR, NARROW)
+    drawing = Drawing(activation_name(activation), "Learning rate", ERROR_LABEL, NARROW)
     measured = rows[rows["outcome"] == "measured"]
     failed = rows[rows["outcome"] == "diverged"]
     dots: dict[str, Any] = {"s": 16, "color": colour, "marker": marker, "alpha": 0.7}
@@ -99,6 +101,7 @@ def _response(name: str, activation: str, rows: pd.DataFrame, scale: np.ndarray)
     drawing.axes.plot(means.index, means, color=colour, linestyle=dash)
     drawing.axes.set_xscale("log")
     if len(scale):
+        # one scale for all panels, which stand side by side
         drawing.axes.set_ylim(scale.min() * 0.9, scale.max() * 1.15)
     drawing.failures(failed["learning_rate"].to_numpy(float))
     drawing.logarithmic_errors(scale)

@@ -1,10 +1,10 @@
-"""What the report of a store says, section by section."""
+"""The sections of a report, in their order."""
 
 from __future__ import annotations
 
 from analysis.paper.verdicts import judge
 from analysis.printed import benchmark_name, count
-from analysis.reporting.model import Report, Section, Text
+from analysis.reporting.model import Document, Paragraph, ReportSection
 from analysis.reporting.sections.claims import claim_sections, table1_sections
 from analysis.reporting.sections.closing import failures, methods
 from analysis.reporting.sections.glance import glance
@@ -12,12 +12,12 @@ from analysis.reporting.sections.sweep import cost_sections, figure1_sections, s
 from analysis.store.results import Results
 
 
-def build(results: Results) -> Report:
+def document_of(results: Results) -> Document:
     """Return the report on everything in the store."""
     title = ", ".join(results.names)
     if results.runs.empty:
-        waiting = Text("No run has begun yet: come back when the first epochs are done.")
-        return Report(title, "PolyNeuron sweeps", (Section("runs", "Runs", (waiting,)),))
+        waiting = Paragraph("No run has begun yet: come back when the first epochs are done.")
+        return Document(title, "PolyNeuron sweeps", (ReportSection("runs", "Runs", (waiting,)),))
     found = judge(results)
     sections = [glance(results), *claim_sections(results, found), *table1_sections(results)]
     for sweep in results.runs["sweep"].astype(str).unique():
@@ -28,7 +28,7 @@ def build(results: Results) -> Report:
         failures(results),
         methods(results, found),
     ]
-    return Report(title, _subtitle(results), tuple(sections))
+    return Document(title, _subtitle(results), tuple(sections))
 
 
 def _subtitle(results: Results) -> str:

@@ -1,72 +1,70 @@
-"""Verdicts on the paper's claims, and its Table 1 beside ours."""
+"""The sections on the paper: verdicts on its claims, and its Table 1 beside ours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
+from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
 from analysis.paper.claims import paper
+from analysis.paper.evidence import exploratory
+from analysis.paper.table1 import seed_correlations, table1
 from analysis.paper.verdicts import Verdict
 from analysis.printed import MISSING, activation_name, benchmark_name, interval, number
 from analysis.reporting import figures
-from analysis.reporting.model import Section, Table, Text
-from analysis.reporting.sections.glance import exploratory
-from analysis.reporting.tables import records, seed_correlations, table1
+from analysis.reporting.marks import VERDICT_MARKS, yes_or_no
+from analysis.reporting.model import Paragraph, PrintedTable, ReportSection
 from analysis.statistics.intervals import Interval
 from analysis.store.results import Results
-
-WORD_MARKS = {
-    "supported": "✓ supported",
-    "contradicted": "✕ contradicted",
-    "inconclusive": "? inconclusive",
-    "not tested": "– not tested",
-}
-
 
 UNITS = {"points": "points", "ratio": "ratio", "rate": "rate", "": "mean"}
 
 
-def claim_sections(results: Results, found: Sequence[Verdict]) -> list[Section]:
-    """Return the verdicts and the comparisons behind them; nothing where only searches ran."""
+def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSection]:
+    """Return the verdicts and the comparisons behind them; nothing if only searches ran."""
     if len(exploratory(results)) == results.runs["sweep"].nunique():
         return []
     tested = [verdict for verdict in found if verdict.word != "not tested"]
-    counts = ", ".join(f"{sum(v.word == word for v in found)} {word}" for word in WORD_MARKS)
+    counts = ", ".join(f"{sum(v.word == word for v in found)} {word}" for word in VERDICT_MARKS)
+    # the verdicts that say something come first
     shown = [*tested, *(verdict for verdict in found if verdict not in tested)]
     rows = tuple(
-        (WORD_MARKS[v.word], f"“{v.claim.quote}”", v.reason, run_set(v.run_ids)) for v in shown
+        (VERDICT_MARKS[v.word], f"“{v.claim.quote}”", v.reason, run_set(v.run_ids)) for v in shown
     )
     note = (
         "A claim holds or falls by a rule and a margin that were fixed before the runs "
         f"(claims.toml, sha256 {paper().sha256[:12]}). Only runs of confirmatory sweeps in the "
         "paper's setting count. Inconclusive means that these runs cannot tell. Intervals are "
-        "about this test set: on another one of its size, gaps would shift a little for all seeds "
-        "alike. A run set is named by the hash of its run ids, which stand under Methods."
+        "about this test set: on another test set of its size, gaps would shift a little for all "
+        "seeds alike. A run set is named by the hash of its run ids, which Methods lists."
     )
     columns = ("Verdict", "Claim", "Why", "Run set")
-    table = Table("verdicts", f"{len(found)} claims: {counts}", columns, rows)
-    sections = [Section("verdicts", "Verdicts on the paper's claims", (table, Text(note)))]
-    if any(verdict.parts for verdict in found):
+    table = PrintedTable("verdicts", f"{len(found)} claims: {counts}", columns, rows)
+    title = "Verdicts on the paper's claims"
+    sections = [ReportSection("verdicts", title, (table, Paragraph(note)))]
+    if any(verdict.comparisons for verdict in found):
         blocks = (figures.forest("forest", found), _comparisons(found))
-        sections.append(Section("comparisons", "Comparisons behind the verdicts", blocks))
+        sections.append(ReportSection("comparisons", "Comparisons behind the verdicts", blocks))
     return sections
 
 
-def _comparisons(found: Sequence[Verdict]) -> Table:
-    """List every comparison with what its claim asks of it, beside its runs."""
+def _comparisons(found: Sequence[Verdict]) -> PrintedTable:
+    """Return every comparison beside its threshold and its runs."""
     rows = tuple(
         (
             verdict.claim.id.replace("_", " "),
-            f"{benchmark_name(part.benchmark)}, {part.name}",
-            UNITS[part.unit],
-            interval(part.interval, 3 if part.unit == "" else 2),
-            number(part.threshold),
-            "✓ yes" if part.supports else "✕ no",
-            " / ".join(str(n) for n in part.runs if n),
-            run_set(part.run_ids),
+            f"{benchmark_name(one.benchmark)}, {one.name}",
+            UNITS[one.unit],
+            interval(one.interval, 3 if one.unit == "" else 2),
+            number(one.threshold),
+            yes_or_no(one.supports),
+            " / ".join(str(n) for n in one.runs if n),
+            run_set(one.run_ids),
         )
         for verdict in found
-        for part in verdict.parts
+        for one in verdict.comparisons
     )
     columns = (
         "Claim",
@@ -79,10 +77,10 @@ def _comparisons(found: Sequence[Verdict]) -> Table:
         "Run set",
     )
     caption = f"All {len(rows)} comparisons"
-    return Table("comparisons", caption, columns, rows, frozenset(columns[3:5]))
+    return PrintedTable("comparisons", caption, columns, rows, frozenset(columns[3:5]))
 
 
-def table1_sections(results: Results) -> list[Section]:
+def table1_sections(results: Results) -> list[ReportSection]:
     """Return Table 1 for the benchmarks that have runs in the paper's setting."""
     frame = table1(results)
     frame = frame[frame.groupby("benchmark")["n"].transform("sum") > 0]
@@ -98,7 +96,7 @@ def table1_sections(results: Results) -> list[Section]:
             str(row["n"]),
             str(row["n_diverged"] + row["n_missing"]),
             _signed(row["difference"]),
-            _within(row["within_tolerance"]),
+            MISSING if pd.isna(row["within_tolerance"]) else yes_or_no(row["within_tolerance"]),
             run_set(row["run_ids"]),
         )
         for row in records(frame)
@@ -122,30 +120,23 @@ def table1_sections(results: Results) -> list[Section]:
         "Mean validation error after the last epoch, in the paper's setting. The rows of ReLU, "
         "APL and PolyNeuron are placed by the order in which the paper names them. Tolerance: "
         f"{tolerances}, the 95 % range of the difference of two means of five runs. A mean within "
-        "it does not show that both are equal."
+        "the tolerance does not show that both are equal."
     )
     caption = "Table 1 of the paper beside ours"
-    table = Table("table1", caption, columns, rows, frozenset(columns[2:8]), note)
-    return [Section("table1", "Table 1", (table, *_seed_notes(results)))]
+    table = PrintedTable("table1", caption, columns, rows, frozenset(columns[2:8]), note)
+    return [ReportSection("table1", "Table 1", (table, *_seed_notes(results)))]
 
 
-def _seed_notes(results: Results) -> list[Text]:
-    """Say how far equal seeds go together, since comparisons take runs as unpaired."""
-    said = []
-    for benchmark, correlation in seed_correlations(results).items():
-        said.append(
-            f"{benchmark_name(benchmark)}: errors of equal seeds correlate with "
-            f"{number(correlation)} between activations, on average; comparisons take runs as "
-            "unpaired."
-        )
-    return [Text(" ".join(said))] if said else []
+def _seed_notes(results: Results) -> list[Paragraph]:
+    """Return how strongly the errors of equal seeds correlate, since comparisons ignore it."""
+    sentences = [
+        f"{benchmark_name(benchmark)}: errors of equal seeds correlate with "
+        f"{number(correlation)} between activations, on average; comparisons take runs as "
+        "unpaired."
+        for benchmark, correlation in seed_correlations(results).items()
+    ]
+    return [Paragraph(" ".join(sentences))] if sentences else []
 
 
 def _signed(value: float) -> str:
     return f"+{number(value)}" if value > 0 else number(value)
-
-
-def _within(value: object) -> str:
-    if value is None or value != value or str(value) == "<NA>":
-        return MISSING
-    return "✓ yes" if value else "✕ no"

@@ -1,4 +1,4 @@
-"""The report's last sections: what failed, and where every number comes from."""
+"""The report's last sections: failed runs, and where every number comes from."""
 
 from __future__ import annotations
 
@@ -7,54 +7,60 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set, runs_sha256
 from analysis.measures.values import CONFIGURATION
 from analysis.paper.claims import paper
+from analysis.paper.table1 import table1
 from analysis.paper.verdicts import Verdict
 from analysis.printed import MISSING, count
 from analysis.reporting.drawing import csv
-from analysis.reporting.model import Block, Data, Section, Table, Text
-from analysis.reporting.sections.glance import STATUS_MARKS
-from analysis.reporting.tables import records, table1
+from analysis.reporting.marks import STATUS_MARKS
+from analysis.reporting.model import Attachment, Block, Paragraph, PrintedTable, ReportSection
 from analysis.store.results import Results
+from analysis.store.statuses import Status
 
 MOST_ROWS = 30
+"""Failed runs that the report prints."""
+
 MOST_RUNS = 5000
 """Runs that the report carries as CSV; more would make the page too large."""
 
 
-def failures(results: Results) -> Section:
-    """List every run without a final error, and every damaged part."""
+def failures(results: Results) -> ReportSection:
+    """Return the section with every ended run that has no final error, and every damaged part."""
     runs = results.runs
-    failed = runs[~runs["status"].isin(["completed", "running"])]
+    failed = runs[~runs["status"].isin([Status.COMPLETED, Status.RUNNING])]
     blocks: list[Block] = []
     if failed.empty:
-        blocks.append(Text("No run failed or was stopped early."))
+        blocks.append(Paragraph("No run failed or was stopped early."))
     else:
         rows = tuple(
             (
                 str(row["sweep"]),
                 str(row["trial"]),
                 str(row["seed"]),
-                STATUS_MARKS[str(row["status"])],
+                STATUS_MARKS[row["status"]],
                 f"{row['epochs_done']} of {row['epochs_planned']}",
                 row["stop_reason"] or MISSING,
             )
             for row in records(failed.head(MOST_ROWS))
         )
         columns = ("Sweep", "Trial", "Seed", "Status", "Epochs", "Reason")
-        note = "These have no final error; they are counted and never averaged."
+        note = "These runs have no final error: they are counted and never averaged."
         hidden = len(failed) - len(rows)
         note += f" {count(hidden, 'further run')} not shown." if hidden else ""
         numeric = frozenset(("Trial", "Seed", "Epochs"))
-        blocks.append(Table("failures", "Runs without a final error", columns, rows, numeric, note))
+        caption = "Runs without a final error"
+        blocks.append(PrintedTable("failures", caption, columns, rows, numeric, note))
+    # rows may be missing from every number above: this must not be overlooked
     for part in results.damaged:
-        blocks.append(Text(f"Damaged and left out: {part.path} ({part.reason})", strong=True))
-    return Section("failures", "Failed and stopped runs", tuple(blocks))
+        blocks.append(Paragraph(f"Damaged and left out: {part.path} ({part.reason})", strong=True))
+    return ReportSection("failures", "Failed and stopped runs", tuple(blocks))
 
 
-def methods(results: Results, found: Sequence[Verdict]) -> Section:
-    """Say how numbers were made, and carry the runs that they stand on."""
+def methods(results: Results, found: Sequence[Verdict]) -> ReportSection:
+    """Return the section on how numbers were made, with the runs that they stand on."""
     rows = []
     for row in records(results.sweeps):
         versions = json.loads(row["versions_json"] or "{}")
@@ -78,20 +84,20 @@ def methods(results: Results, found: Sequence[Verdict]) -> Section:
     rows += [("all", "data sha256", value) for value in sorted(data)]
     rows.append(("all", "claims sha256", paper().sha256))
     caption = "Where the numbers come from"
-    table = Table("provenance", caption, ("Sweep", "What", "Value"), tuple(rows))
-    how = Text(
+    table = PrintedTable("provenance", caption, ("Sweep", "What", "Value"), tuple(rows))
+    how = Paragraph(
         "Only completed runs have a final error. Intervals are Student's t at 95 %; the unit is "
         "the run, never the epoch or the activation function."
     )
     blocks = (how, table, _runs(results), _run_sets(results, found))
-    return Section("methods", "Methods and provenance", blocks)
+    return ReportSection("methods", "Methods and provenance", blocks)
 
 
-def _run_sets(results: Results, found: Sequence[Verdict]) -> Data:
-    """List the runs of every set that a table names."""
+def _run_sets(results: Results, found: Sequence[Verdict]) -> Attachment:
+    """Return the runs of every set that a table names."""
     sets: dict[str, tuple[str, ...]] = {}
     for verdict in found:
-        for ids in (verdict.run_ids, *(part.run_ids for part in verdict.parts)):
+        for ids in (verdict.run_ids, *(one.run_ids for one in verdict.comparisons)):
             sets[run_set(ids)] = ids
     sets |= {run_set(ids): ids for ids in table1(results)["run_ids"]}
     rows = [
@@ -100,14 +106,15 @@ def _run_sets(results: Results, found: Sequence[Verdict]) -> Data:
         if ids
     ]
     frame = pd.DataFrame(rows, columns=["run_set", "runs_sha256", "run_ids"])
-    return Data("run-sets", f"The runs behind each of {count(len(rows), 'run set')}", csv(frame))
+    caption = f"The runs behind each of {count(len(rows), 'run set')}"
+    return Attachment("run-sets", caption, csv(frame))
 
 
-def _runs(results: Results) -> Data:
+def _runs(results: Results) -> Attachment:
     columns = ["sweep", "run_id", "trial", "seed", "benchmark", *CONFIGURATION]
     columns += ["status", "epochs_done", "last_val_error_percent", "best_val_error_percent"]
     runs = results.runs[columns]
     caption = f"All {count(len(runs), 'run')}, with the ids that tables and figures refer to"
     if len(runs) > MOST_RUNS:
         caption = f"The first {MOST_RUNS:,} of {count(len(runs), 'run')}"
-    return Data("runs", caption, csv(runs.head(MOST_RUNS)))
+    return Attachment("runs", caption, csv(runs.head(MOST_RUNS)))

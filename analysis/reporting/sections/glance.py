@@ -1,4 +1,4 @@
-"""The report's first section: what ran, and what it comes to."""
+"""The report's first section: the best trial, its validation, and counts of all runs."""
 
 from __future__ import annotations
 
@@ -6,65 +6,49 @@ import math
 
 import pandas as pd
 
-from analysis.printed import BENCHMARKS, SYMBOLS, count, number, seconds, short
-from analysis.reporting.model import Block, Section, Table, Text
-from analysis.reporting.tables import searched, trials_table
-from analysis.statistics.intervals import Interval
+from analysis.measures.trials import searched, trials_table
+from analysis.paper.claims import paper
+from analysis.paper.evidence import exploratory
+from analysis.printed import count, duration, number, parameter
+from analysis.reporting.marks import STATUS_MARKS
+from analysis.reporting.model import Block, Paragraph, PrintedTable, ReportSection
 from analysis.store.results import Results
-
-STATUS_MARKS = {
-    "completed": "✓ completed",
-    "pruned": "○ pruned",
-    "diverged": "✕ diverged",
-    "error": "✕ error",
-    "interrupted": "○ interrupted",
-    "running": "… running",
-}
+from analysis.store.statuses import Status
 
 
-def glance(results: Results) -> Section:
-    """Say which trial is best, how it was validated, and what ran."""
+def glance(results: Results) -> ReportSection:
+    """Return the section that names the best trial of each search and counts all runs."""
     blocks: list[Block] = []
     searches = exploratory(results)
     for sweep in searches:
-        blocks.append(Text(_best_sentence(results, sweep), strong=True))
-        blocks.append(Text(_validation_sentence(results, sweep)))
+        blocks.append(Paragraph(_best_sentence(results, sweep), strong=True))
+        blocks.append(Paragraph(_validation_sentence(results, sweep)))
     blocks.append(_counts_table(results))
     if len(searches) == results.runs["sweep"].nunique():
+        *names, last = paper().confirmatory_sweeps
         blocks.append(
-            Text(
-                "A search shows where to look. Whether a claim of the paper holds is decided "
-                "only by confirmatory sweeps, whose configurations and seeds are fixed before "
-                "the first result: table1_lenet5, table1_resnet20, ablation_sk, ablation_lambda, "
-                "lr_sensitivity and init_stability."
+            Paragraph(
+                "A search shows where to look. Only confirmatory sweeps, whose configurations and "
+                "seeds are fixed before the first result, decide on a claim of the paper: "
+                f"{', '.join(names)} and {last}."
             )
         )
-    return Section("glance", "At a glance", tuple(blocks))
-
-
-def exploratory(results: Results) -> list[str]:
-    """Name the sweeps with runs that are not confirmatory."""
-    purpose = results.sweeps.set_index("sweep")["purpose"].astype(str)
-    present = results.runs["sweep"].astype(str).unique()
-    return [name for name in present if purpose.get(name) != "confirmatory"]
+    return ReportSection("glance", "At a glance", tuple(blocks))
 
 
 def _best_sentence(results: Results, sweep: str) -> str:
     table = trials_table(results, sweep)
-    done = table[table["status"] == "completed"]
+    done = table[table["status"] == Status.COMPLETED]
     if done.empty:
         return f"{sweep}: no trial has completed yet."
     best = done.iloc[0]
-    ours = Interval(best["mean"], best["low"], best["high"])
-    parameters = ", ".join(
-        f"{SYMBOLS.get(name, name).lower()} = {short(best[name])}"
-        for name in searched(results.runs[results.runs["sweep"] == sweep])
-        if pd.notna(best[name])
-    )
-    spread = f", 95 % interval {number(ours.low)} to {number(ours.high)}"
+    names = searched(results.runs[results.runs["sweep"] == sweep])
+    parameters = ", ".join(parameter(name, best[name]) for name in names if pd.notna(best[name]))
+    low, high = best["low"], best["high"]
+    spread = f", 95 % interval {number(low)} to {number(high)}" if math.isfinite(low) else ""
     return (
-        f"{sweep}: trial {best['trial']} is best with {number(ours.estimate)} % validation error "
-        f"(mean of {count(best['n'], 'seed')}{spread if math.isfinite(ours.low) else ''})"
+        f"{sweep}: trial {best['trial']} is best with {number(best['mean'])} % validation error "
+        f"(mean of {count(best['n'], 'seed')}{spread})"
         + (f": {parameters}." if parameters else ".")
     )
 
@@ -76,7 +60,7 @@ def _validation_sentence(results: Results, sweep: str) -> str:
         "on images held out of the training set"
         if held_out
         else "on the official test set, as in the paper"
-        if row["benchmark"] in BENCHMARKS
+        if row["benchmark"] in paper().benchmarks
         else "on the data's test images"
     )
     return (
@@ -85,7 +69,7 @@ def _validation_sentence(results: Results, sweep: str) -> str:
     )
 
 
-def _counts_table(results: Results) -> Table:
+def _counts_table(results: Results) -> PrintedTable:
     rows = []
     for sweep, runs in results.runs.groupby("sweep", observed=True):
         statuses = runs["status"].value_counts()
@@ -95,8 +79,8 @@ def _counts_table(results: Results) -> Table:
                 f"{runs['trial'].nunique():,}",
                 f"{len(runs):,}",
                 *(f"{statuses.get(status, 0):,}" for status in STATUS_MARKS),
-                seconds(float(runs["train_seconds"].sum())),
+                duration(float(runs["train_seconds"].sum())),
             )
         )
     columns = ("Sweep", "Trials", "Runs", *map(str.capitalize, STATUS_MARKS), "Training")
-    return Table("counts", "What ran", columns, tuple(rows), frozenset(columns[1:]))
+    return PrintedTable("counts", "What ran", columns, tuple(rows), frozenset(columns[1:]))

@@ -1,4 +1,4 @@
-"""One sweep: its trials, and the figures that its design calls for."""
+"""The sections on one sweep: its trials, and the figures that its design calls for."""
 
 from __future__ import annotations
 
@@ -8,91 +8,103 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.comparisons import surface
+from analysis.measures.importance import importances
+from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
 from analysis.measures.shapes import measure
+from analysis.measures.trials import searched, trials_table
 from analysis.measures.values import values
-from analysis.paper.evidence import Evidence
-from analysis.printed import SYMBOLS, activation_name, count, interval, seconds, short
+from analysis.paper.evidence import Evidence, exploratory
+from analysis.printed import (
+    ACTIVATIONS,
+    activation_name,
+    count,
+    duration,
+    interval,
+    parameter,
+    short,
+    symbol,
+)
 from analysis.reporting import figures
 from analysis.reporting.figures import Shown
-from analysis.reporting.model import Block, Code, Figure, Section, Table, Text
-from analysis.reporting.sections.glance import STATUS_MARKS, exploratory
-from analysis.reporting.tables import records, searched, trials_table
+from analysis.reporting.marks import STATUS_MARKS
+from analysis.reporting.model import (
+    Block,
+    Commands,
+    Paragraph,
+    PrintedFigure,
+    PrintedTable,
+    ReportSection,
+)
 from analysis.statistics.deviations import cell_intervals
-from analysis.statistics.importance import importances
 from analysis.statistics.intervals import Interval
 from analysis.store.results import Results
+from analysis.store.statuses import Status
 
 MOST_ROWS = 30
-"""Trials that the report prints; all are in the store, a command away."""
-
-SPLINES = ("polyneuron", "polyneuron_r")
+"""Trials that the report prints; a command prints all."""
 
 
-def sweep_sections(results: Results, sweep: str) -> list[Section]:
-    """Return a section on the sweep's trials, and one on what they show."""
+def sweep_sections(results: Results, sweep: str) -> list[ReportSection]:
+    """Return the sections on a sweep's trials, on its errors and on its learning curves."""
     table = trials_table(results, sweep)
     frame = values(results)
     frame = frame[frame["sweep"] == sweep]
     names = searched(frame)
-    done = table[table["status"] == "completed"]
-    best = int(done.iloc[0]["trial"]) if len(done) else None
-    sections = [
-        Section(
-            f"{sweep}-trials",
-            f"Trials of {sweep}" + (" (exploratory)" if sweep in exploratory(results) else ""),
-            _trials(results, sweep, table, names),
-        )
-    ]
-    drawn: list[Block] = [*_design_figures(results, sweep, frame, names)]
     searching = sweep in exploratory(results)
+    title = f"Trials of {sweep}" + (" (exploratory)" if searching else "")
+    sections = [ReportSection(f"{sweep}-trials", title, _trials(results, sweep, table, names))]
+    drawn: list[Block] = [*_design_figures(results, sweep, frame, names)]
     if drawn and searching and len(names) > 1:
         drawn.append(_importance(sweep, table, names))
     if drawn:
-        title = "Parameters and error" if searching else "Errors"
-        sections.append(Section(f"{sweep}-errors", f"{title} of {sweep}", tuple(drawn)))
+        title = f"{'Parameters and error' if searching else 'Errors'} of {sweep}"
+        sections.append(ReportSection(f"{sweep}-errors", title, tuple(drawn)))
     runs = results.runs[results.runs["sweep"] == sweep]
     epochs = results.table("epochs", ["val_error_percent", "learning_rate"])
     epochs = epochs[epochs["run_id"].isin(runs["run_id"]) & (epochs["sweep"] == sweep)]
     if len(epochs):
         title = f"Learning curves of {sweep}"
+        best = _best_trial(table)
         curves = figures.learning_curves(f"{sweep}-curves", sweep, epochs, runs, best)
-        sections.append(Section(f"{sweep}-learning", title, (curves,)))
+        sections.append(ReportSection(f"{sweep}-learning", title, (curves,)))
     return sections
 
 
-def figure1_sections(results: Results) -> list[Section]:
+def figure1_sections(results: Results) -> list[ReportSection]:
     """Return activation functions over epochs, as the paper's Figure 1.
 
-    PolyNeuron and PolyNeuron-R in the paper's setting stand side by side, a run each. Of a search
-    the first run of the best trial is shown.
+    Activations with control points, in the paper's setting, stand side by side, a run each:
+    PolyNeuron and PolyNeuron-R. Of a search the first run of the best trial is shown.
     """
-    runs = results.runs[results.runs["status"] == "completed"]
+    runs = results.runs[results.runs["status"] == Status.COMPLETED]
     if results.functions.empty or runs.empty:
         return []
     in_setting = Evidence(results).in_setting
     blocks: list[Block] = []
     for benchmark in runs["benchmark"].unique():
         chosen = in_setting[in_setting["benchmark"] == benchmark]
-        pair = [_first_shown(results, chosen[chosen["activation"] == name]) for name in SPLINES]
-        both = [shown for shown in pair if shown]
-        if both:
+        found = [
+            _first_shown(results, chosen[chosen["activation"] == name]) for name in ACTIVATIONS
+        ]
+        splines = [shown for shown in found if shown and len(shown.snapshots)]
+        if splines:
             name = f"figure1-{str(benchmark).replace('/', '-')}"
-            blocks.append(figures.activation_functions(name, both))
+            blocks.append(figures.activation_functions(name, splines))
     for sweep in exploratory(results):
-        table = trials_table(results, sweep)
-        done = table[table["status"] == "completed"]
-        if len(done):
-            best = runs[(runs["sweep"] == sweep) & (runs["trial"] == done.iloc[0]["trial"])]
-            shown = _first_shown(results, best)
-            if shown:
-                blocks.append(figures.activation_functions(f"{sweep}-functions", [shown]))
-    return [Section("functions", "Activation functions", tuple(blocks))] if blocks else []
+        best = _best_trial(trials_table(results, sweep))
+        if best is None:
+            continue
+        shown = _first_shown(results, runs[(runs["sweep"] == sweep) & (runs["trial"] == best)])
+        if shown:
+            blocks.append(figures.activation_functions(f"{sweep}-functions", [shown]))
+    return [ReportSection("functions", "Activation functions", tuple(blocks))] if blocks else []
 
 
-def cost_sections(results: Results) -> list[Section]:
-    """Return error against time, a mark a configuration."""
-    runs = results.runs[results.runs["status"] == "completed"]
+def cost_sections(results: Results) -> list[ReportSection]:
+    """Return the section on error against time, with a mark for each configuration."""
+    runs = results.runs[results.runs["status"] == Status.COMPLETED]
+    # a run that two sweeps share counts once
     runs = runs[runs["epoch_seconds"].notna()].drop_duplicates("run_id")
     if runs["config_id"].nunique() < 2:
         return []
@@ -101,11 +113,11 @@ def cost_sections(results: Results) -> list[Section]:
         for place, own in runs.groupby(["benchmark", "device"], observed=True)
         for row in _costs(place, own)
     ]
-    return [Section("cost", "Cost and error", (figures.cost("cost", pd.DataFrame(rows)),))]
+    return [ReportSection("cost", "Cost and error", (figures.cost("cost", pd.DataFrame(rows)),))]
 
 
 def _costs(place: tuple[object, ...], runs: pd.DataFrame) -> list[dict[str, object]]:
-    """Return a row a configuration of one benchmark on one device."""
+    """Return a row for each configuration of one benchmark on one device."""
     groups = [group for _, group in runs.groupby("config_id", observed=True)]
     means = cell_intervals([g["last_val_error_percent"].to_numpy() for g in groups])
     names = searched(runs)
@@ -136,30 +148,34 @@ def _trials(
             interval(Interval(row["mean"], row["low"], row["high"])),
             f"{row['n']} of {row['runs']}",
             *(activation_name(row[n]) if n == "activation" else short(row[n]) for n in names),
-            seconds(row["train_seconds"]),
+            duration(row["train_seconds"]),
         )
         for row in records(table.head(MOST_ROWS))
     )
-    labels = tuple(SYMBOLS.get(name, name) for name in names)
+    labels = tuple(map(symbol, names))
     columns = ("Trial", "Status", "Error % (95 % interval)", "Seeds", *labels, "Training")
     words = {"Trial", "Status", "Activation", "Initialisation", "Scope"}
     note = "Intervals use the deviation between seeds that all trials share."
     hidden = len(table) - len(rows)
     note += f" {count(hidden, 'further trial')} not shown." if hidden else ""
     caption = f"{count(len(table), 'trial')}, best first"
-    blocks: list[Block] = []
     question = _question(results, sweep)
-    if question:
-        blocks.append(Text(question))
     return (
-        *blocks,
-        Table(f"{sweep}-trials", caption, columns, rows, frozenset(columns) - words, note),
-        Text("One row a run, for a spreadsheet or pandas:"),
-        Code((f"sweeps results {sweep}", f"sweeps results {sweep} --csv")),
+        *([Paragraph(question)] if question else []),
+        PrintedTable(f"{sweep}-trials", caption, columns, rows, frozenset(columns) - words, note),
+        Paragraph("One row per run, for a spreadsheet or pandas:"),
+        Commands((f"sweeps results {sweep}", f"sweeps results {sweep} --csv")),
     )
 
 
+def _best_trial(table: pd.DataFrame) -> int | None:
+    """Return the first completed trial of a `trials_table`."""
+    done = table.loc[table["status"] == Status.COMPLETED, "trial"]
+    return int(done.iloc[0]) if len(done) else None
+
+
 def _question(results: Results, sweep: str) -> str:
+    """Return the question that the sweep's specification states, if any."""
     row = results.sweeps[results.sweeps["sweep"] == sweep]
     text = row["spec_json"].iloc[0] if len(row) else None
     question = json.loads(text or "{}").get("question") if isinstance(text, str) else None
@@ -168,11 +184,12 @@ def _question(results: Results, sweep: str) -> str:
 
 def _design_figures(
     results: Results, sweep: str, frame: pd.DataFrame, names: list[str]
-) -> list[Figure]:
+) -> list[PrintedFigure]:
     """Return the figures for the columns in which a sweep's runs differ."""
     if not (frame["outcome"] == "measured").any() or not names:
         return []
     row = results.sweeps[results.sweeps["sweep"] == sweep].iloc[0]
+    # a map or a response over rates needs every cell, which a grid alone has
     grid = row["search"] == "grid"
     if grid and set(names) == {"s", "k"}:
         return [figures.error_map(f"{sweep}-map", surface(frame, "s", "k"), "s", "k")]
@@ -181,26 +198,28 @@ def _design_figures(
     if grid and set(names) == {"activation", "learning_rate"}:
         return [figures.rate_response(f"{sweep}-rates", frame)]
     if names == ["activation"]:
+        # one run in another setting would make the paper's mark misleading
         with_paper = set(frame["run_id"]) <= set(Evidence(results).in_setting["run_id"])
         return [figures.seeds_strip(f"{sweep}-seeds", frame, with_paper)]
     return [figures.parameters(f"{sweep}-parameters", frame, names)]
 
 
 def _importance(sweep: str, table: pd.DataFrame, names: list[str]) -> Block:
-    complete = table[table["status"] == "completed"]
+    complete = table[table["status"] == Status.COMPLETED]
     try:
         shares = importances(complete, names)
     except (ModuleNotFoundError, ValueError) as reason:
-        return Text(f"No importance of parameters: {reason}.")
+        return Paragraph(f"No importance of parameters: {reason}.")
     return figures.importance(f"{sweep}-importance", shares, len(complete))
 
 
-def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[Figure]:
+def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[PrintedFigure]:
     x, y = "lambda_prod", "lambda_sum"
     maps = [figures.error_map(f"{sweep}-map", surface(frame, x, y), x, y)]
     runs = results.runs[results.runs["sweep"] == sweep]
     shrunk = measure(results, runs, "log_span")
     if shrunk is not None and shrunk.notna().any():
+        # ratios average as logarithms: 2 and 1/2 make 1
         groups = runs.assign(log_ratio=shrunk).groupby([x, y])["log_ratio"]
         means = groups.agg(["mean", "count"]).reset_index()
         ratios = means.assign(ratio=np.exp(means["mean"]), n=means["count"])[[x, y, "ratio", "n"]]
@@ -210,10 +229,11 @@ def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[Fig
 
 def _first_shown(results: Results, runs: pd.DataFrame) -> Shown | None:
     """Return the functions of the first completed run that has any."""
-    for run in records(runs[runs["status"] == "completed"].sort_values("seed")):
+    for run in records(runs[runs["status"] == Status.COMPLETED].sort_values("seed")):
         rows = results.functions[results.functions["run_id"] == run["run_id"]]
         if len(rows):
             points = results.snapshots[results.snapshots["run_id"] == run["run_id"]]
+            # a run that another sweep reused has its rows twice
             rows = rows[rows["sweep"] == rows["sweep"].iloc[0]]
             points = points[points["sweep"] == rows["sweep"].iloc[0]]
             title = f"{activation_name(run['activation'])} of run {run['run_id']}"
@@ -222,8 +242,6 @@ def _first_shown(results: Results, runs: pd.DataFrame) -> Shown | None:
 
 
 def _label(row: pd.Series, names: list[str]) -> str:
-    parts = [activation_name(row["activation"])]
-    for name in names:
-        if name != "activation" and pd.notna(row[name]):
-            parts.append(f"{SYMBOLS[name].lower()} = {short(row[name])}")
-    return ", ".join(parts)
+    others = [name for name in names if name != "activation" and pd.notna(row[name])]
+    settings = [parameter(name, row[name]) for name in others]
+    return ", ".join([activation_name(row["activation"]), *settings])

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from planted_shapes import START_V, START_W, START_X, add_functions, solved
 from synthetic_store import SyntheticSweep, configuration
-from worlds import START_V, START_W, START_X, MemoryResults, _functions, _solved
+from worlds import MemoryResults
 
 from analysis.measures.shapes import measure
 
@@ -14,7 +15,7 @@ def world(end_x=START_X, end_w=START_W, curves=None, activation="polyneuron_r", 
     for epoch, done in (curves or {0: 0.0, 30: 1.0}).items():
         last = epoch == 30
         c_x, w = (end_x, end_w) if last else (START_X, START_W)
-        _functions(sweep, run, epoch, c_x, w, START_V, way * done)
+        add_functions(sweep, run, epoch, c_x, w, START_V, way * done)
     return MemoryResults([sweep])
 
 
@@ -57,7 +58,7 @@ def test_a_curve_that_comes_back_has_no_way_to_share():
 
 
 def test_splines_have_straight_tails_and_relaxed_ones_bend():
-    w, _ = _solved(START_X, np.array([0.0, 0.0, 1.0]))
+    w, _ = solved(START_X, np.array([0.0, 0.0, 1.0]))
     # float32 coefficients: cancellation among cubes of up to 5
     assert only(world(end_w=w, activation="polyneuron"), "tail_bend") < 1e-5
     bent = only(world(end_w=START_W + np.array([0, 0, 0.1])), "tail_bend")
@@ -70,8 +71,8 @@ def test_steep_tails_of_close_points_correlate():
     run = sweep.add_run(configuration(activation="polyneuron", options=options), 0, np.ones(30))
     for layer, gap in enumerate((1.0, 0.3, 0.1, 0.03)):
         c_x = np.array([-1.0, 0.0, gap])
-        w, v = _solved(c_x, np.array([0.0, 0.0, 1.0]))
-        _functions(sweep, run, 0, c_x, w, v, layer=f"act{layer}")
+        w, v = solved(c_x, np.array([0.0, 0.0, 1.0]))
+        add_functions(sweep, run, 0, c_x, w, v, layer=f"act{layer}")
     results = MemoryResults([sweep])
     assert only(results, "gap_correlation") > 0.6
 

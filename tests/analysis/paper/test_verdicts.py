@@ -4,8 +4,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from planted_errors import FIVE
 from synthetic_store import START, SyntheticSweep, configuration, write_part
-from worlds import FIVE, PLANTS, MemoryResults, plant
+from worlds import PLANTS, MemoryResults, plant
 
 import analysis
 from analysis.paper.claims import paper
@@ -103,7 +104,7 @@ def test_a_pruned_run_changes_no_verdict():
     before = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(table1_sweeps())))
     after = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(sweeps)))
     assert (after.word, after.deciding.interval) == (before.word, before.deciding.interval)
-    assert sum(part.censored for part in after.parts) > 0, "but it is counted"
+    assert sum(one.censored for one in after.comparisons) > 0, "but it is counted"
 
 
 def test_dropping_a_failed_run_is_noticed():
@@ -206,7 +207,7 @@ def test_longer_runs_are_not_counted_among_the_starts():
     claim = "relu_like_start_is_stable"
     verdict = judge_claim(CLAIMS[claim], Evidence(MemoryResults(sweeps)))
     assert verdict.word == "supported"
-    assert verdict.parts[0].runs[1] == 30
+    assert verdict.comparisons[0].runs[1] == 30
 
 
 def test_seeds_that_were_added_after_a_look_are_judged_more_strictly():
@@ -248,10 +249,10 @@ def test_a_rival_that_never_ends_a_run_is_beaten():
 
 def test_diverged_runs_are_told_beside_the_mean():
     verdict = judge_claim(CLAIMS[BEST], Evidence(MemoryResults(table1_sweeps())))
-    relu = next(part for part in verdict.parts if part.name.endswith("ReLU"))
+    relu = next(one for one in verdict.comparisons if one.name.endswith("ReLU"))
     assert relu.diverged == (0, 1)
     sweeps = plant("relaxed_beats_polyneuron", "undecidable", np.random.default_rng(5))
     sweeps[0].rows["runs"][0] |= {"status": "diverged"}
     verdict = judge_claim(CLAIMS["relaxed_beats_polyneuron"], Evidence(MemoryResults(sweeps)))
-    both = [part for part in verdict.parts if any(part.diverged)]
+    both = [one for one in verdict.comparisons if any(one.diverged)]
     assert both

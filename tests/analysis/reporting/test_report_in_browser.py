@@ -5,8 +5,9 @@ import subprocess
 
 import numpy as np
 import pytest
+from planted_errors import FIVE
 from synthetic_store import SyntheticSweep, configuration, learning_curve
-from worlds import FIVE, plant
+from worlds import plant
 
 import analysis
 

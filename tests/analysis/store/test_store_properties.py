@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from planted_errors import FIVE
 from synthetic_store import SyntheticSweep, configuration, write_part
-from worlds import FIVE
 
 import analysis
 from analysis.store.schema import TABLES

@@ -1,30 +1,31 @@
-"""Which searched parameter the best trials owe most to. Exploratory: no verdict rests on it."""
+"""The share of each searched parameter in where the best trials lie. No verdict rests on it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from analysis.measures.rows import records
+
 FEWEST_TRIALS = 10
 """Fewer say nothing: the method compares the best tenth of trials, two at least, with all."""
 
 SPREAD_OF_LOGARITHMS = 20
-"""A parameter whose values span such a ratio is taken on a logarithmic scale."""
+"""Largest over smallest value from which a parameter is taken on a logarithmic scale."""
 
 
 def importances(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """Return each parameter's share of the importance by Optuna's PED-ANOVA, largest first.
 
-    How far the distribution of a parameter among the best tenth of trials is from that among all
-    (Watanabe, Bansal and Hutter 2023, arXiv 2304.10255). It says where good trials lie, not what
-    a parameter does.
+    The importance of a parameter is the distance of its distribution among the best tenth of
+    trials from that among all (Watanabe, Bansal and Hutter 2023, arXiv 2304.10255). The shares
+    say where good trials lie, not what a parameter does.
 
     Args:
-        table: a row a trial with its `mean` (NaN: not complete) and the columns.
-        columns: parameters; those that some complete trial lacks do not count.
+        table: one row per trial with its `mean` (NaN: not complete) and the columns.
+        columns: parameters; one that some complete trial lacks does not count.
 
     Returns:
         Shares that sum to 1, by parameter.
@@ -51,7 +52,8 @@ def importances(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
 
 def _study(optuna: Any, done: pd.DataFrame, used: Sequence[str]) -> Any:
-    """Return the trials as Optuna has them; quietly, whatever its user's verbosity."""
+    """Return the trials as an Optuna study."""
+    # creating a study logs a line, which has no place in a report's output
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -59,10 +61,10 @@ def _study(optuna: Any, done: pd.DataFrame, used: Sequence[str]) -> Any:
     finally:
         optuna.logging.set_verbosity(verbosity)
     distributions = {name: _distribution(optuna.distributions, done[name]) for name in used}
-    for row in done.to_dict("records"):
-        params = {name: _plain(row[name]) for name in used}
+    for row in records(done):
+        params = {name: row[name] for name in used}
         trial = optuna.trial.create_trial(
-            params=params, distributions=distributions, value=float(row["mean"])
+            params=params, distributions=distributions, value=row["mean"]
         )
         study.add_trial(trial)
     return study
@@ -76,10 +78,3 @@ def _distribution(kinds: Any, values: pd.Series) -> Any:
     if pd.api.types.is_integer_dtype(values):
         return kinds.IntDistribution(int(low), int(high), log=log)
     return kinds.FloatDistribution(float(low), float(high), log=log)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    number = float(value)
-    return int(number) if math.floor(number) == number and not isinstance(value, float) else number

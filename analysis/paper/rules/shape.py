@@ -1,4 +1,4 @@
-"""Rules about a measure of the activation functions' shapes."""
+"""Rules about a measure of the activation functions' shapes (`analysis.measures.shapes`)."""
 
 from __future__ import annotations
 
@@ -6,50 +6,42 @@ import math
 from dataclasses import replace
 from typing import Literal
 
+from analysis.measures.cells import Family
+from analysis.measures.shapes import MEASURES
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
-from analysis.paper.rules.gain import exponential, pair_part
-from analysis.paper.rules.pairs import Pair, family
-from analysis.paper.rules.part import Missing, Outcome, Part, counts, level_of, unready
-from analysis.printed import ACTIVATIONS
+from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_of, unready
+from analysis.paper.rules.gain import exponential, undecided
+from analysis.paper.rules.pairs import Pair
+from analysis.printed import activation_name
 from analysis.statistics.intervals import contrast
 from analysis.statistics.trends import jonckheere
 
 Bound = Literal["high", "low"]
 
-MEASURE_NAMES = {
-    "shift": "shift of the control points",
-    "tail_bend": "bend of the tails",
-    "early_share": "share of the change in the first quarter",
-    "early_share_before_drop": "the same before the rate drops",
-    "early_path": "share of the way travelled in the first quarter",
-    "gap_correlation": "rank correlation",
-    "sensitivity_correlation": "rank correlation",
-    "shift_beyond_rise": "shift in x less that in y",
-}
 
-
-def below(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where the one-sided 95 % upper bound of a measure's mean is below the margin."""
+def below(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if the one-sided 95 % upper bound of a measure's mean is below the margin."""
     return _each_activation(claim, evidence, benchmark, dict.fromkeys(claim.activations, "high"))
 
 
-def above(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where the one-sided 95 % lower bound of a measure's mean is above the margin."""
+def above(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if the one-sided 95 % lower bound of a measure's mean is above the margin."""
     return _each_activation(claim, evidence, benchmark, dict.fromkeys(claim.activations, "low"))
 
 
-def tails(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where PolyNeuron's tails bend less than the margin and PolyNeuron-R's more."""
+def tails(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if PolyNeuron's tails bend less than the margin and PolyNeuron-R's more."""
     sides: dict[str, Bound] = {"polyneuron": "high", "polyneuron_r": "low"}
     return _each_activation(claim, evidence, benchmark, sides)
 
 
-def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
-    """Hold where points shrink more at the largest penalty than at none, and along all levels.
+def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
+    """Hold if points shrink more at the largest penalty than without one, and along all levels.
 
     The 95 % interval of the ratio of shrinkages has to lie below 1, and Jonckheere's test to
-    find the trend. Against it stands a ratio whose one-sided lower bound is above the margin.
+    find the trend. Against the claim stands a ratio whose one-sided lower bound is above the
+    margin.
     """
     factor = claim.factor or {}
     column = factor["column"]
@@ -64,17 +56,16 @@ def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
     not_yet = unready(name, benchmark, list(arms.values()), claim)
     if not_yet:
         return [not_yet]
-    if any(len(arms[key].cell.sample) < claim.minimum_runs for key in (first, last)):
+    if any(len(arms[key].sample) < claim.minimum_runs for key in (first, last)):
         return [Missing(name, benchmark, "too few runs with snapshots of their control points")]
     # the "gain" of no penalty over the largest one is the latter's log ratio less the former's
-    pair = Pair(name, benchmark, family(arms), (first,), (last,))
+    pair = Pair(name, benchmark, Family.of(arms), (first,), (last,))
     change = pair.gain()
-    trend = jonckheere([arm.cell.sample for arm in arms.values()], "less")
+    trend = jonckheere([arm.sample for arm in arms.values()], "less")
     little = math.log(claim.margin or 1.0)
-    part = pair_part(pair, change)
     level = level_of(list(arms.values()))
     decided = replace(
-        part,
+        undecided(pair, change),
         unit="ratio",
         interval=exponential(change.interval()),
         threshold=1.0,
@@ -88,49 +79,45 @@ def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Outcome]:
 
 def _each_activation(
     claim: Claim, evidence: Evidence, benchmark: str, sides: dict[str, Bound]
-) -> list[Outcome]:
-    parts: list[Outcome] = []
+) -> list[Finding]:
+    found: list[Finding] = []
     for measure in (*claim.measures, *claim.also_below):
         arms = evidence.arms(claim, benchmark, ["activation"], measure)
         for activation, side in sides.items() if arms else ():
-            name = f"{ACTIVATIONS[activation]}, {MEASURE_NAMES[measure]}"
+            name = f"{activation_name(activation)}, {MEASURES[measure].printed}"
             arm = arms.get((activation,))
             if measure in claim.measures:
-                parts.append(_decide(claim, arm, name, benchmark, side, claim.margin or 0.0))
-            else:
-                part = _decide(claim, arm, name, benchmark, "high", 0.0)
-                parts.append(replace(part, against_p=1.0) if isinstance(part, Part) else part)
-    return parts
+                found.append(_decide(claim, arm, name, benchmark, side, claim.margin or 0.0))
+            else:  # a mean above 0 fails to support the claim, and refutes nothing
+                one = _decide(claim, arm, name, benchmark, "high", 0.0)
+                found.append(replace(one, against_p=1.0) if isinstance(one, Comparison) else one)
+    return found
 
 
 def _decide(
     claim: Claim, arm: Arm | None, name: str, benchmark: str, side: Bound, margin: float
-) -> Outcome:
-    """Hold a mean against the margin; `side` is the bound that has to clear it."""
+) -> Finding:
+    """Hold a mean against the margin, which the bound named by `side` has to clear."""
     if arm is None:
         return Missing(name, benchmark, f"no runs of {name}")
     not_yet = unready(name, benchmark, [arm], claim)
     if not_yet:
         return not_yet
-    measured = len(arm.cell.sample)
+    measured = len(arm.sample)
     if measured < claim.minimum_runs:
-        reason = f"{measured} runs have the snapshots it needs, and it takes {claim.minimum_runs}"
+        reason = f"{measured} runs have snapshots, and it takes {claim.minimum_runs}"
         return Missing(name, benchmark, reason)
-    mean = contrast([arm.cell.sample], [1])
+    mean = contrast([arm.sample], [1])
     bound = mean.bound(side, 1 - arm.level)
-    runs, diverged, censored, ids = counts([arm], [])
-    return Part(
+    return Comparison(
         name=name,
         benchmark=benchmark,
+        candidate=(arm,),
+        reference=(),
         unit="",
         interval=mean.interval(),
         threshold=margin,
         supports=bound < margin if side == "high" else bound > margin,
-        support_p=1.0,
         against_p=mean.p_value(margin, "greater" if side == "high" else "less"),
-        runs=runs,
-        diverged=diverged,
-        censored=censored,
-        run_ids=ids,
         level=arm.level,
     )

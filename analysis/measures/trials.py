@@ -1,0 +1,82 @@
+"""The trials of a sweep in their order, each with the mean over its seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.values import CONFIGURATION, values
+from analysis.statistics.intervals import pooled_intervals
+from analysis.store.results import Results
+from analysis.store.statuses import Status
+
+_MOST_URGENT_FIRST = (
+    Status.RUNNING,
+    Status.ERROR,
+    Status.DIVERGED,
+    Status.INTERRUPTED,
+    Status.PRUNED,
+    Status.COMPLETED,
+)
+"""A trial has the most urgent status of its runs."""
+
+
+def trials_table(results: Results, sweep: str) -> pd.DataFrame:
+    """Return one row per trial of a sweep: smallest mean error first, unfinished trials last.
+
+    The 95 % interval comes from the deviation between seeds that all trials have in common,
+    since two or three seeds of one trial say too little about it. It ends at 0 and at 100.
+
+    Returns:
+        trial, status, mean, low, high (percent), n (runs measured), runs, epochs_done (of the
+        trial's shortest run), the searched parameters, train_seconds, config_id.
+    """
+    frame = values(results)
+    frame = frame[frame["sweep"] == sweep].assign(train_seconds=results.runs["train_seconds"])
+    samples = [
+        group.loc[group["outcome"] == "measured", "value"].to_numpy()
+        for _, group in frame.groupby("trial")
+    ]
+    intervals = pooled_intervals(samples)
+    names = searched(frame)
+    rows = [
+        {
+            "trial": trial,
+            "status": _trial_status(group["status"].astype(str)),
+            "mean": ours.estimate,
+            "low": max(ours.low, 0.0),
+            "high": min(ours.high, 100.0),
+            "n": len(sample),
+            "runs": len(group),
+            "epochs_done": group["epochs_done"].min(),
+            **{name: group[name].iloc[0] for name in names},
+            "train_seconds": group["train_seconds"].sum(),
+            "config_id": group["config_id"].iloc[0],
+        }
+        for (trial, group), sample, ours in zip(
+            frame.groupby("trial"), samples, intervals, strict=True
+        )
+    ]
+    table = pd.DataFrame(rows)
+    # the mean over some of a trial's seeds is not yet its mean
+    unfinished = table["n"] < table["runs"]
+    order = np.lexsort((table["trial"], table["mean"].fillna(np.inf), unfinished))
+    return table.take(order).reset_index(drop=True)
+
+
+def searched(frame: pd.DataFrame) -> list[str]:
+    """Return the configuration's columns in which runs of one activation differ.
+
+    `activation` itself counts if the frame has several. A column that some activations do not
+    have does not count for being null there.
+    """
+    groups = frame.groupby("activation", observed=True)
+    return [
+        name
+        for name in CONFIGURATION
+        if (frame[name].nunique() if name == "activation" else groups[name].nunique().max()) > 1
+    ]
+
+
+def _trial_status(statuses: pd.Series) -> Status:
+    return min(map(Status, statuses), key=_MOST_URGENT_FIRST.index)

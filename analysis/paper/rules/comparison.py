@@ -1,0 +1,116 @@
+"""One comparison of a claim: decided, or missing for a reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.paper.claims import Claim
+from analysis.paper.evidence import Arm
+from analysis.statistics.intervals import Interval
+from analysis.statistics.power import Test, detectable_gap, seeds_needed
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate held against a reference or a margin, decided."""
+
+    name: str
+    benchmark: str
+    candidate: tuple[Arm, ...]
+    reference: tuple[Arm, ...]
+    """Empty where a mean is held against a margin."""
+    unit: str
+    """points, ratio, rate, or empty for a number of its own."""
+    interval: Interval
+    """Two-sided, 95 %."""
+    threshold: float = 0.0
+    """The value that the interval is held against."""
+    supports: bool = False
+    """True if this comparison, taken alone, bears the claim out at `level`."""
+    support_p: float = 1.0
+    """Of a test for the claim, for claims that need one comparison of several; else 1."""
+    against_p: float = 1.0
+    """Of a test against the claim; 1 unless the estimate speaks against it."""
+    level: float = 0.05
+    """Of its tests."""
+    note: str = ""
+    deviation: float = math.nan
+    """Between runs of one cell; NaN if the comparison is not about a difference of means."""
+    question: tuple[Test, float] | None = None
+    """The test, and the gap or margin, that more runs would be meant for."""
+
+    @property
+    def runs(self) -> tuple[int, int]:
+        """Measured runs of the candidate and of the reference."""
+        candidate, reference = (
+            sum(len(arm.sample) for arm in side) for side in (self.candidate, self.reference)
+        )
+        return candidate, reference
+
+    @property
+    def diverged(self) -> tuple[int, int]:
+        """Diverged runs of the candidate and of the reference."""
+        candidate, reference = (
+            sum(arm.diverged for arm in side) for side in (self.candidate, self.reference)
+        )
+        return candidate, reference
+
+    @property
+    def censored(self) -> int:
+        """Censored runs of both sides."""
+        return sum(arm.censored for arm in (*self.candidate, *self.reference))
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """All runs of both sides, whatever became of them."""
+        sides = (*self.candidate, *self.reference)
+        return tuple(sorted({run_id for arm in sides for run_id in arm.run_ids}))
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """Runs of each cell for 80 % power; None if that is not known."""
+        if self.question is None or not self.deviation > 0:
+            return None
+        needed = seeds_needed(*self.question, self.deviation)
+        # the power is that of two arms; each arm's runs are spread over its cells
+        return math.ceil(needed / len(self.candidate)) if needed else None
+
+    @property
+    def detectable(self) -> float:
+        """The gap that these runs find with 80 % power."""
+        return detectable_gap("difference", self.deviation, min(self.runs))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A comparison that the claim needs and that cannot be made."""
+
+    name: str
+    benchmark: str
+    reason: str
+
+
+Finding = Comparison | Missing
+
+
+def level_of(*sides: Sequence[Arm]) -> float:
+    """Return the level of a test of these arms: the strictest of theirs."""
+    return min((arm.level for side in sides for arm in side), default=0.05)
+
+
+def unready(name: str, benchmark: str, arms: Sequence[Arm], claim: Claim) -> Missing | None:
+    """Return the reason why some arm may not be judged yet, or None."""
+    for arm in arms:
+        if arm.lacking:
+            return Missing(name, benchmark, f"{arm.name}: {arm.lacking}")
+        if arm.runs < claim.minimum_runs:
+            reason = f"{arm.name}: {arm.runs} runs, and it takes {claim.minimum_runs}"
+            return Missing(name, benchmark, reason)
+    return None
+
+
+def diverged_of(arms: Sequence[Arm]) -> tuple[int, int]:
+    """Return the diverged runs of some arms, and all their runs with a result."""
+    return sum(arm.diverged for arm in arms), sum(arm.runs for arm in arms)

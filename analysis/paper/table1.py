@@ -1,0 +1,89 @@
+"""The paper's Table 1 beside ours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.values import At, independent, values
+from analysis.paper.claims import Paper, paper
+from analysis.paper.evidence import Evidence
+from analysis.printed import ACTIVATIONS
+from analysis.statistics.intervals import mean_interval
+from analysis.store.results import Results
+
+
+def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFrame:
+    """Return the mean validation error of each benchmark and activation, beside the paper's.
+
+    Only runs in the paper's setting count, from confirmatory sweeps without early stopping: a
+    search keeps what looked good, so that the mean of its completed runs is too small.
+
+    Args:
+        results: from `load`.
+        at: the epoch of the error, as in `values`; the paper does not say which one it reports.
+        scope: of the learned activations; the paper does not say.
+
+    Returns:
+        One row per benchmark and activation: the paper's error, ours with its 95 % t interval,
+        the deviation, the counts of measured, diverged, censored and missing runs, ours less the
+        paper's, `within_tolerance` (null without runs), and the ids of all runs, whatever became
+        of them. Errors in percent.
+    """
+    found = _in_setting(results, at, scope)
+    rows = [
+        _row(benchmark, activation, found, paper())
+        for benchmark in paper().benchmarks
+        for activation in ACTIVATIONS
+    ]
+    frame = pd.DataFrame(rows)
+    counts = ["n", "n_diverged", "n_censored", "n_missing"]
+    return frame.astype({"within_tolerance": "boolean", **dict.fromkeys(counts, "int64")})
+
+
+def seed_correlations(results: Results, scope: str = "layer") -> dict[str, float]:
+    """Return, by benchmark, the mean correlation of Table 1's activations over equal seeds.
+
+    A benchmark in which no two activations have three seeds in common is left out.
+    """
+    found = _in_setting(results, "last", scope)
+    correlations = {}
+    for benchmark in paper().benchmarks:
+        own = found[(found["benchmark"] == benchmark) & (found["outcome"] == "measured")]
+        wide = own.pivot_table(index="seed", columns="activation", values="value", observed=True)
+        matrix = wide.corr(min_periods=3).to_numpy()
+        pairs = matrix[np.triu_indices(len(matrix), 1)]
+        if np.isfinite(pairs).any():
+            correlations[benchmark] = float(np.nanmean(pairs))
+    return correlations
+
+
+def _in_setting(results: Results, at: At, scope: str) -> pd.DataFrame:
+    """Return the values that may stand in Table 1, each run once."""
+    rows = Evidence(results, scope).in_setting.index
+    return independent(values(results, "val_error_percent", at).loc[rows])
+
+
+def _row(benchmark: str, activation: str, found: pd.DataFrame, claims: Paper) -> dict[str, object]:
+    chosen = found[(found["benchmark"] == benchmark) & (found["activation"] == activation)]
+    outcomes = chosen["outcome"].value_counts()
+    sample = chosen.loc[chosen["outcome"] == "measured", "value"].to_numpy()
+    ours = mean_interval(sample)
+    theirs = claims.table1[benchmark][activation]
+    difference = ours.estimate - theirs
+    tolerance = claims.tolerance[benchmark]
+    return {
+        "benchmark": benchmark,
+        "activation": activation,
+        "paper_error_percent": theirs,
+        "mean": ours.estimate,
+        "low": ours.low,
+        "high": ours.high,
+        "sd": float(np.std(sample, ddof=1)) if len(sample) > 1 else np.nan,
+        **{f"n_{name}": outcomes.get(name, 0) for name in ("diverged", "censored", "missing")},
+        "n": len(sample),
+        "difference": difference,
+        "tolerance": tolerance,
+        "within_tolerance": abs(difference) <= tolerance if len(sample) else pd.NA,
+        "run_ids": tuple(sorted(chosen["run_id"].astype(str))),
+    }

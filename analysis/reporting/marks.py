@@ -1,0 +1,29 @@
+"""Statuses, verdicts and answers as the report marks them: by a sign and a word, without colour.
+
+A new sign needs its LaTeX in `analysis.reporting.rendering`.
+"""
+
+from __future__ import annotations
+
+from analysis.store.statuses import Status
+
+STATUS_MARKS = {
+    Status.COMPLETED: "✓ completed",
+    Status.PRUNED: "○ pruned",
+    Status.DIVERGED: "✕ diverged",
+    Status.ERROR: "✕ error",
+    Status.INTERRUPTED: "○ interrupted",
+    Status.RUNNING: "… running",
+}
+
+VERDICT_MARKS = {
+    "supported": "✓ supported",
+    "contradicted": "✕ contradicted",
+    "inconclusive": "? inconclusive",
+    "not tested": "– not tested",
+}
+
+
+def yes_or_no(answer: bool) -> str:
+    """Return an answer with its sign."""
+    return "✓ yes" if answer else "✕ no"

@@ -1,0 +1,359 @@
+"""Worlds of claims about errors, times and divergence; `worlds` says what their kinds mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from synthetic_store import SyntheticSweep, configuration
+
+NOISE = 0.1
+LOUD = 3.0
+MARGIN = {"lenet5/mnist": 0.10, "resnet20/cifar10": 0.20}
+FIVE = ("relu", "swish", "apl", "polyneuron", "polyneuron_r")
+
+Rng = np.random.Generator
+
+
+def errors_to(final: float, epochs: int = 30) -> np.ndarray:
+    """Return a history that ends at `final`; only its end matters to most claims."""
+    return np.array([90.0] * (epochs - 1) + [max(final, 0.0)])
+
+
+def _add(
+    sweep: SyntheticSweep,
+    config: dict[str, Any],
+    mean: float,
+    rng: Rng,
+    noise: float,
+    seeds: int,
+    diverge: float = 0.0,
+    **columns: Any,
+) -> list[str]:
+    """Add a cell of runs, some of which diverge; their run ids."""
+    runs = []
+    epochs = config["recipe"]["epochs"]
+    for seed in range(seeds):
+        if rng.random() < diverge:
+            errors, status = np.array([90.0]), "diverged"
+        else:
+            errors, status = errors_to(mean + rng.normal(0, noise), epochs), "completed"
+        columns.setdefault("history", False)
+        runs.append(sweep.add_run(config, seed, errors, status=status, **columns))
+    return runs
+
+
+def _table1(
+    benchmark: str, means: dict[str, float], rng: Rng, noise: float, seeds: int
+) -> SyntheticSweep:
+    sweep = SyntheticSweep(f"table1_{benchmark.split('/')[0]}", benchmark, seeds=seeds)
+    for activation, mean in means.items():
+        _add(sweep, configuration(benchmark, activation), 5 + mean, rng, noise, seeds)
+    return sweep
+
+
+def _both(means: Callable[[str], dict[str, float]], rng: Rng, noise: float, seeds: int):
+    return [_table1(b, means(b), rng, noise, seeds) for b in MARGIN]
+
+
+def _noise(kind: str) -> tuple[float, int]:
+    return (LOUD, 5) if kind == "undecidable" else (NOISE, 20)
+
+
+def improved_or_comparable(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    def means(benchmark: str) -> dict[str, float]:
+        found = {"relu": 0.4, "swish": 0.3, "apl": 0.3, "polyneuron": 0.0, "polyneuron_r": 0.0}
+        if kind == "border" and benchmark == "lenet5/mnist":
+            found["relu"] = -MARGIN[benchmark]
+        if kind == "border":
+            found["polyneuron_r"] = -0.4 if benchmark == "lenet5/mnist" else 0.0
+        if kind == "false":
+            found["polyneuron"] = 1.0
+        return dict.fromkeys(FIVE, 0.0) if kind == "undecidable" else found
+
+    return _both(means, rng, *_noise(kind))
+
+
+def best_of(benchmark: str, best: str, rival: str) -> Callable[[str, Rng], list[SyntheticSweep]]:
+    def world(kind: str, rng: Rng) -> list[SyntheticSweep]:
+        means = dict.fromkeys(FIVE, 0.6) | {best: 0.0}
+        means[rival] = {"true": 0.3, "false": -0.3, "border": 0.0, "undecidable": 0.0}[kind]
+        if kind == "undecidable":
+            means = dict.fromkeys(FIVE, 0.0)
+        return [_table1(benchmark, means, rng, *_noise(kind))]
+
+    return world
+
+
+def best_of_unequal_scatter(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    """The same claim with five seeds, where the best and its rival scatter twice as much."""
+    means = dict.fromkeys(FIVE, 1.2) | {"polyneuron_r": 0.0}
+    means["apl"] = {"true": 1.0, "false": -1.0, "border": 0.0, "undecidable": 0.0}[kind]
+    scale = LOUD / NOISE if kind == "undecidable" else 1.0
+    sweep = SyntheticSweep("table1_lenet5")
+    for activation, mean in means.items():
+        noise = scale * NOISE * (2 if activation in ("apl", "polyneuron_r") else 1)
+        _add(sweep, configuration(activation=activation), 5 + mean, rng, noise, 5)
+    return [sweep]
+
+
+def relaxed_beats_polyneuron(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    def means(benchmark: str) -> dict[str, float]:
+        gap = {"true": 0.3, "false": -0.3, "border": 0.0, "undecidable": 0.0}[kind]
+        if kind == "border" and benchmark == "resnet20/cifar10":
+            gap = 0.6
+        return {"polyneuron": gap, "polyneuron_r": 0.0}
+
+    return _both(means, rng, *_noise(kind))
+
+
+def _grid(
+    benchmark: str,
+    mean: Callable[[int, int], float],
+    rng: Rng,
+    noise: float,
+    seeds: int,
+    diverge: Callable[[int, int], float] = lambda s, k: 0.0,
+    seconds: Callable[[int, int], float] = lambda s, k: 2.0,
+) -> SyntheticSweep:
+    sweep = SyntheticSweep(f"ablation_sk_{benchmark.split('/')[0]}", benchmark, seeds=seeds)
+    for s in (3, 5, 7):
+        for k in (1, 2, 3, 4, 5):
+            config = configuration(benchmark, "polyneuron", {"s": s, "k": k})
+            mean_error, rate = 5 + mean(s, k), diverge(s, k)
+            _add_timed(sweep, config, mean_error, rng, noise, seeds, rate, seconds(s, k))
+    return sweep
+
+
+def _add_timed(sweep, config, mean, rng, noise, seeds, diverge, seconds) -> None:
+    epochs = config["recipe"]["epochs"]
+    for seed in range(seeds):
+        failed = rng.random() < diverge
+        errors = np.array([90.0]) if failed else errors_to(mean + rng.normal(0, noise), epochs)
+        sweep.add_run(
+            config,
+            seed,
+            errors,
+            status="diverged" if failed else "completed",
+            epoch_seconds=seconds * np.exp(rng.normal(0, 0.03)),
+            history=False,
+        )
+
+
+def even_order_hurts(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    noise, seeds = (LOUD, 5) if kind == "undecidable" else (NOISE, 5)
+    effect = {"true": 0.3, "false": -0.3, "border": 0.0, "undecidable": 0.0}[kind]
+
+    def mean(benchmark: str) -> Callable[[int, int], float]:
+        on_border = kind == "border" and benchmark == "lenet5/mnist"
+
+        def of(s: int, k: int) -> float:
+            if k % 2:
+                return 0.1 * s
+            return 0.1 * s + (0.6 if kind == "border" and not (on_border and k == 4) else effect)
+
+        return of
+
+    return [_grid(b, mean(b), rng, noise, seeds) for b in MARGIN]
+
+
+def even_order_hurts_by_divergence(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    """The same claim where even k does not err more but diverges."""
+    rate = {"true": 0.8, "false": 0.0, "border": 0.1, "undecidable": 0.0}[kind]
+    return [
+        _grid(
+            b, lambda s, k: 0.0, rng, NOISE, 5, lambda s, k: rate if k % 2 == 0 else min(rate, 0.1)
+        )
+        for b in MARGIN
+    ]
+
+
+def no_gain_over(column: str, reference: int) -> Callable[[str, Rng], list[SyntheticSweep]]:
+    def world(kind: str, rng: Rng) -> list[SyntheticSweep]:
+        noise, seeds = (LOUD, 5) if kind == "undecidable" else (NOISE, 10)
+
+        def mean(s: int, k: int) -> float:
+            level = s if column == "s" else k
+            if level <= reference or kind == "undecidable":
+                return 0.0
+            if kind == "true":
+                return 0.05
+            if kind == "false":
+                return -0.4
+            return -MARGIN["lenet5/mnist"] if level == 5 else 0.4
+
+        return [_grid("lenet5/mnist", mean, rng, noise, seeds)]
+
+    return world
+
+
+def three_points_of_order_three(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    noise, seeds = (LOUD, 5) if kind == "undecidable" else (NOISE, 10)
+
+    def mean(s: int, k: int) -> float:
+        if (s, k) == (3, 3) or kind == "undecidable":
+            return 0.0
+        if (s, k) == (5, 3):
+            return {"true": 0.3, "false": -0.4, "border": -MARGIN["lenet5/mnist"]}[kind]
+        return 0.3
+
+    return [_grid("lenet5/mnist", mean, rng, noise, seeds)]
+
+
+def a_cheaper_cell_is_as_good(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    """The same claim, which hangs on s = 3, k = 1: it would need fewer operations."""
+    noise, seeds = (LOUD, 5) if kind == "undecidable" else (NOISE, 10)
+    cheaper = {"true": 0.3, "false": -0.4, "border": 0.0, "undecidable": 0.0}[kind]
+    others = 0.0 if kind == "undecidable" else 0.3
+
+    def mean(s: int, k: int) -> float:
+        return {(3, 3): 0.0, (3, 1): cheaper}.get((s, k), others)
+
+    return [_grid("lenet5/mnist", mean, rng, noise, seeds)]
+
+
+def more_points_are_slower(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    ratio = {"true": 1.5, "false": 1.0, "border": 1.10, "undecidable": 1.10}[kind]
+    seconds = lambda s, k: 2.0 * ratio ** ((s - 3) / 4)  # noqa: E731
+    return [_grid("lenet5/mnist", lambda s, k: 0.0, rng, NOISE, 5, seconds=seconds)]
+
+
+def higher_order_costs_more(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    ratio = {"true": 1.2, "false": 0.8, "border": 1.0, "undecidable": 1.0}[kind]
+    seconds = lambda s, k: 2.0 * ratio ** ((k - 3) / 2)  # noqa: E731
+    return [_grid("lenet5/mnist", lambda s, k: 0.0, rng, NOISE, 5, seconds=seconds)]
+
+
+def relaxed_computes_less(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    ratio = {"true": 1.2, "false": 0.8, "border": 1.0, "undecidable": 1.0}[kind]
+    sweep = SyntheticSweep("table1_lenet5")
+    for activation, seconds in (("polyneuron", 2.0 * ratio), ("polyneuron_r", 2.0)):
+        config = configuration(activation=activation)
+        _add_timed(sweep, config, 5, rng, NOISE, 5, 0.0, seconds)
+    return [sweep]
+
+
+def _lambdas(
+    mean: Callable[[float, float], float],
+    noise: Callable[[float, float], float],
+    rng: Rng,
+    seeds: int,
+    diverge: Callable[[float, float], float] = lambda a, b: 0.0,
+) -> list[SyntheticSweep]:
+    sweep = SyntheticSweep("ablation_lambda", seeds=seeds)
+    for a in (0.0, 1e-3, 1e-2, 1e-1, 1.0):
+        for b in (0.0, 1e-3, 1e-2, 1e-1):
+            config = configuration(lambda_sum=a, lambda_prod=b)
+            _add(sweep, config, 5 + mean(a, b), rng, noise(a, b), seeds, diverge(a, b))
+    return [sweep]
+
+
+def _quiet(kind: str) -> Callable[[float, float], float]:
+    return lambda a, b: LOUD if kind == "undecidable" else NOISE
+
+
+def lambda_prod_no_benefit(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    def mean(a: float, b: float) -> float:
+        if b == 0 or kind == "undecidable":
+            return 0.0
+        if kind == "border":
+            return -MARGIN["lenet5/mnist"] if b == 1e-2 else 0.3
+        return {"true": 0.05, "false": -0.4}[kind]
+
+    return _lambdas(mean, _quiet(kind), rng, 20)
+
+
+def lambda_prod_hinders(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    def mean(a: float, b: float) -> float:
+        return 0.4 if kind == "true" and b == 1e-1 else 0.0
+
+    noise = (lambda a, b: LOUD) if kind == "undecidable" else (lambda a, b: NOISE / 2)
+    return _lambdas(mean, noise, rng, 20)
+
+
+def lambda_sum_suitable(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    def mean(a: float, b: float) -> float:
+        if a == 1e-2 or kind == "undecidable":
+            return 0.0
+        if kind == "border":
+            return -MARGIN["lenet5/mnist"] if a == 1e-1 else 0.3
+        return {"true": 0.05, "false": -0.4}[kind]
+
+    return _lambdas(mean, _quiet(kind), rng, 20)
+
+
+SCATTER_RATIOS = {"true": 3.0, "false": 1.0, "border": 1.0, "undecidable": 1.3}
+
+
+def no_penalty_inconsistent(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    ratio = SCATTER_RATIOS[kind]
+    noise = lambda a, b: NOISE * (ratio if a == b == 0 else 1.0)  # noqa: E731
+    return _lambdas(lambda a, b: 0.0, noise, rng, 20)
+
+
+def no_penalty_diverges(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    """The same claim where runs without penalties diverge more, or as often."""
+    rate = {"true": 0.5, "false": 0.0, "border": 0.05, "undecidable": 0.1}[kind]
+    diverge = lambda a, b: rate if a == b == 0 else min(rate, 0.05)  # noqa: E731
+    return _lambdas(lambda a, b: 0.0, lambda a, b: NOISE, rng, 20, diverge)
+
+
+def sensitive_to_high_rates(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    noise, seeds = _noise(kind)
+    sweep = SyntheticSweep("table1_lenet5", seeds=seeds)
+    means = {"relu": 0.0, "swish": 0.0, "polyneuron": 0.0, "apl": 0.6, "polyneuron_r": 0.6}
+    means["apl"] = {"true": 0.4, "false": -0.4, "border": 0.0, "undecidable": 0.0}[kind]
+    if kind == "undecidable":
+        means = dict.fromkeys(means, 0.0)
+    for activation, mean in means.items():
+        for seed in range(seeds):
+            before = max(10 + mean + rng.normal(0, noise), 0)
+            errors = np.r_[np.full(20, before), np.full(10, 3.0)]
+            sweep.add_run(configuration(activation=activation), seed, errors)
+    return [sweep]
+
+
+def error_rises_faster_with_rate(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    noise, seeds = (LOUD, 5) if kind == "undecidable" else (NOISE, 5)
+    rise = {"true": 0.6, "false": -0.6, "border": 0.0, "undecidable": 0.0}[kind]
+    sweep = SyntheticSweep("lr_sensitivity", seeds=seeds)
+    for activation in FIVE:
+        steep = {"apl": rise, "polyneuron_r": 0.9 if kind == "border" else rise}.get(activation, 0)
+        for rate in (3e-4, 1e-3, 3e-3, 1e-2):
+            mean = 5 + (0.2 + steep) * np.log10(rate / 3e-4)
+            config = configuration(activation=activation, learning_rate=rate)
+            _add(sweep, config, mean, rng, noise, seeds)
+    return [sweep]
+
+
+def lower_rate_helps(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    noise, seeds = LOUD if kind == "undecidable" else NOISE / 2, 10
+    sweep = SyntheticSweep("lr_sensitivity", seeds=seeds)
+    for activation in FIVE:
+        for rate in (3e-4, 1e-3, 3e-3, 1e-2):
+            mean = -0.4 if kind == "true" and activation == "apl" and rate < 1e-3 else 0.0
+            config = configuration(activation=activation, learning_rate=rate)
+            _add(sweep, config, 5 + mean, rng, noise, seeds)
+    return [sweep]
+
+
+START_RATES = {
+    "true": (0.6, 0.0),
+    "false": (0.6, 0.5),
+    "border": (0.6, 0.10),
+    "undecidable": (0.1, 0.05),
+}
+"""Of random and of ReLU-like starts."""
+
+
+def relu_like_start_is_stable(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    random, relu_like = START_RATES[kind]
+    sweep = SyntheticSweep("init_stability", seeds=30)
+    for activation in ("polyneuron", "polyneuron_r"):
+        for init, rate in (("random", random), ("relu_like", relu_like)):
+            options = {"s": 3, "k": 3, "init": init}
+            config = configuration(activation=activation, options=options, epochs=3, drop_at=[])
+            certain = kind == "border" and activation == "polyneuron" and init == "relu_like"
+            _add(sweep, config, 20, rng, NOISE, 30, 0.0 if certain else rate)
+    return [sweep]
