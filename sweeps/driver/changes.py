@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.store.errors import StoreError
+from analysis.store.whole_files import write_atomically
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import SweepPaths, write_atomically
+from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_files, code_version
 from trainers.data.sources import data_root
 

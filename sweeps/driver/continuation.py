@@ -14,15 +14,18 @@ from typing import Any
 from rich.console import Console
 
 import analysis
+from analysis.store.contract import RowWriter
 from analysis.store.errors import StoreError, unknown_name
 from analysis.store.schema import EVENTS, SWEEPS
+from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code, refuse_changes
 from sweeps.driver.driver import close_runs, drive, prepare
 from sweeps.search.study import SweepStudy, Work, reopen_study
 from sweeps.spec.reading import SpecError, load_spec, parse_spec, with_settings
 from sweeps.spec.search_space import Params, restored
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, SweepPaths, driver_lock, driver_process, write_atomically
+from sweeps.store.locks import driver_lock, driver_process
+from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
 from sweeps.view.overview import rows, sweep_view
 
@@ -65,7 +68,7 @@ def continue_sweep(
     spec = extended(wanted, request)
     prepared = prepare(spec, address)
 
-    def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
+    def start(writer: RowWriter) -> tuple[SweepStudy, Work]:
         close_runs(paths, writer)
         study = reopen_study(spec, paths, len(analysis.load(paths.folder).trials))
         queued = study.queue_again() if request.retry_errors else 0

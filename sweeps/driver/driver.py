@@ -15,7 +15,9 @@ from pathlib import Path
 from rich.console import Console
 
 import analysis
+from analysis.store.contract import RowWriter
 from analysis.store.schema import RUNS, SWEEPS, TRIALS
+from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code
 from sweeps.driver.spending import Limits
 from sweeps.extras import optional
@@ -25,7 +27,8 @@ from sweeps.search.study import OpenTrial, SweepStudy, Work, check_free, create_
 from sweeps.spec.reading import SpecError
 from sweeps.spec.search_space import check, trial_count
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, SweepPaths, compact, driver_lock, write_atomically
+from sweeps.store.locks import driver_lock
+from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version, versions
 from sweeps.view.live_view import LiveView
 from sweeps.view.overview import rows
@@ -107,7 +110,7 @@ def run_sweep(
     paths.check_free()
     check_free(spec, paths)
 
-    def start(writer: PartWriter) -> tuple[SweepStudy, Work]:
+    def start(writer: RowWriter) -> tuple[SweepStudy, Work]:
         write_atomically(paths.spec, spec.to_json().encode())
         note_code(paths)
         if tensorboard:
@@ -125,7 +128,7 @@ def drive(
     view: SweepView,
     console: Console,
     address: str | None,
-    start: Callable[[PartWriter], tuple[SweepStudy, Work]],
+    start: Callable[[RowWriter], tuple[SweepStudy, Work]],
     again: bool,
 ) -> bool:
     """Do a sweep's work on a cluster: what `start` says, once the sweep's folder is ours."""
@@ -137,7 +140,7 @@ def drive(
             slots = stack.enter_context(cluster(address, prepared.spec.resources))
         paths.create(again)
         with driver_lock(paths), gentle_termination() as interrupt:
-            writer = PartWriter(paths, "driver")
+            writer = paths.store.writer("driver")
             study, work = start(writer)
             stack.callback(study.close)
             rows = TrialRows(paths.sweep, writer)
@@ -166,7 +169,7 @@ def drive(
                         reason = search(searcher, pool, record, stop_reason)
                 rows.write(now=True)
             close_runs(paths, writer)
-            compact(paths)
+            paths.store.compact()
     if reason.startswith("budget"):
         console.print(f"{reason}; a larger budget goes on: `sweeps resume {paths.sweep} --set ...`")
         return True
@@ -180,7 +183,7 @@ class TrialRows:
     resumed sweep writes them again.
     """
 
-    def __init__(self, sweep: str, writer: PartWriter) -> None:
+    def __init__(self, sweep: str, writer: RowWriter) -> None:
         self._sweep = sweep
         self._writer = writer
         self._status: dict[int, str] = {}
@@ -293,7 +296,7 @@ def trial_row(sweep: str, trial: OpenTrial, status: str) -> dict[str, object]:
     }
 
 
-def close_runs(paths: SweepPaths, writer: PartWriter) -> None:
+def close_runs(paths: SweepPaths, writer: RowWriter) -> None:
     """Record the runs that no worker has any more as interrupted."""
     results = analysis.load(paths.folder)
     left = results.runs[results.runs["status"] == "running"]

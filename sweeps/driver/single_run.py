@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analysis.store.errors import StoreError
 from analysis.store.schema import SWEEPS, TRIALS
+from analysis.store.whole_files import write_atomically
 from sweeps.driver.driver import Prepared, close_runs, sweep_row
 from sweeps.spec.reading import parse_spec, with_settings
 from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, SweepPaths, compact, driver_lock, write_atomically
+from sweeps.store.locks import driver_lock
+from sweeps.store.paths import SweepPaths
 from sweeps.workers.trial import TrialOutcome, train_trial
 from trainers import EpochRecord, Execution
 
@@ -65,7 +67,7 @@ def train_single_run(
         device=device, data_root=prepared.data_root, checkpoint_folder=paths.checkpoints
     )
     with driver_lock(paths):
-        writer = PartWriter(paths, "driver")
+        writer = paths.store.writer("driver")
         if not resume:
             writer.write(SWEEPS, [sweep_row(spec, trials=1)])
         started_at = datetime.now(UTC)
@@ -76,7 +78,7 @@ def train_single_run(
             console.print("interrupted; the same command with --resume goes on", soft_wrap=True)
             raise
         writer.write(TRIALS, [_trial_row(spec, outcome, started_at)])
-        compact(paths)
+        paths.store.compact()
 
 
 def _open(paths: SweepPaths, spec: SweepSpec, resume: bool) -> None:

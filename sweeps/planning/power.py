@@ -23,14 +23,15 @@ from analysis.paper.rules import RULES, Missing, Outcome, Part
 from analysis.printed import ACTIVATIONS
 from analysis.statistics.intervals import Interval, pooled_deviation
 from analysis.statistics.power import power
+from analysis.store.contract import Row
 from analysis.store.errors import StoreError
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS
 from polyneuron import activation_class
 from sweeps.driver.driver import sweep_row
 from sweeps.spec.search_space import configure, grid, trial_count
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, Row, SweepPaths
-from sweeps.store.recorder import run_columns
+from sweeps.store.paths import SweepPaths
+from sweeps.store.rows import run_columns
 from trainers import RunConfig
 
 ENOUGH_FREEDOM = 10
@@ -104,7 +105,7 @@ def prospects(spec: SweepSpec, points: float) -> list[Prospect]:
 
 def _act_out(spec: SweepSpec, points: float, paths: SweepPaths) -> None:
     """Write runs whose every cell has exactly the given deviation and the same mean."""
-    writer = PartWriter(paths, "rehearsal")
+    writer = paths.store.writer("rehearsal")
     writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
     normal = _standard_normal(len(spec.seeds))
     configs = [

@@ -14,7 +14,8 @@ from rich.text import Text
 
 import analysis
 from sweeps.spec.reading import parse_spec
-from sweeps.store.paths import SweepPaths, driver_alive
+from sweeps.store.locks import driver_alive
+from sweeps.store.paths import SweepPaths
 from sweeps.view.live_view import SIDES, best_text, interval_text, parameter_columns
 from sweeps.view.progress import KEPT_ERRORS, KEPT_TROUBLES, TROUBLE, Best, RunningTrial, SweepView
 

@@ -19,7 +19,8 @@ from sweeps import extras
 from sweeps.commands.dashboard import make_dashboard
 from sweeps.search.study import storage_url
 from sweeps.spec.reading import SpecError
-from sweeps.store.paths import SweepPaths, driver_lock
+from sweeps.store.locks import driver_lock
+from sweeps.store.paths import SweepPaths
 from sweeps.view.overview import current_view, sweep_view
 from sweeps.view.progress import SweepView
 
