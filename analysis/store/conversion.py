@@ -1,7 +1,7 @@
 """Converts Arrow rows to a DataFrame of writable columns, with each value in memory once.
 
-pyarrow's own conversion needs the whole table in memory beside the frame: at 5 million epochs a
-third more memory and time (`tests/benchmarks/frame_conversion.py`).
+pyarrow's own conversion has the whole table in memory beside the frame. At 5 million epochs it takes
+half more of both (`tests/benchmarks/frame_conversion.py`).
 """
 
 from __future__ import annotations
