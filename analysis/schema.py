@@ -1,17 +1,16 @@
 """The tables of results, under the name by which other people import them."""
 
+from analysis.store.layout import PARTS_FOLDER, TABLES_FOLDER
 from analysis.store.schema import (
     EPOCHS,
     EVENTS,
     FUNCTIONS,
-    PARTS_FOLDER,
     PREDICTIONS,
     RUNS,
     SCHEMA_VERSION,
     SNAPSHOTS,
     SWEEPS,
     TABLES,
-    TABLES_FOLDER,
     TRIALS,
     Table,
     unit_of,

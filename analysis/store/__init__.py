@@ -1,1 +1,1 @@
-"""The file format of results: schema, folders, reading and writing."""
+"""The file format of results: its schema, its files, and how they are written and read."""

@@ -1,4 +1,4 @@
-"""What the tables hold: each column with its type, unit and meaning."""
+"""The columns of the tables as a frame, for those who look up a type, a unit or a meaning."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from analysis.store.schema import TABLES
 
 
 def columns(table: str | None = None) -> pd.DataFrame:
-    """Return a row for each column of a table, or of all: table, column, type, unit, meaning.
+    """Return a frame with a row a column: table, column, type, unit, meaning; None: of all tables.
 
     >>> columns("epochs").set_index("column").loc["train_seconds", ["type", "unit"]].to_list()
     ['double', 's']
 
     Raises:
-        StoreError: there is no such table.
+        StoreError: no table has this name.
     """
     if table is not None and table not in TABLES:
         raise StoreError(unknown_name("table", table, TABLES))

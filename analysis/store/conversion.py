@@ -1,4 +1,8 @@
-"""From Arrow rows to a DataFrame of writable columns, each value in memory once."""
+"""Converts Arrow rows to a DataFrame of writable columns, with each value in memory once.
+
+pyarrow's own conversion has the whole table in memory beside the frame. At 5 million epochs it
+takes half more of both (`tests/benchmarks/frame_conversion.py`).
+"""
 
 from __future__ import annotations
 
@@ -11,43 +15,42 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.store.keys import last_rows
-from analysis.store.schema import Table
-
-FREE_TEXT = frozenset(
-    {"spec_json", "versions_json", "params_json", "config_json", "error", "stop_reason", "detail"}
-)
-"""Text columns that seldom repeat; all others become categoricals."""
+from analysis.store.schema import FREE_TEXT, Table
 
 
 class Columns:
-    """The columns of a frame whose length is known, filled some rows at a time.
-
-    Several threads may fill: each place once. `run_ids` are known categories of the column
-    `run_id`: tables that share them join fast.
-    """
+    """The columns of a frame of known length, filled some rows at a time by several threads."""
 
     def __init__(self, schema: pa.Schema, rows: int, run_ids: Sequence[str] = ()) -> None:
+        """Make empty columns.
+
+        Args:
+            schema: names and types of the columns.
+            rows: the length of the frame.
+            run_ids: categories that the column `run_id` has in any case: tables that share their
+                categories join fast.
+        """
         self._columns = {
             field.name: _column(field, rows, run_ids if field.name == "run_id" else ())
             for field in schema
         }
 
     def fill(self, start: int, rows: pa.Table) -> None:
-        """Put rows in their place, from the index `start` on; a column they lack is null."""
-        there = set(rows.schema.names)
+        """Put rows at the index `start` and after; a column that they lack is null there."""
+        found = set(rows.schema.names)
         for name, column in self._columns.items():
-            column.fill(start, rows[name] if name in there else pa.nulls(rows.num_rows))
+            column.fill(start, rows[name] if name in found else pa.nulls(rows.num_rows))
 
     def frame(self) -> pd.DataFrame:
-        """Return the frame; nothing can be filled in afterwards."""
+        """Return the frame and give up the columns: nothing can be filled afterwards."""
         names = list(self._columns)
         return pd.DataFrame({name: self._columns.pop(name).array() for name in names}, copy=False)
 
 
 def last_of_each_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """Return the frame sorted by key, the last row of each, with a fresh index.
+    """Return a frame sorted by its key, with the last row of each key and a fresh index.
 
-    The frame given is used up, so that no two copies of a column are in memory.
+    The given frame loses its columns, so that no two copies of one are in memory.
     """
     kept = last_rows([_sortable(frame[name]) for name in key])
     if kept is None:
@@ -56,7 +59,7 @@ def last_of_each_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     taken = {name: frame.pop(name).array.take(kept) for name in map(str, frame.columns)}
     frame = pd.DataFrame(taken, copy=False)
     if replaced:
-        # words that only replaced rows had; run ids stay, as all tables share them
+        # Words of replaced rows go; run ids stay, since all tables share them.
         words = [str(name) for name in frame.select_dtypes("category") if name != "run_id"]
         for name in words:
             frame[name] = frame[name].cat.remove_unused_categories()
@@ -64,7 +67,7 @@ def last_of_each_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
 
 
 def frame_of(rows: pa.Table, table: Table) -> pd.DataFrame:
-    """Return Arrow rows of a table as its frame."""
+    """Return Arrow rows of a table as a frame."""
     columns = Columns(table.schema, rows.num_rows)
     columns.fill(0, rows)
     return last_of_each_key(columns.frame(), table.key)
@@ -95,7 +98,7 @@ def _column(field: pa.Field, rows: int, known: Sequence[str]) -> _Column:
 
 
 class _Numbers:
-    """Floating numbers, of which null is NaN, or integers that are never null."""
+    """Floating-point numbers, with NaN for null, or integers that are never null."""
 
     def __init__(self, field: pa.Field, rows: int) -> None:
         self._values = np.empty(rows, field.type.to_pandas_dtype())
@@ -127,7 +130,7 @@ class _NullableIntegers:
 
 
 class _Words:
-    """A categorical whose categories are in alphabetical order."""
+    """A categorical column, whose categories are in alphabetical order."""
 
     def __init__(self, rows: int, known: Sequence[str]) -> None:
         self._codes = np.full(rows, -1, np.int32)
@@ -163,7 +166,7 @@ class _Words:
 
 
 class _Others:
-    """Free text, lists, bytes, times: as pandas makes them of Arrow's."""
+    """Free text, lists, bytes and times, as pyarrow converts them."""
 
     def __init__(self, field: pa.Field) -> None:
         self._field = field

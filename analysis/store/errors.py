@@ -1,9 +1,10 @@
-"""What can be wrong with a request or with stored results."""
+"""Errors and warnings of a store, and the damage that a reader reports beside its rows."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 
 class StoreError(ValueError):
@@ -11,11 +12,19 @@ class StoreError(ValueError):
 
 
 class StoreWarning(UserWarning):
-    """A damaged part that was skipped; the message names it."""
+    """A damaged file that was left out; the message names it."""
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file that could not be read and was left out."""
+
+    path: str
+    reason: str
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return one line that says what is unknown and which names come closest."""
+    """Return one line that names what is unknown and the known names closest to it."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     close = close or [other for other in known if name and name in other][:3]

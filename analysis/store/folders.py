@@ -1,4 +1,4 @@
-"""A folder of a local, shared or remote file system."""
+"""Folders and files of a local, shared or remote file system."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pyarrow import fs
 from analysis.store.errors import StoreError
 
 ELSEWHERE = "tables_at.txt"
-"""A file in a sweep's folder with the address of the folder that has its tables instead."""
+"""The file in a sweep's folder that has the address of the tables, where they lie elsewhere."""
 
-_OBJECT_STORES = ("s3", "gcs", "abfs")  # where folders are but the beginnings of names
+_OBJECT_STORES = ("s3", "gcs", "abfs")
+"""File systems whose folders are only beginnings of names, and need no making."""
 
 
 @dataclass(frozen=True)
@@ -26,35 +27,38 @@ class Folder:
 
     @property
     def local(self) -> bool:
-        """Whether it lies on a file system that the operating system has mounted."""
+        """True on a file system that the operating system has mounted."""
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     def child(self, *names: str) -> Folder:
-        """Return the folder or file below this one."""
+        """Return a folder or file below this one."""
         return Folder(self.filesystem, "/".join((self.path, *names)))
 
     def entries(self) -> list[fs.FileInfo]:
-        """Return what lies in the folder, sorted by name; nothing if it is missing."""
-        listing = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        """Return the files and folders directly in this one by name; none if it is missing."""
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        listing: list[fs.FileInfo] = self.filesystem.get_file_info(selector)
         return sorted(listing, key=lambda info: info.base_name)
 
     def matching(self, pattern: re.Pattern[str]) -> list[fs.FileInfo]:
-        """Return those entries whose whole names match."""
+        """Return the entries whose whole names match, sorted by name."""
         if not self.local:
             return [info for info in self.entries() if pattern.fullmatch(info.base_name)]
-        # among 10,000 files a writer looks for its own: the others need no look at their size
+        # A writer looks for its own among 10,000 files: only of those are size and time asked.
         names = (path.name for path in Path(self.path).iterdir()) if self.exists() else ()
         found = sorted(name for name in names if pattern.fullmatch(name))
-        return self.filesystem.get_file_info([self.child(name).path for name in found])
+        paths = [self.child(name).path for name in found]
+        matching: list[fs.FileInfo] = self.filesystem.get_file_info(paths)
+        return matching
 
     def make(self) -> None:
-        """Make the folder, where its file system needs that."""
+        """Make the folder and those above it, where the file system has folders."""
         if self.filesystem.type_name not in _OBJECT_STORES:
             self.filesystem.create_dir(self.path, recursive=True)
 
     def exists(self) -> bool:
-        """Return whether a file or folder of this path is there."""
-        return self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound
+        """Return whether a file or folder has this path."""
+        return bool(self.filesystem.get_file_info(self.path).type != fs.FileType.NotFound)
 
 
 def open_folder(path: str | Path) -> Folder:
@@ -67,7 +71,7 @@ def open_folder(path: str | Path) -> Folder:
     if "://" not in address:
         return Folder(fs.LocalFileSystem(), str(Path(address).absolute()))
     if address.startswith("s3://"):
-        # one request writes a small part whole; else it takes three
+        # A small part is then written by one request in place of three.
         address += f"{'&' if '?' in address else '?'}allow_delayed_open=true"
     try:
         filesystem, place = fs.FileSystem.from_uri(address)
@@ -79,13 +83,13 @@ def open_folder(path: str | Path) -> Folder:
 
 
 def address_below(address: str, name: str) -> str:
-    """Return the address of what is called so in the folder at an address."""
+    """Return the address of a name in the folder at an address, which may have options."""
     place, mark, options = address.partition("?")
     return f"{place.rstrip('/')}/{name}{mark}{options}"
 
 
 def with_tables(sweep: Folder) -> Folder:
-    """Return the folder that has a sweep's tables: its own, or the one that it points to.
+    """Return the folder of a sweep's tables: the sweep's own, or the one named in its pointer file.
 
     Raises:
         StoreError: neither pyarrow nor fsspec knows the address's scheme.

@@ -1,4 +1,4 @@
-"""Rows by their keys: in order, and of those with the same key the one written last."""
+"""Rows by their keys: sorted, and of the rows with one key the one written last."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_BLOCK = 1 << 18  # rows compared at a time, so that what is made on the way stays in the cache
+_BLOCK = 1 << 18
+"""Rows compared at a time, so that the comparison's arrays stay in the processor's cache."""
 
 
 def last_rows(keys: Sequence[np.ndarray]) -> np.ndarray | None:
-    """Return which rows to take, in the order of their keys, the last of each key.
+    """Return the indices of the last row of each key, in the order of the keys.
 
     Args:
         keys: the columns of the key, each (rows,) integers that sort as its values do.
 
     Returns:
-        Indices of rows, or None where all rows are to be taken as they lie.
+        Indices of rows, or None where the rows are in order already and no key comes twice.
     """
+    # A compacted table is in order: looking costs 1 % of sorting it.
     if all(_ascending(keys, start) for start in range(0, len(keys[0]), _BLOCK)):
         return None
     codes = _codes(keys)
-    order = np.argsort(codes, kind="stable")
+    order = np.argsort(codes, kind="stable")  # stable: of equal keys the last written stays last
     codes = codes[order]
-    return order[np.append(codes[1:] != codes[:-1], True)]
+    last: np.ndarray = order[np.append(codes[1:] != codes[:-1], True)]
+    return last
 
 
 def _ascending(keys: Sequence[np.ndarray], start: int) -> bool:
@@ -45,6 +48,7 @@ def _codes(keys: Sequence[np.ndarray]) -> np.ndarray:
     for column in keys:
         low, high = int(column.min()), int(column.max())
         size = high - low + 1
+        # The product of the columns' ranges has to fit 64 bits: ranks need a smaller range.
         if radix * size > 2**62:
             codes = np.unique(codes, return_inverse=True)[1]
             radix = int(codes.max()) + 1

@@ -1,4 +1,4 @@
-"""A store of sweeps as plain DataFrames, each table read when it is first asked for."""
+"""The results of sweeps as plain DataFrames; each table is read when it is first asked for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 from pyarrow import fs
 
-from analysis.store.errors import StoreError, StoreWarning, unknown_name
+from analysis.store.errors import DamagedFile, StoreError, StoreWarning, unknown_name
 from analysis.store.folders import Folder, open_folder, with_tables
-from analysis.store.parts import Damaged, read_table
-from analysis.store.schema import TABLES, TABLES_FOLDER
+from analysis.store.layout import TABLES_FOLDER
+from analysis.store.reading import read_table
+from analysis.store.schema import TABLES
 
 SHOWN_ORDER = {"runs": ["sweep", "trial", "seed", "run_id"]}
 """Tables that are shown in another order than their key's."""
@@ -28,10 +29,10 @@ def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
 
     Args:
         path: a folder, or an address as `s3://bucket/results`.
-        sweeps: names to read; None: all.
+        sweeps: names of the sweeps to read; None: all.
 
     Raises:
-        StoreError: no store there, or no such sweep.
+        StoreError: the path has no results, or none of a sweep that is named.
     """
     try:
         found = _find_sweeps(open_folder(path))
@@ -75,7 +76,7 @@ class Results:
     def __init__(self, path: str, folders: dict[str, Folder]) -> None:
         self.path = path
         self._folders = folders
-        self._damaged: dict[str, Damaged] = {}
+        self._damaged: dict[str, DamagedFile] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,8 +84,8 @@ class Results:
         return tuple(self._folders)
 
     @property
-    def damaged(self) -> tuple[Damaged, ...]:
-        """Parts that were skipped so far, since they cannot be read."""
+    def damaged(self) -> tuple[DamagedFile, ...]:
+        """The files that were left out so far because they cannot be read."""
         return tuple(self._damaged.values())
 
     @cached_property
@@ -124,17 +125,17 @@ class Results:
 
     @cached_property
     def events(self) -> pd.DataFrame:
-        """One row for whatever happened to a run at a moment."""
+        """One row an event: the start, the restore, the divergence, the error of a run."""
         return self.table("events")
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return a table, or its key and the given columns: wide tables read faster so.
+        """Return a table, or only its key and the given columns, which reads faster.
 
         >>> list(load("results").table("epochs", ["val_loss"]).columns)
         ['sweep', 'run_id', 'epoch', 'val_loss']
 
         Raises:
-            StoreError: an unknown table or column, or a part of a newer schema version.
+            StoreError: an unknown table or column, or a file of a newer schema version.
         """
         if name not in TABLES:
             raise StoreError(unknown_name("table", name, TABLES))
@@ -152,7 +153,7 @@ class Results:
         return frame
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Return what an SQL query over the tables gives, as in `select * from runs`.
+        """Return the result of an SQL query over the tables, as `select * from runs`.
 
         Only the tables that the query names are read.
 
@@ -160,7 +161,7 @@ class Results:
         7
 
         Raises:
-            StoreError: DuckDB is not installed, or it does not understand the query.
+            StoreError: DuckDB is not installed, or the query is not valid.
         """
         try:
             import duckdb  # type: ignore[import-not-found,unused-ignore]
@@ -171,25 +172,25 @@ class Results:
             for name in named:
                 connection.register(name, getattr(self, name))
             try:
-                return connection.sql(sql).df()
+                frame: pd.DataFrame = connection.sql(sql).df()
             except duckdb.Error as cause:
                 raise StoreError(f"query: {_explained(str(cause), named)}") from cause
+        return frame
 
-    def _name_damaged(self, damaged: Sequence[Damaged]) -> None:
-        for part in damaged:
-            if part.path not in self._damaged:
-                warnings.warn(f"skipped damaged {part.path}: {part.reason}", StoreWarning, 4)
-            self._damaged[part.path] = part
+    def _name_damaged(self, damaged: Sequence[DamagedFile]) -> None:
+        for file in damaged:
+            if file.path not in self._damaged:
+                warnings.warn(f"skipped damaged {file.path}: {file.reason}", StoreWarning, 4)
+            self._damaged[file.path] = file
 
     def _run_ids(self, name: str) -> list[str]:
         """Return the run ids whose codes a table shares with `runs`, so that joins are fast."""
-        return (
-            [] if name in ("sweeps", "trials", "runs") else list(self.runs["run_id"].cat.categories)
-        )
+        own = name in ("sweeps", "trials", "runs")
+        return [] if own else list(self.runs["run_id"].cat.categories)
 
 
 def _explained(complaint: str, tables: Sequence[str]) -> str:
-    """Return what DuckDB complains of in one line, with close names for one it does not know."""
+    """Return DuckDB's complaint in one line, with the closest names to one that is unknown."""
     unknown = re.search(r'(Table with name|[Cc]olumn) "?(\w+)"? (does not|not found)', complaint)
     if unknown is None:
         return complaint.splitlines()[0]

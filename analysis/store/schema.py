@@ -1,7 +1,7 @@
-"""The contract between the writer of results (`sweeps`) and their reader (`analysis`).
+"""The tables of results: their keys, their columns, and the type and meaning of each column.
 
-Each table is a tidy list of rows with a key; a part written later replaces the rows of an
-earlier one that have the same key. Percentages are 0-100, times are seconds or UTC.
+Percentages are 0-100, durations are seconds, moments are UTC. A change of a column's meaning raises
+`SCHEMA_VERSION`; a new column does not, since it is null in older rows.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from analysis.store.statuses import Status
+
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its key columns and its Arrow schema."""
+    """One table; a row replaces an earlier one that has the same values in the key's columns."""
 
     name: str
     key: tuple[str, ...]
@@ -25,7 +27,12 @@ class Table:
 _TIME = pa.timestamp("us", tz="UTC")
 _NAMES = pa.list_(pa.string())
 _CURVE = pa.list_(pa.float32())
+_STATUSES = ", ".join(Status)
 
+FREE_TEXT = frozenset(
+    {"spec_json", "versions_json", "params_json", "config_json", "error", "stop_reason", "detail"}
+)
+"""Text columns whose values seldom repeat; a reader makes all other text categorical."""
 UNITS = {"_percent": "%", "_seconds": "s", "_megabytes": "MB", "_loss": "nat"}
 """Units by the end of a column's name."""
 
@@ -88,7 +95,7 @@ TRIALS = _table(
         "sweep": (pa.string(), "sweep"),
         "trial": (pa.int32(), "number in the sweep, from 0; the Optuna trial's number"),
         "config_id": (pa.string(), "hash of the configuration without the seed"),
-        "status": (pa.string(), "completed, pruned, diverged, error, interrupted, running"),
+        "status": (pa.string(), _STATUSES),
         "objective": (
             pa.float64(),
             "mean over seeds of the metric, or as the spec has it; null unless all ended",
@@ -134,7 +141,7 @@ RUNS = _table(
         "validation": (pa.string(), "test or held_out"),
         "epochs_planned": (pa.int32(), "epochs of the full run"),
         "epochs_done": (pa.int32(), "epochs finished"),
-        "status": (pa.string(), "completed, pruned, diverged, error, interrupted, running"),
+        "status": (pa.string(), _STATUSES),
         "stop_reason": (pa.string(), "why it ended early; empty if it did not"),
         "last_val_error_percent": (pa.float64(), "after the last finished epoch"),
         "best_val_error_percent": (pa.float64(), "smallest over epochs (optimistic)"),
@@ -237,8 +244,3 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (SWEEPS, TRIALS, RUNS, EPOCHS, SNAPSHOTS, FUNCTIONS, PREDICTIONS, EVENTS)
 }
-
-TABLES_FOLDER = "tables"
-"""Has a sweep's compacted tables, as <table>.parquet, and the folder of parts."""
-PARTS_FOLDER = "parts"
-"""Has what was written since: <writer>-<number>.<table>.<table>.arrows, one file a write."""

@@ -8,22 +8,30 @@ from enum import StrEnum
 class Status(StrEnum):
     """The status of a run or a trial; equal to the text that a table has."""
 
-    RUNNING = "running"
     COMPLETED = "completed"
     PRUNED = "pruned"
     DIVERGED = "diverged"
     ERROR = "error"
     INTERRUPTED = "interrupted"
+    RUNNING = "running"
 
     @property
     def ended(self) -> bool:
-        """True of every status but `running`: no worker has the run any more."""
+        """True of every status but `running`: no worker trains the run any more."""
         return self is not Status.RUNNING
 
     @property
     def final(self) -> bool:
-        """True where another attempt would only repeat the outcome."""
+        """True where another attempt in the same sweep would only repeat the outcome."""
         return self in (Status.COMPLETED, Status.PRUNED, Status.DIVERGED)
+
+    @property
+    def reproducible(self) -> bool:
+        """True where the code, the data, the configuration and the seed decide the outcome.
+
+        Another sweep may take such a run over. Pruning depends on the trials beside it.
+        """
+        return self in (Status.COMPLETED, Status.DIVERGED)
 
     @property
     def trouble(self) -> bool:

@@ -167,13 +167,13 @@ def results(
 def compact(name: SweepName, root: Root = ROOT) -> None:
     """Put each table of a sweep into one file, which reads faster; done at a sweep's end too."""
     import analysis
-    from sweeps.store.paths import SweepPaths, driver_lock
-    from sweeps.store.paths import compact as compact_tables
+    from sweeps.store.locks import driver_lock
+    from sweeps.store.paths import SweepPaths
 
     analysis.load(root, [name])
     paths = SweepPaths(root.resolve(), name)
     with driver_lock(paths):
-        damaged = compact_tables(paths)
+        damaged = paths.store.compact()
     if damaged:
         raise typer.Exit(1)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
+from analysis.store.contract import Row
 from analysis.store.errors import StoreError
+from analysis.store.whole_files import write_atomically
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import Row, SweepPaths, write_atomically
+from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_files, code_version
 from trainers.data.sources import data_root
 from trainers.networks import NETWORKS

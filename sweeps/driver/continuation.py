@@ -12,9 +12,11 @@ from rich.console import Console
 
 import analysis
 from analysis import Results
+from analysis.store.contract import Row
 from analysis.store.errors import StoreError
 from analysis.store.schema import EVENTS, SWEEPS
 from analysis.store.statuses import Status
+from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code, refuse_changes
 from sweeps.driver.driver import drive, started_ray
 from sweeps.driver.preparation import Prepared, prepare, stored_spec
@@ -30,7 +32,8 @@ from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import load_spec, parse_spec
 from sweeps.spec.search_space import Params
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, Row, SweepPaths, driver_lock, write_atomically
+from sweeps.store.locks import driver_lock
+from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
 from sweeps.view.overview import rows, view_of
 
@@ -84,7 +87,7 @@ def continue_sweep(
 def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterator[Sweep]:
     spec = prepared.spec
     with driver_lock(paths):
-        writer = PartWriter(paths, "driver")
+        writer = paths.store.writer("driver")
         results = analysis.load(paths.folder)
         close_runs(results, writer)
         with closing(reopen_study(spec, paths, len(results.trials))) as study:

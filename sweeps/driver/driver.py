@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.store.schema import SWEEPS
+from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code
 from sweeps.driver.preparation import Prepared
 from sweeps.driver.rows import TrialRows, sweep_row
@@ -22,7 +23,8 @@ from sweeps.search.searcher import StudySearcher
 from sweeps.search.study import Work, check_free, create_study
 from sweeps.spec.search_space import trial_count
 from sweeps.spec.sections import ResourcesSection
-from sweeps.store.paths import PartWriter, SweepPaths, driver_lock, write_atomically
+from sweeps.store.locks import driver_lock
+from sweeps.store.paths import SweepPaths
 from sweeps.view.live_view import LiveView
 from sweeps.view.progress import SweepView
 from sweeps.workers.dispatch import train_trials
@@ -86,7 +88,7 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
     seeds, epochs = len(spec.seeds), spec.recipe.epochs
     paths.create()
     with driver_lock(paths):
-        writer = PartWriter(paths, "driver")
+        writer = paths.store.writer("driver")
         write_atomically(paths.spec, spec.to_json().encode())
         note_code(paths)
         if tensorboard:

@@ -7,12 +7,12 @@ import time
 from datetime import UTC, datetime
 
 import analysis
+from analysis.store.contract import RowWriter
 from analysis.store.schema import RUNS, TRIALS
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.columns import check_fields
-from sweeps.store.paths import PartWriter
 from sweeps.store.provenance import code_version, versions
 from sweeps.view.overview import rows
 
@@ -29,7 +29,7 @@ class TrialRows:
     resumed sweep writes their rows again.
     """
 
-    def __init__(self, sweep: str, writer: PartWriter) -> None:
+    def __init__(self, sweep: str, writer: RowWriter) -> None:
         self._sweep = sweep
         self._writer = writer
         self._begun: set[int] = set()
@@ -93,7 +93,7 @@ def trial_row(sweep: str, trial: OpenTrial) -> dict[str, object]:
     }
 
 
-def close_runs(results: analysis.Results, writer: PartWriter) -> None:
+def close_runs(results: analysis.Results, writer: RowWriter) -> None:
     """Record the runs that no worker has any more as interrupted."""
     left = results.runs[results.runs["status"] == Status.RUNNING]
     epochs = results.epochs["run_id"].value_counts()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from analysis.store.errors import StoreError
 from sweeps.driver.preparation import stored_spec
-from sweeps.store.paths import SweepPaths, driver_process
+from sweeps.store.locks import driver_process
+from sweeps.store.paths import SweepPaths
 
 
 @dataclass

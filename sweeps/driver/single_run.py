@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import analysis
 from analysis.store.errors import StoreError
 from analysis.store.schema import SWEEPS, TRIALS
+from analysis.store.whole_files import write_atomically
 from sweeps.driver.preparation import Prepared
 from sweeps.driver.rows import close_runs, sweep_row, trial_row
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
@@ -19,7 +20,8 @@ from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, SweepPaths, compact, driver_lock, write_atomically
+from sweeps.store.locks import driver_lock
+from sweeps.store.paths import SweepPaths
 from sweeps.workers.trial import train_trial
 from trainers import EpochRecord, Execution
 
@@ -66,7 +68,7 @@ def train_single_run(
         device=device, data_root=prepared.data_root, checkpoint_folder=paths.checkpoints
     )
     with driver_lock(paths):
-        writer = PartWriter(paths, "driver")
+        writer = paths.store.writer("driver")
         if not resume:
             writer.write(SWEEPS, [sweep_row(spec, trials=1)])
         config_id = configure(spec, {}).config_id
@@ -78,7 +80,7 @@ def train_single_run(
             console.print("interrupted; the same command with --resume goes on", soft_wrap=True)
             raise
         writer.write(TRIALS, [trial_row(spec.name, trial)])
-        compact(paths)
+        paths.store.compact()
 
 
 def _open(paths: SweepPaths, spec: SweepSpec, resume: bool) -> None:

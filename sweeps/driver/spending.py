@@ -6,8 +6,9 @@ import json
 import time
 from dataclasses import asdict, dataclass
 
+from analysis.store.whole_files import write_atomically
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import SweepPaths, write_atomically
+from sweeps.store.paths import SweepPaths
 
 LOOK_SECONDS = 5.0
 """How often spending is counted and noted; a killed driver forgets no more than that."""

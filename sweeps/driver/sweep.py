@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import analysis
+from analysis.store.contract import RowWriter
 from sweeps.driver.rows import close_runs
 from sweeps.driver.spending import Spending
 from sweeps.search.early_stopping import Judge
 from sweeps.search.study import SweepStudy, Work
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, SweepPaths, compact
+from sweeps.store.paths import SweepPaths
 from sweeps.view.progress import SweepView
 
 
@@ -22,7 +23,7 @@ class Sweep:
     spec: SweepSpec
     paths: SweepPaths
     data_root: Path
-    writer: PartWriter
+    writer: RowWriter
     study: SweepStudy
     work: Work
     judge: Judge
@@ -32,4 +33,4 @@ class Sweep:
     def finish(self) -> None:
         """Close the runs that were cut off, and put each table into one file."""
         close_runs(analysis.load(self.paths.folder), self.writer)
-        compact(self.paths)
+        self.paths.store.compact()

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import analysis
+from analysis.store.contract import Row
 from analysis.store.errors import StoreError
 from sweeps.driver.preparation import Prepared
 from sweeps.spec.errors import SpecError
 from sweeps.spec.search_space import Params, configure, grid
 from sweeps.spec.sections import Domain, SweepSpec
-from sweeps.store.paths import Row, SweepPaths
+from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
 from sweeps.view.overview import rows
 from trainers import EpochRecord, Execution, Record, RunConfig, train

@@ -25,14 +25,15 @@ from analysis.paper.rules import RULES, Comparison, Finding, Missing
 from analysis.printed import activation_name
 from analysis.statistics.intervals import UNKNOWN, pooled_deviation
 from analysis.statistics.power import power_of
+from analysis.store.contract import Row
 from analysis.store.errors import StoreError
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS
 from polyneuron import activation_class
 from sweeps.driver.rows import sweep_row
 from sweeps.spec.search_space import configure, grid, trial_count
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, Row, SweepPaths
-from sweeps.store.recorder import run_columns
+from sweeps.store.paths import SweepPaths
+from sweeps.store.rows import run_columns
 from trainers import RunConfig
 
 ENOUGH_FREEDOM = 10
@@ -108,7 +109,7 @@ def prospects(spec: SweepSpec, points: float) -> list[Prospect]:
 
 def _write_simulated_runs(spec: SweepSpec, points: float, paths: SweepPaths) -> None:
     """Write runs of which each configuration's have the same mean and exactly this deviation."""
-    writer = PartWriter(paths, "simulation")
+    writer = paths.store.writer("simulation")
     writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
     normal = _standard_normal(len(spec.seeds))
     configs = [

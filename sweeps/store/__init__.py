@@ -1,1 +1,1 @@
-"""What a sweep keeps on disk: its paths, the records of its runs, where its code comes from."""
+"""Who writes results, and when: a sweep's paths and lock, its runs' rows, reuse and export."""

@@ -1,4 +1,4 @@
-"""Runs for outsiders: a row each in a file of their format, and a manifest of what it is."""
+"""Exports a sweep's runs to CSV, JSON or Parquet, with a manifest that describes the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import analysis
 from analysis.store.errors import StoreError
 from analysis.store.folders import open_folder
 from analysis.store.schema import RUNS
-from analysis.store.writing import whole_file
+from analysis.store.whole_files import whole_file
 
 FORMATS = ("csv", "json", "parquet")
 PAPER = {
@@ -27,10 +27,10 @@ PAPER = {
 
 
 def export_runs(root: Path, name: str, form: str, out: Path | None, stream: TextIO) -> None:
-    """Write one row a run, to a file or to a stream.
+    """Write one row a run to a file, or to a stream where `out` is None.
 
     Raises:
-        StoreError: a Parquet export without a file, or a file that cannot be written.
+        StoreError: Parquet is asked for without a file, or the file cannot be written.
     """
     runs = analysis.load(root, [name]).runs
     if out is None and form == "parquet":
@@ -42,10 +42,10 @@ def export_runs(root: Path, name: str, form: str, out: Path | None, stream: Text
 
 
 def write_manifest(root: Path, name: str, exported: Path, manifest: Path) -> None:
-    """Write what an exported file holds and comes from, as CODECHECK's configuration files do.
+    """Describe an exported file and its origin, in the form of CODECHECK's configuration files.
 
-    Beyond CODECHECK's own fields it has the file's hash, the columns with their units, and what
-    the sweep ran: specification, code, data and versions.
+    Beyond CODECHECK's own fields the manifest has the file's hash, the columns with their units,
+    and the sweep's specification, code, data and versions.
 
     Raises:
         StoreError: the file cannot be written.
@@ -79,7 +79,8 @@ def _content(runs: pd.DataFrame, form: str) -> bytes:
         return _text(runs, form).encode()
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(runs, RUNS.schema, preserve_index=False), sink)
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _write(path: Path, content: bytes) -> None:

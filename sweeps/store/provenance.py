@@ -1,4 +1,4 @@
-"""What produced a result: the training code, the versions of what it stands on, the device."""
+"""The training code and the versions of the packages that produced a result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCES = (".py", ".cpp", ".hpp")
 
 
 def versions() -> dict[str, str]:
-    """Name the version of Python and of each package that can change a result."""
+    """Return the versions of Python, the platform and each package that can change a result."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in ("polyneuron-sweeps", *PACKAGES):
         try:
@@ -27,13 +27,13 @@ def versions() -> dict[str, str]:
 
 @lru_cache
 def code_version() -> str:
-    """Identify the training code: the package's version and a hash of its source files."""
+    """Return the package's version and a hash of the training code's source files."""
     digest = hashlib.sha256(json.dumps(code_files(), sort_keys=True).encode())
     return f"{versions()['polyneuron-sweeps']}+{digest.hexdigest()[:12]}"
 
 
 def code_files() -> dict[str, str]:
-    """Hash each source file of the training code."""
+    """Return a hash of each source file of the training code, by its path."""
     root = Path(__file__).parents[2]
     files = (file for name in TRAINING_PACKAGES for file in sorted((root / name).rglob("*")))
     return {

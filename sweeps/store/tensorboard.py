@@ -1,4 +1,4 @@
-"""The epochs of a run as TensorBoard event files, beside the tables and never instead of them."""
+"""Writes the epochs of a run as TensorBoard event files too; the tables have them in any case."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ SKIPPED = ("epoch", "nonfinite_count", "memory_megabytes")
 
 
 class RunEvents:
-    """Writes a run's epochs into a folder of its own."""
+    """Writes one run's epochs into a folder of the run's own."""
 
     def __init__(self, folder: Path, trial: int, seed: int) -> None:
         package = optional("tensorboardX", "tensorboard", "--tensorboard")
         self._writer = package.SummaryWriter(str(folder / f"trial-{trial:04d}-seed-{seed}"))
 
     def __call__(self, epoch: EpochRecord) -> None:
-        """Write every number of an epoch as a scalar of its own."""
+        """Write each number of an epoch as a scalar."""
         for name, value in dataclasses.asdict(epoch).items():
             if name not in SKIPPED:
                 self._writer.add_scalar(name, value, epoch.epoch)
 
     def close(self) -> None:
-        """Write what waits, and close the file."""
+        """Write the buffered epochs and close the file."""
         self._writer.close()

@@ -13,9 +13,11 @@ from rich.text import Text
 
 import analysis
 from analysis.printed import MISSING, with_standard_error
+from analysis.store.contract import Row
 from analysis.store.statuses import Status
 from sweeps.spec.reading import parse_spec
-from sweeps.store.paths import Row, SweepPaths, driver_alive
+from sweeps.store.locks import driver_alive
+from sweeps.store.paths import SweepPaths
 from sweeps.view.drawing import add_parameter_columns, best_text, parameter_columns
 from sweeps.view.progress import KEPT_ERRORS, KEPT_TROUBLES, Best, RunningTrial, SweepView
 

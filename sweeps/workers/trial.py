@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from analysis.store.contract import Row
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.search_space import Params, configure
 from sweeps.spec.sections import ObjectiveSection, SweepSpec
-from sweeps.store.paths import Row, SweepPaths
+from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
 from trainers import EpochRecord, Execution, Record, RunConfig, RunRecord, train
 

@@ -32,6 +32,7 @@ import pandas as pd
 from large_store import SWEEP, run_ids, write_ray_results, write_store
 
 import analysis
+from analysis.store.folder_store import open_store
 
 RESULTS = Path(__file__).with_name("results") / "analysis_load.json"
 THREE = ["val_error_percent", "val_loss", "train_loss"]
@@ -81,12 +82,10 @@ def reading_with_ray(folder: Path, runs: int) -> Callable[[], int]:
 
 
 def compaction(root: Path) -> Callable[[], int]:
-    from sweeps.store.paths import SweepPaths, compact
-
     parts = len(list((root / SWEEP / "tables").glob("parts/*")))
 
     def run() -> int:
-        compact(SweepPaths(root, SWEEP))
+        open_store(root / SWEEP).compact()
         return parts
 
     return run

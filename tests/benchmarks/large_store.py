@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.store.folders import open_folder
-from analysis.store.schema import EPOCHS, PARTS_FOLDER, RUNS, SWEEPS, TABLES_FOLDER, Table
-from analysis.store.writing import joined, write_part
+from analysis.store.layout import part_name, parts_folder
+from analysis.store.part_files import joined_row_list, write_part
+from analysis.store.schema import EPOCHS, RUNS, SWEEPS, Table
+from analysis.store.whole_files import make_folder
 
 SWEEP = "large"
 METRICS = [field.name for field in EPOCHS.schema if pa.types.is_floating(field.type)]
@@ -42,10 +44,14 @@ def write_store(root: Path, runs: int, epochs: int) -> None:
     _write(root, SWEEPS, "driver", _filled(row, SWEEPS.schema))
     for index, run_id in enumerate(ids):
         _write(root, RUNS, run_id, _filled(_run(index, run_id, epochs), RUNS.schema))
-        key = {"sweep": [SWEEP] * epochs, "run_id": [run_id] * epochs}
-        numbers = {"epoch": np.arange(1, epochs + 1), "nonfinite_count": np.zeros(epochs, int)}
-        rows = _filled({**key, **numbers, **history(index, epochs)}, EPOCHS.schema)
-        _write(root, EPOCHS, run_id, rows)
+        _write(root, EPOCHS, run_id, epoch_rows(index, run_id, epochs))
+
+
+def epoch_rows(index: int, run_id: str, epochs: int) -> pa.Table:
+    """The rows of `epochs` of one run."""
+    key = {"sweep": [SWEEP] * epochs, "run_id": [run_id] * epochs}
+    numbers = {"epoch": np.arange(1, epochs + 1), "nonfinite_count": np.zeros(epochs, int)}
+    return _filled({**key, **numbers, **history(index, epochs)}, EPOCHS.schema)
 
 
 def write_ray_results(folder: Path, runs: int, epochs: int) -> None:
@@ -111,7 +117,7 @@ def _filled(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
 
 
 def _write(root: Path, table: Table, writer: str, rows: pa.Table) -> None:
-    folder = root / SWEEP / TABLES_FOLDER / PARTS_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    file = open_folder(folder / f"{writer}-000000.{table.name}.arrows")
-    write_part(file, {table.name: joined(table, [rows])})
+    folder = parts_folder(open_folder(root / SWEEP))
+    make_folder(folder)
+    file = folder.child(part_name(writer, 0, [table.name]))
+    write_part(file, {table.name: joined_row_list(table, [rows])})

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 import analysis
 from analysis.store.folders import open_folder
 from analysis.store.schema import SWEEPS
-from analysis.store.writing import write_rows
+from analysis.store.table_files import write_table
 
 GRID = """
 name: grid
@@ -153,7 +153,7 @@ def test_changed_code_is_refused_until_accepted(undisturbed: Path) -> None:
     rows = pq.read_table(file)
     column = rows.schema.get_field_index("code_version")
     changed = rows.set_column(column, rows.schema.field(column), older)
-    write_rows(open_folder(file), SWEEPS, [changed])
+    write_table(open_folder(file), SWEEPS, [changed])
     try:
         refused = call(undisturbed, "resume", "grid")
         assert refused.returncode == 2

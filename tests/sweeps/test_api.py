@@ -19,7 +19,8 @@ from sweeps import extras
 from sweeps.commands.dashboard import make_dashboard
 from sweeps.search.databases import database_url
 from sweeps.spec.errors import SpecError
-from sweeps.store.paths import SweepPaths, driver_lock
+from sweeps.store.locks import driver_lock
+from sweeps.store.paths import SweepPaths
 from sweeps.view.overview import current_view, sweep_view
 from sweeps.view.progress import SweepView
 

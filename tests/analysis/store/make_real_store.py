@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import analysis
 from analysis.store.folders import open_folder
 from analysis.store.schema import TABLES
-from analysis.store.writing import write_rows
+from analysis.store.table_files import write_table
 from sweeps.spec.reading import load_spec
 from sweeps.spec.search_space import configure
 from trainers.config import RunConfig
@@ -104,7 +104,7 @@ def keep_tables(folder: Path) -> None:
                 for place, short in places.items():
                     column = pc.replace_substring(column, place, short)
                 rows = rows.set_column(index, field, column)
-        write_rows(open_folder(STORE / NAME / "tables" / file.name), TABLES[file.stem], [rows])
+        write_table(open_folder(STORE / NAME / "tables" / file.name), TABLES[file.stem], [rows])
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from sweeps.search.study import SweepStudy, create_study
 from sweeps.spec.reading import parse_spec, with_settings
 from sweeps.spec.search_space import configure, draw
 from sweeps.spec.sections import SweepSpec
-from sweeps.store.paths import PartWriter, SweepPaths
+from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
 
 RAW = {
@@ -44,7 +44,7 @@ class Stored:
         self.spec = spec_of()
         self.paths = SweepPaths(root, self.spec.name)
         self.paths.create()
-        self.writer = PartWriter(self.paths, "driver")
+        self.writer = self.paths.store.writer("driver")
         self.writer.write(SWEEPS, [sweep_row(self.spec, 4)])
         self.study: SweepStudy = create_study(self.spec, self.paths)
 

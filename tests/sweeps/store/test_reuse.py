@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 import analysis
+from analysis.store.folder_store import FolderStore
 from analysis.store.schema import SWEEPS
 from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
 from sweeps.store import provenance, reuse
-from sweeps.store.paths import PartWriter, SweepPaths, compact
+from sweeps.store.paths import SweepPaths
 from sweeps.workers import trial
 from sweeps.workers.trial import train_trial
 from trainers import Execution
@@ -37,7 +38,7 @@ def spec_of(name: str, **more: object) -> SweepSpec:
 def run(root: Path, spec: SweepSpec, number: int = 0) -> TrialOutcome:
     paths = SweepPaths(root, spec.name)
     paths.create(again=True)
-    PartWriter(paths, "driver").write(SWEEPS, [{"sweep": spec.name}])
+    paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name}])
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
     return train_trial(spec, paths, number, {}, execution, lambda *_: None)
 
@@ -62,7 +63,7 @@ def test_a_finished_run_of_another_sweep_is_not_trained_again(
 ) -> None:
     first = run(tmp_path, spec_of("first"))
     if compacted:
-        compact(SweepPaths(tmp_path, "first"))
+        SweepPaths(tmp_path, "first").store.compact()
     more = run(tmp_path, spec_of("second", seeds=3), number=7)
     assert len(trained) == len(set(trained)) == 3
     assert (first.seeds_done, more.seeds_done) == (2, 3)
@@ -109,9 +110,9 @@ def test_other_code_or_data_makes_another_run(
     if what == "code_version":
         monkeypatch.setattr(reuse, "code_version", lambda: "0.0.1+other")
     else:
-        find = reuse.run_rows
+        find = FolderStore.rows_of_run
         monkeypatch.setattr(
-            reuse, "run_rows", lambda *a: [{**row, what: "other"} for row in find(*a)]
+            FolderStore, "rows_of_run", lambda *a: [{**row, what: "other"} for row in find(*a)]
         )
     run(tmp_path, spec_of("second", seeds=1))
     assert len(trained) == 2
@@ -122,7 +123,7 @@ def test_an_interrupted_run_is_not_taken_over(tmp_path: Path, trained: list[str]
 
     spec, paths = spec_of("first", seeds=1), SweepPaths(tmp_path, "first")
     paths.create()
-    PartWriter(paths, "driver").write(SWEEPS, [{"sweep": "first"}])
+    paths.store.writer("driver").write(SWEEPS, [{"sweep": "first"}])
 
     def stop(*_: object) -> None:
         raise RunStopped("interrupted")

@@ -7,7 +7,7 @@ from analysis.store.schema import SWEEPS
 from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import ObjectiveSection, SweepSpec
-from sweeps.store.paths import PartWriter, SweepPaths
+from sweeps.store.paths import SweepPaths
 from sweeps.workers.trial import (
     OnEpoch,
     mean_over_seeds,
@@ -33,7 +33,7 @@ def spec_of(**more: object) -> SweepSpec:
 def attempt(root: Path, spec: SweepSpec, on_epoch: OnEpoch, fresh: bool = False) -> TrialOutcome:
     paths = SweepPaths(root, spec.name)
     paths.create(again=True)
-    PartWriter(paths, "driver").write(SWEEPS, [{"sweep": spec.name}])
+    paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name}])
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
     return train_trial(spec, paths, 0, {}, execution, on_epoch, fresh)
 

@@ -1,8 +1,8 @@
-"""The reader against the writer: what `sweeps.store.paths` writes, merges and compacts."""
+"""A sweep's folder of tables: read by others while it is written, and as older versions left it."""
 
 import subprocess
 import sys
-import threading
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -11,10 +11,9 @@ import pytest
 from synthetic_store import SyntheticSweep, configuration, write_part
 
 import analysis
-from analysis.store.parts import checksum
+from analysis.store.folder_store import FolderStore, open_store
+from analysis.store.part_files import checksum
 from analysis.store.schema import EPOCHS, EVENTS, RUNS, SWEEPS
-
-store = pytest.importorskip("sweeps.store.paths", reason="the writer needs the extra `sweep`")
 
 
 def rows(runs: int, epochs: int) -> SyntheticSweep:
@@ -24,12 +23,16 @@ def rows(runs: int, epochs: int) -> SyntheticSweep:
     return sweep
 
 
+def tables(store: FolderStore) -> Path:
+    return Path(store.folder.path) / "tables"
+
+
 def test_compacting_changes_no_row(tmp_path):
     sweep = rows(3, 30)
-    paths = store.SweepPaths(tmp_path, "demo")
-    store.PartWriter(paths, "driver").write(SWEEPS, sweep.rows["sweeps"])
+    store = open_store(tmp_path / "demo")
+    store.writer("driver").write(SWEEPS, sweep.rows["sweeps"])
     for run in sweep.rows["runs"]:
-        writer = store.PartWriter(paths, run["run_id"])
+        writer = store.writer(run["run_id"])
         writer.write(RUNS, [run | {"status": "running"}])
         for row in sweep.rows["epochs"]:
             if row["run_id"] == run["run_id"]:
@@ -37,69 +40,34 @@ def test_compacting_changes_no_row(tmp_path):
         writer.write(RUNS, [run])
     before = analysis.load(tmp_path)
     kept = {name: getattr(before, name) for name in ("sweeps", "runs", "epochs")}
-    store.compact(paths)
+    store.compact()
     after = analysis.load(tmp_path)
     for name, frame in kept.items():
         pd.testing.assert_frame_equal(getattr(after, name), frame)
     assert after.runs["status"].tolist() == ["completed"] * 3
 
 
-def test_a_reader_sees_every_row_while_parts_are_written_and_compacted(tmp_path):
-    """Each reading has at least the rows that were durable before it began."""
-    sweep = rows(1, 30)
-    paths = store.SweepPaths(tmp_path, "demo")
-    writer = store.PartWriter(paths, "worker")
-    written, failure = [0], []
-
-    def write() -> None:
-        try:
-            for number, row in enumerate(sweep.rows["epochs"], start=1):
-                writer.write(EPOCHS, [row])
-                written[0] = number
-                if number % 5 == 0:
-                    store.compact(paths)
-        except Exception as error:
-            failure.append(error)
-
-    writer.write(RUNS, sweep.rows["runs"])
-    thread = threading.Thread(target=write)
-    thread.start()
-    readings = 0
-    while thread.is_alive():
-        durable = written[0]
-        seen = analysis.load(tmp_path).table("epochs", ["val_error_percent"])
-        assert len(seen) >= durable
-        assert seen["epoch"].tolist() == list(range(1, len(seen) + 1))
-        readings += 1
-    thread.join()
-    assert not failure
-    assert readings > 2
-    assert len(analysis.load(tmp_path).epochs) == 30
-
-
 WRITER = """
 import itertools, sys
-from pathlib import Path
+from analysis.store.folder_store import open_store
 from analysis.store.schema import EPOCHS
-from sweeps.store.paths import PartWriter, SweepPaths, compact
 
-paths = SweepPaths(Path(sys.argv[1]), "demo")
-writer = PartWriter(paths, "worker")
+store = open_store(sys.argv[1] + "/demo")
+writer = store.writer("worker")
 for epoch in itertools.count(1):
     row = {"sweep": "demo", "run_id": "r", "epoch": epoch, "val_loss": epoch / 7}
     writer.write(EPOCHS, [row])
     print(epoch, flush=True)
     if epoch % 4 == 0:
-        compact(paths)
+        store.compact()
     elif epoch % 7 == 0:
         writer.merge()
 """
 
 
 def test_no_reader_sees_half_a_file_of_a_process_that_is_killed(tmp_path):
-    paths = store.SweepPaths(tmp_path, "demo")
-    paths.create()
-    store.PartWriter(paths, "driver").write(SWEEPS, rows(1, 1).rows["sweeps"])
+    store = open_store(tmp_path / "demo")
+    store.writer("driver").write(SWEEPS, rows(1, 1).rows["sweeps"])
     command = [sys.executable, "-c", WRITER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -115,42 +83,26 @@ def test_no_reader_sees_half_a_file_of_a_process_that_is_killed(tmp_path):
     left = analysis.load(tmp_path).epochs
     assert left["epoch"].tolist() == list(range(1, len(left) + 1))
     row = {"sweep": "demo", "run_id": "r", "epoch": len(left) + 1, "val_loss": 0.0}
-    store.PartWriter(paths, "worker").write(EPOCHS, [row])
-    store.compact(paths)
+    store.writer("worker").write(EPOCHS, [row])
+    store.compact()
     after = analysis.load(tmp_path)
     pd.testing.assert_frame_equal(after.epochs.iloc[:-1], left)
     assert after.epochs["epoch"].iloc[-1] == len(left) + 1
     assert after.damaged == ()
 
 
-def test_compacting_keeps_the_difference_of_nan_and_null(tmp_path):
-    paths = store.SweepPaths(tmp_path, "demo")
-    paths.create()
-    key = {"sweep": "demo", "run_id": "r"}
-    losses = [float("nan"), None, float("inf"), 0.1]
-    store.PartWriter(paths, "r").write(
-        EPOCHS, [{**key, "epoch": epoch, "val_loss": loss} for epoch, loss in enumerate(losses)]
-    )
-    store.compact(paths)
-    (written,) = paths.tables.glob("epochs.parquet")
-    column = pq.read_table(written)["val_loss"].to_pylist()
-    assert column[0] != column[0], "NaN"
-    assert column[1:] == losses[1:]
-
-
 def test_a_damaged_compacted_table_is_never_written_over(tmp_path):
     sweep = rows(2, 3)
-    paths = store.SweepPaths(tmp_path, "demo")
-    paths.create()
+    store = open_store(tmp_path / "demo")
     first, second = sweep.rows["runs"]
-    store.PartWriter(paths, "a").write(RUNS, [first])
-    store.compact(paths)
-    whole = paths.tables / "runs.parquet"
+    store.writer("a").write(RUNS, [first])
+    store.compact()
+    whole = tables(store) / "runs.parquet"
     damaged = whole.read_bytes()[:-9]
     whole.write_bytes(damaged)
-    store.PartWriter(paths, "b").write(RUNS, [second])
+    store.writer("b").write(RUNS, [second])
     with pytest.warns(analysis.StoreWarning, match=r"left damaged .*runs\.parquet"):
-        found = store.compact(paths)
+        found = store.compact()
     assert [part.path for part in found] == [str(whole)]
     assert whole.read_bytes() == damaged
     with pytest.warns(analysis.StoreWarning, match="skipped damaged"):
@@ -161,24 +113,23 @@ def test_a_damaged_compacted_table_is_never_written_over(tmp_path):
 def test_parts_that_an_older_version_wrote_are_compacted_with_new_ones(tmp_path, layout):
     """A column that came later is null in the rows from before it."""
     first, second = rows(2, 3).rows["runs"]
-    paths = store.SweepPaths(tmp_path, "demo")
-    paths.create()
+    store = open_store(tmp_path / "demo")
     lacking = {name: value for name, value in first.items() if name not in ("tf32", "device")}
     if layout == "several":
-        store.PartWriter(paths, "a").write(RUNS, [lacking])
-        (older,) = (paths.tables / "parts").iterdir()
+        store.writer("a").write(RUNS, [lacking])
+        (older,) = (tables(store) / "parts").iterdir()
         without_columns(older, ["tf32", "device"])
     else:
         older = write_part(tmp_path, "demo", "runs", [lacking], writer="a")
         pq.write_table(pq.read_table(older).drop_columns(["tf32", "device"]), older)
-    store.PartWriter(paths, "b").write(RUNS, [second])
+    store.writer("b").write(RUNS, [second])
     for _ in range(2):
         runs = analysis.load(tmp_path).runs.set_index("run_id")
         ids = [first["run_id"], second["run_id"]]
         assert runs.loc[ids, "device"].isna().tolist() == [True, False]
         assert runs.loc[ids, "tf32"].isna().tolist() == [True, False]
         assert runs["seed"].tolist() == [0, 1]
-        store.compact(paths)
+        store.compact()
     assert not older.exists()
 
 
@@ -199,16 +150,16 @@ def test_a_sweep_whose_parts_are_of_both_layouts_is_one_sweep(tmp_path):
     (run,), epochs = sweep.rows["runs"], sweep.rows["epochs"]
     write_part(tmp_path, "demo", "epochs", epochs[:3], 0, writer="r")
     write_part(tmp_path, "demo", "runs", [run | {"status": "running"}], 0, writer="r")
-    paths = store.SweepPaths(tmp_path, "demo")
-    writer = store.PartWriter(paths, "r")
-    assert [row["epoch"] for row in writer.read(EPOCHS)] == [1, 2, 3]
+    store = open_store(tmp_path / "demo")
+    writer = store.writer("r")
+    assert [row["epoch"] for row in store.rows_of_run(EPOCHS, "r")] == [1, 2, 3]
     writer.write_all([(EPOCHS, epochs[3:]), (RUNS, [run])])
-    for step in (lambda: None, writer.merge, lambda: store.compact(paths)):
+    for step in (lambda: None, writer.merge, store.compact):
         step()
         results = analysis.load(tmp_path)
         assert results.epochs["epoch"].tolist() == [1, 2, 3, 4]
         assert results.runs["status"].tolist() == ["completed"]
-    assert not [part for part in paths.tables.rglob("*/*") if part.is_file()]
+    assert not [part for part in tables(store).rglob("*/*") if part.is_file()]
 
 
 def test_an_extension_of_a_sweep_is_read_as_its_event(tmp_path):
@@ -216,8 +167,8 @@ def test_an_extension_of_a_sweep_is_read_as_its_event(tmp_path):
     continuation = pytest.importorskip(
         "sweeps.driver.continuation", reason="needs the extra `sweep`"
     )
-    paths = store.SweepPaths(tmp_path, "demo")
-    writer = store.PartWriter(paths, "driver")
+    store = open_store(tmp_path / "demo")
+    writer = store.writer("driver")
     writer.write(SWEEPS, rows(1, 1).rows["sweeps"])
     writer.write(EVENTS, [continuation._extension("demo", 10)])
     events = analysis.load(tmp_path).events

@@ -1,0 +1,103 @@
+"""A sweep's tables as files below one folder, of a local disk, a shared one or an object store."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from analysis.store.contract import SweepStore
+from analysis.store.errors import DamagedFile, StoreWarning
+from analysis.store.folders import Folder, open_folder, with_tables
+from analysis.store.layout import compacted_file, part_files, tables_of
+from analysis.store.merging import merged
+from analysis.store.part_writer import PartWriter
+from analysis.store.reading import read_parts, read_table
+from analysis.store.schema import RUNS, TABLES, Table
+from analysis.store.table_files import write_table
+
+_COMPACTED_RUNS: dict[str, tuple[int | None, frozenset[str]]] = {}
+"""By a compacted file's path when it was last changed, and its run ids: a worker asks often."""
+
+
+@dataclass(frozen=True)
+class FolderStore(SweepStore):
+    """The files of one sweep, as `analysis.store.layout` names them."""
+
+    folder: Folder
+
+    def writer(self, name: str, new: bool = False) -> PartWriter:
+        """Return a writer of parts."""
+        return PartWriter(self.folder, name, new)
+
+    def read(
+        self, table: Table, columns: Sequence[str] | None = None
+    ) -> tuple[pd.DataFrame, list[DamagedFile]]:
+        """Return a table as a frame, and the damaged files that were left out."""
+        return read_table([self.folder], table, columns)
+
+    def rows_of_run(self, table: Table, run_id: str) -> list[dict[str, Any]]:
+        """Return the rows of one run from its own parts and the compacted table."""
+        parts, _ = read_parts(self.folder, table, run_id)
+        rows = [row for group in merged(table, parts) for row in group.to_pylist()]
+        whole = compacted_file(self.folder, table)
+        if not whole.exists():
+            return rows
+        only = [("run_id", "=", run_id)]
+        earlier = pq.read_table(whole.path, filesystem=whole.filesystem, filters=only).to_pylist()
+        last = {tuple(row[name] for name in table.key): row for row in (*earlier, *rows)}
+        return list(last.values())
+
+    def has_run(self, run_id: str) -> bool:
+        """Look for a run among the names of parts and the ids of the compacted table."""
+        whole = compacted_file(self.folder, RUNS)
+        info = self.folder.filesystem.get_file_info(whole.path)
+        if info.is_file:
+            changed_at, known = _COMPACTED_RUNS.get(whole.path, (None, frozenset()))
+            if changed_at != info.mtime_ns:
+                ids = pq.read_table(whole.path, filesystem=whole.filesystem, columns=["run_id"])
+                known = frozenset(ids["run_id"].to_pylist())
+                _COMPACTED_RUNS[whole.path] = (info.mtime_ns, known)
+            if run_id in known:
+                return True
+        return bool(part_files(self.folder, RUNS, run_id))
+
+    def compact(self) -> list[DamagedFile]:
+        """Put each table into one file, sorted by its key.
+
+        A damaged part stays where it is, and so do all parts of a table whose one file is damaged.
+        """
+        damaged: dict[str, DamagedFile] = {}
+        written_at: dict[str, int] = {}
+        done: dict[str, set[str]] = {}
+        for table in TABLES.values():
+            files, unreadable = read_parts(self.folder, table)
+            damaged |= {file.path: file for file in unreadable}
+            whole = compacted_file(self.folder, table)
+            parts = {file.path: file.written_at for file in files if file.path != whole.path}
+            if parts and whole.path not in damaged:
+                write_table(whole, table, merged(table, files))
+                written_at |= parts
+                for path in parts:
+                    done.setdefault(path, set()).add(table.name)
+        for file in damaged.values():
+            warnings.warn(f"left damaged {file.path}: {file.reason}", StoreWarning, 2)
+        # Oldest first, so that a crash leaves the newest parts, which win over older rows.
+        for path in sorted(done, key=written_at.__getitem__):
+            if done[path] == set(tables_of(path)):
+                self.folder.filesystem.delete_file(path)
+        return list(damaged.values())
+
+
+def open_store(path: str | Path) -> FolderStore:
+    """Return the store of a sweep's folder, which may lie elsewhere, see `with_tables`.
+
+    Raises:
+        StoreError: neither pyarrow nor fsspec knows the address's scheme.
+    """
+    return FolderStore(with_tables(open_folder(path)))

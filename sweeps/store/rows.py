@@ -1,0 +1,135 @@
+"""Rows of the tables about runs: from what a trainer reports, and from a run's configuration.
+
+A field of a record or of a part of the configuration is written to the column of its name. So
+another column of `runs` is a field there and a line in `analysis/store/schema.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from analysis.store.contract import Row
+from analysis.store.schema import EPOCHS, EVENTS, FUNCTIONS, PREDICTIONS, RUNS, SNAPSHOTS
+from polyneuron import activation_class, activation_options
+from sweeps.store.columns import check_fields, check_filled, field_names
+from sweeps.store.provenance import code_version
+from trainers import (
+    ActivationConfig,
+    DataConfig,
+    EpochRecord,
+    Event,
+    NetworkConfig,
+    Recipe,
+    RunConfig,
+    RunRecord,
+    Snapshot,
+)
+
+KEY = ("sweep", "run_id")
+"""Columns by which every table about runs names the run."""
+CONTROL_POINTS = ("c_x", "c_y", "w")
+"""Fields of a snapshot that have a value a control point: the columns of `snapshots`."""
+FUNCTION = ("epoch", "layer", "function")
+"""Fields of a snapshot that name the function in both of its tables."""
+UNSTORED = ("data_seconds", "diverged_step", "diverged_layer")
+"""Fields of a run's end without a column: the trial's row has the first, and `stop_reason` tells
+the others in words."""
+PARTS = {
+    "activation": ActivationConfig,
+    "network": NetworkConfig,
+    "data": DataConfig,
+    "recipe": Recipe,
+}
+"""The parts of a configuration, whose fields are searched for names of columns."""
+
+
+def _option(config: RunConfig, name: str) -> object:
+    activation = config.activation
+    return {**activation_options(activation.name), **activation.options}.get(name)
+
+
+def _is_spline(config: RunConfig) -> bool:
+    return activation_class(config.activation.name).splines
+
+
+def _penalty(config: RunConfig, strength: float) -> float | None:
+    return strength if activation_class(config.activation.name).penalised else None
+
+
+def _setting(part: str, name: str) -> Callable[[RunConfig], object]:
+    return lambda config: getattr(getattr(config, part), name)
+
+
+CONFIGURED: dict[str, Callable[[RunConfig], object]] = {
+    name: _setting(part, name)
+    for part, kind in PARTS.items()
+    for name in field_names(kind)
+    if name in RUNS.schema.names
+} | {
+    "config_id": lambda config: config.config_id,
+    "seed": lambda config: config.seed,
+    "benchmark": lambda config: f"{config.network.name}/{config.data.name}",
+    "activation": lambda config: config.activation.name,
+    "init": lambda config: (
+        _option(config, "init") if _is_spline(config) else config.activation.options.get("init")
+    ),
+    # Another activation may mean something else by these names: APL's s counts its hinges.
+    "s": lambda config: _option(config, "s") if _is_spline(config) else None,
+    "k": lambda config: _option(config, "k") if _is_spline(config) else None,
+    "lambda_sum": lambda config: _penalty(config, config.recipe.lambda_sum),
+    "lambda_prod": lambda config: _penalty(config, config.recipe.lambda_prod),
+    "code_version": lambda _: code_version(),
+    "config_json": lambda config: json.dumps(config.identity(), sort_keys=True),
+    "epochs_planned": lambda config: config.recipe.epochs,
+}
+"""How a run's configuration gives each column of `runs` that is known before the run starts."""
+
+PROGRESS = (
+    "trial",
+    "status",
+    "epochs_done",
+    "epoch_seconds",
+    "reused_from",
+    "started_at",
+    "ended_at",
+)
+"""Columns of `runs` that the recorder and `reuse` know."""
+
+STORED_END = set(field_names(RunRecord)) - {*UNSTORED, "correct_bits"}
+
+check_fields(EpochRecord, EPOCHS)
+check_filled(EPOCHS, KEY, field_names(EpochRecord))
+check_fields(Event, EVENTS)
+check_filled(EVENTS, KEY, ("at",), field_names(Event))
+check_fields(Snapshot, FUNCTIONS, besides=CONTROL_POINTS)
+check_filled(FUNCTIONS, KEY, set(field_names(Snapshot)) - set(CONTROL_POINTS))
+check_filled(SNAPSHOTS, KEY, FUNCTION, ("point",), CONTROL_POINTS)
+check_fields(RunRecord, RUNS, besides=("correct_bits", *UNSTORED))
+check_filled(RUNS, KEY, CONFIGURED, PROGRESS, STORED_END)
+check_filled(PREDICTIONS, KEY, ("correct_bits",))
+
+
+def run_columns(config: RunConfig) -> dict[str, object]:
+    """Return the columns of a run's row that are known before it starts."""
+    return {name: value(config) for name, value in CONFIGURED.items()}
+
+
+def end_columns(record: RunRecord) -> dict[str, object]:
+    """Return the columns of a run's row that its end gives."""
+    return {name: getattr(record, name) for name in STORED_END}
+
+
+def point_rows(snapshot: Snapshot) -> list[Row]:
+    """Return a row of `snapshots`, without the run's key, for each control point."""
+    place = {name: getattr(snapshot, name) for name in FUNCTION}
+    points = zip(*(getattr(snapshot, name) for name in CONTROL_POINTS), strict=True)
+    return [
+        {**place, "point": point, **dict(zip(CONTROL_POINTS, values, strict=True))}
+        for point, values in enumerate(points)
+    ]
+
+
+def function_row(snapshot: Snapshot) -> Row:
+    """Return the row of `functions` of a snapshot, without the run's key."""
+    return {name: value for name, value in vars(snapshot).items() if name not in CONTROL_POINTS}
