@@ -13,9 +13,10 @@ from sweeps.driver.changes import refuse_changes
 from sweeps.driver.continuation import recalled_judge, trials_to_repeat
 from sweeps.driver.rows import close_runs, sweep_row, trial_row
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
+from sweeps.search.sampling import draw_parameters
 from sweeps.search.study import SweepStudy, create_study
 from sweeps.spec.reading import parse_spec, with_settings
-from sweeps.spec.search_space import configure, draw
+from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
@@ -54,7 +55,7 @@ class Stored:
     def add_trial(self, *seeds: int, status: Status = Status.COMPLETED, told: bool = True) -> int:
         """Train a trial with these seeds; `told`: the study has its end."""
         drawn = self.study.ask()
-        params = draw(self.spec, drawn)
+        params = draw_parameters(self.spec, drawn)
         config_id = configure(self.spec, params).config_id
         for seed in seeds:
             run = {"sweep": self.spec.name, "run_id": f"{config_id}-s{seed}"}
