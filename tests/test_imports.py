@@ -16,7 +16,8 @@ ALLOWED = {
 }
 FORBIDDEN = {
     "analysis": {"torch", "ray", "optuna", "pydantic"},
-    "polyneuron": {"torchvision", "ray", "optuna", "pydantic", "pandas", "scipy", "matplotlib"},
+    "polyneuron": {"torchvision", "ray", "optuna", "pydantic", "pandas", "scipy", "matplotlib"}
+    | {"jaxtyping", "beartype", "pytest"},
     "trainers": {"ray", "optuna", "pydantic", "pandas", "matplotlib"},
     "sweeps": {"torch", "ray", "optuna", "pandas", "pydantic", "rich"},
 }

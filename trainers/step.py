@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from polyneuron import JointSolve, PolyNeuronR
-from polyneuron.penalties import penalised_layers, penalties_of
+from polyneuron import JointSolve
+from polyneuron.penalties import PenalisedActivation, penalised_layers, penalties_of
 from trainers.augment import Augmentation, Draws, Normaliser
 from trainers.config import Recipe, RunConfig
 from trainers.data.datasets import Images
@@ -23,7 +23,7 @@ class Objective:
 
     net: nn.Module
     recipe: Recipe
-    penalised: tuple[PolyNeuronR, ...]
+    penalised: tuple[PenalisedActivation, ...]
     """The layers to penalise: looking for them costs time in each step."""
     lambda_sum: Tensor
     lambda_prod: Tensor

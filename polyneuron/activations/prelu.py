@@ -14,7 +14,10 @@ class PReLU(Activation):
 
     Args:
         channels: see `Activation`.
-        a: start of the learned slope; the paper's value is the default.
+        a: start of the learned slope; the default is the paper's.
+
+    Attributes:
+        a: slope for x < 0, a parameter (A,).
 
     Raises:
         ValueError: a is not a finite number.
@@ -26,5 +29,5 @@ class PReLU(Activation):
         self.a = nn.Parameter(torch.full((self.functions,), float(a)))
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """PReLU with its slope."""
+        """Return PReLU's function with its slope."""
         return PRELU, (self.a,)
