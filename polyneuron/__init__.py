@@ -24,7 +24,7 @@ A                      number of activation functions of a layer, by its scope: 
                        channels ("channel"), or its neurons ("neuron"); in Eq. 4, of a network
 s                      number of control points of a function
 k                      order of the polyharmonic basis U_k
-x, y      (N, C, ...)  input and output of a layer, elementwise; any shape with A = 1
+x, y      (N, C, ...)  input and output of a layer, N samples of C channels; any shape with A = 1
 c_x, c_y  (A, s)       control points: abscissas in any order, and heights; c_i stands for c_x[a, i]
 w         (A, s)       weights
 v         (A, 2)       slope v_0 and offset v_1

@@ -69,8 +69,8 @@ def replace_activations(
         options: those of `activation_options(name)`.
 
     Returns:
-        The network itself; `activation_modules` yields its new activations. A network that is one
-        ReLU cannot be changed in place: then its replacement.
+        The network itself; `activation_modules` yields its new activations. For a `module` that is
+        itself a ReLU, its replacement.
 
     Raises:
         ValueError: the network has no ReLU or cannot be traced or rewritten, the channels at a ReLU
@@ -79,6 +79,7 @@ def replace_activations(
     # A wrong name or option is refused before anything is changed.
     make_activation(name, channels=1, scope=scope, **options)
     first = next(module.parameters(), torch.zeros(()))
+    # Even in a half-precision network, functions compute in float32, with float32 parameters.
     dtype = torch.promote_types(first.dtype, torch.float32)
 
     def make(channels: Channels) -> Activation:

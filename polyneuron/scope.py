@@ -81,6 +81,7 @@ def broadcast_shape(functions: int, shape: torch.Size) -> tuple[int, ...]:
     """
     if functions == 1:
         return (1,) * len(shape)
+    # Channels before neurons: for (N, C), where both fit, they are the same.
     if len(shape) >= 2 and shape[1] == functions:
         return (functions,) + (1,) * (len(shape) - 2)
     if len(shape) >= 2 and math.prod(shape[1:]) == functions:

@@ -32,7 +32,9 @@ def curve_and_slope(
     activation: Activation, grid: Float[Tensor, " n"]
 ) -> tuple[Float[Tensor, "A n"], Float[Tensor, "A n"]]:
     """Return the values and first derivatives of all A functions at the points of a grid."""
+    # A column per function: one backward pass of the sum gives the slopes of all.
     x = grid[:, None].repeat(1, activation.functions).requires_grad_()
+    # In training, an ensemble's curve would depend on the grid.
     training = activation.training
     activation.eval()
     y = activation(x)

@@ -137,7 +137,7 @@ def raise_if_singular(
     """
     if not bool(singular.any()):
         return
-    index = int(singular.reshape(-1).to(torch.uint8).argmax())
+    index = int(singular.reshape(-1).to(torch.uint8).argmax())  # there is no argmax of bool
     s = c_x.shape[-1]
     points = c_x.detach().reshape(-1, s)[index]
     heights = c_y.detach().reshape(-1, s)[index]

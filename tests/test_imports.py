@@ -51,6 +51,12 @@ def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     assert not loaded & FORBIDDEN[package]
 
 
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_package_says_that_it_is_typed(package: str) -> None:
+    # PEP 561: without the file, type checkers of others ignore our annotations.
+    assert (ROOT / package / "py.typed").is_file()
+
+
 def test_only_sweeps_knows_ray_and_optuna() -> None:
     # Optuna's importances are asked of Optuna, in a function: importing analysis needs none.
     asks = {ROOT / "analysis" / "statistics" / "importance.py": {"optuna"}}

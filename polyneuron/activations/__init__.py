@@ -124,6 +124,7 @@ def make_activation(
         raise ValueError(f"scope {scope!r} needs channels: an int, or the shape of a sample")
     if not kind.learned:
         return kind(**options)
+    # Only activations with a random start have one.
     if "generator" in inspect.signature(kind).parameters:
         options["generator"] = generator
     return kind(channels=_scoped(channels, scope), **options)
@@ -150,7 +151,7 @@ def _scoped(channels: Channels, scope: str) -> Channels:
     return (channels,) if isinstance(channels, int) else channels
 
 
-def _unknown(what: str, got: object, known: tuple[str, ...]) -> str:
+def _unknown(kind: str, got: object, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(str(got), known, n=1, cutoff=0.0) if known else []
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"unknown {what} {got!r}; known: {', '.join(known) or 'none'}{hint}"
+    return f"unknown {kind} {got!r}; known: {', '.join(known) or 'none'}{hint}"

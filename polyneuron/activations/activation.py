@@ -60,9 +60,9 @@ class Activation(nn.Module):
             return self._widened_response(x)
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]] | None:
-        """Return the function of `polyneuron.kernels` that this is, and its parameters (A, ...).
+        """Return the activation's function in `polyneuron.kernels` and its parameters (A, ...).
 
-        None stands for no such function: `_response` is called instead.
+        None means that there is no such function, and that `_response` computes the values.
         """
         return None
 
@@ -83,6 +83,7 @@ class Activation(nn.Module):
         kernel = self.kernel()
         if kernel is not None:
             return apply(kernel[0], x, kernel[1])
+        # Kernels widen half precision as they read it; a formula needs a widened copy.
         return self._response(x.to(wide_dtype(x))).to(x.dtype)
 
     def _response(self, x: Tensor) -> Tensor:

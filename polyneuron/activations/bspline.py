@@ -43,6 +43,7 @@ class BSpline(Activation):
         super().__init__(channels)
         grid = even_grid(knots, half_range)
         self.knots, self.half_range = knots, half_range
+        # A buffer moves with the module; the options determine it, so the state need not hold it.
         self.register_buffer("grid", grid, persistent=False)
         h = grid[1:2] - grid[:1]
         wider = torch.cat([grid[:1] - h, grid, grid[-1:] + h])

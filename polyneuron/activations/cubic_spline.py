@@ -52,6 +52,7 @@ class CubicSpline(Activation):
         grid = even_grid(knots, half_range)
         check_choice("start", start, STARTS)
         self.knots, self.half_range = knots, half_range
+        # A buffer moves with the module; the options determine it, so the state need not hold it.
         self.register_buffer("grid", grid, persistent=False)
         self.c_y = nn.Parameter(STARTS[start](grid).expand(self.functions, -1).clone())
 

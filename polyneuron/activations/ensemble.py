@@ -20,18 +20,15 @@ MEMBERS = (torch.sigmoid, torch.tanh, torch.relu)
 """The functions h_j before normalisation, in the order of `polyneuron.kernels`' ensemble."""
 
 START_RANGE = 3.0
-"""The running least and largest values start as those for inputs on [-3, 3].
-
-That is three standard deviations of normalised inputs on each side.
-"""
+"""Before any batch, members are normalised for inputs on [-3, 3]: three standard deviations."""
 
 
 class ActivationEnsemble(Activation):
     """sum_j alpha_j (eta_j h_j(x) + delta_j) over sigmoid, tanh and ReLU.
 
-    h_j is member j brought to [0, 1] by its least and largest value: those in the batch while
-    training, running means of them in evaluation. The paper projects alpha onto the simplex after
-    every step; here alpha = softmax(logits) never leaves it. The start is alpha = 1/3, eta = 1,
+    h_j is member j brought to [0, 1] by its least and largest value. Training takes these from the
+    batch, evaluation from running means. The paper projects alpha onto the simplex after every
+    step; here alpha = softmax(logits) never leaves the simplex. The start is alpha = 1/3, eta = 1,
     delta = 0.
 
     Args:
@@ -81,7 +78,7 @@ class ActivationEnsemble(Activation):
 
     def _range_of(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the members' least and largest values (A, 3): the batch's or the running means."""
-        if not self.training or x.numel() == 0:
+        if not self.training or x.numel() == 0:  # an empty batch has no least value
             return self.low, self.high
         # Every member is monotone, so its extremes lie at those of the input.
         low, high = (

@@ -83,6 +83,7 @@ def spoil(kernel: Kernel, singular: Bool[Tensor, " A"]) -> Kernel:
 
     For code that cannot raise an error: compiled code, and a GPU that is not waited for.
     """
+    # The last parameter is v or m: NaN in its row makes every value of the function NaN.
     function, (*others, last) = kernel
     return function, (*others, last.masked_fill(singular[:, None], float("nan")))
 

@@ -77,6 +77,7 @@ class PolyNeuronOrdered(Interpolating):
         excess = (c_x.diff(dim=1) - min_gap).clamp_min(1e-3 * min_gap)
         dtype = torch.get_default_dtype()
         self.c_first = nn.Parameter(c_x[:, :1].to(dtype))
+        # log(expm1(y)) is the inverse of softplus.
         self.raw_gaps = nn.Parameter(torch.expm1(excess).log().to(dtype))
         self.heights = nn.Parameter((c_y[:, :1] if slopes else c_y).to(dtype))
         self.secants = None

@@ -56,6 +56,7 @@ class PolyNeuronR(Activation):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(channels)
+        # Solved in float64 and rounded once.
         start = start_coefficients(self.functions, s, k, init, half_range, generator)
         warn_if_unsound(s, k)
         self.s, self.k = s, k

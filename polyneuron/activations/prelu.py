@@ -26,6 +26,7 @@ class PReLU(Activation):
     def __init__(self, channels: Channels = None, *, a: float = 0.25) -> None:
         super().__init__(channels)
         check_number("a", a)
+        # float: of an int, torch.full would make integers, which cannot be learned.
         self.a = nn.Parameter(torch.full((self.functions,), float(a)))
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:

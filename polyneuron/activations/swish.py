@@ -30,6 +30,7 @@ class Swish(Activation):
         super().__init__(channels)
         check_number("beta", beta)
         check_flag("learn_beta", learn_beta)
+        # A fixed beta is a parameter too, so that state_dict holds it.
         self.beta = nn.Parameter(torch.full((self.functions,), float(beta)), learn_beta)
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:

@@ -7,6 +7,8 @@ In a test file, this runs them all on a class:
     class TestMine(ActivationContract):
         def make(self, channels):
             return Mine(channels)
+
+`make = Mine` is enough for a class whose first argument is `channels`.
 """
 
 import pytest

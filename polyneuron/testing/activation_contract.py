@@ -25,8 +25,7 @@ both_halves = pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
 class ActivationContract:
     """Tests of one activation, which a child names by `make`.
 
-    `learned`, `splines` and `penalised` are class attributes of `Activation`; the rest is what
-    networks, training loops and checkpoints rely on.
+    Networks, training loops and checkpoints rely on each of them.
     """
 
     def make(self, channels: Channels) -> Activation:
@@ -95,7 +94,7 @@ class ActivationContract:
             y: Tensor = torch.func.functional_call(module, rows, x)
             return y
 
-        # Fewer elements than elsewhere: each of them and of the parameters is moved twice.
+        # Fewer elements than elsewhere: each element and parameter costs two evaluations.
         x = _input(2)[:, :3, :2, 0].double().requires_grad_()
         assert torch.autograd.gradcheck(output, (x, *module.parameters()))
 

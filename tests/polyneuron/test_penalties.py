@@ -7,7 +7,7 @@ from torch import nn
 from polyneuron import Activation, PolyNeuron, PolyNeuronR, penalties
 
 
-def test_they_are_the_means_of_eq_4_over_all_functions_whatever_their_scope() -> None:
+def test_penalties_are_means_over_all_functions_whatever_their_scope() -> None:
     layers = [
         PolyNeuronR(init="random"),
         PolyNeuronR(5, 2, channels=4, init="random"),

@@ -110,7 +110,7 @@ class TestRewriting:
             "relu_4": 2,
         }
 
-    def test_the_code_around_them_is_kept(self) -> None:
+    def test_the_code_around_the_calls_is_kept(self) -> None:
         network = Functional()
         x = torch.randn(2, 3, 5, 5)
         before = network(x)
