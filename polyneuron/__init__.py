@@ -1,26 +1,42 @@
 """PolyNeuron: activation functions learned as polyharmonic splines.
 
 Source: A. Hryniowski and A. Wong, PolyNeuron: Automatic Neuron Discovery via Learned Polyharmonic
-Spline Activations, 2018 (its equations are cited as Eq. 1-4), and the rivals it is compared with.
+Spline Activations, 2018. Its equations are cited as Eq. 1-4 throughout; the activations that it is
+compared with cite their own papers.
 
+    >>> from polyneuron import make_activation
+    >>> make_activation("polyneuron_r", scope="channel", channels=16)
+    PolyNeuronR(s=3, k=3, channels=16)
+
+`make_activation` makes a layer by name, `replace_activations` swaps the ReLUs of a whole network,
+and `penalties` are the terms of Eq. 4 for its loss. `python -m polyneuron.show` draws functions.
+`polyneuron.testing` holds the tests that an activation of one's own should pass.
+
+Notation
+--------
     y = sum_i w_i U_k(|x - c_i|) + v_0 x + v_1                                          (Eq. 1)
     U_k(r) = r^k for odd k, r^k log r for even k, U_k(0) = 0                            (Eq. 3)
 
-========  ==========  =============================================================================
-symbol    shape       meaning
-========  ==========  =============================================================================
-A                     activation functions of a layer: 1, its channels, or its neurons ("scope")
-s                     control points of a function
-k                     order of the polyharmonic basis U_k
-x, y      (N, C, ...) input and output of a layer, elementwise; any shape with A = 1
-c_x, c_y  (A, s)      control points: abscissas in any order, and heights
-w         (A, s)      weights
-v         (A, 2)      slope and offset
-========  ==========  =============================================================================
+========  ===========  ============================================================================
+symbol    shape        meaning
+========  ===========  ============================================================================
+A                      number of activation functions of a layer, by its scope: 1 ("layer"), its
+                       channels ("channel"), or its neurons ("neuron"); in Eq. 4, of a network
+s                      number of control points of a function
+k                      order of the polyharmonic basis U_k
+x, y      (N, C, ...)  input and output of a layer, N samples of C channels; any shape with A = 1
+c_x, c_y  (A, s)       control points: abscissas in any order, and heights; c_i stands for c_x[a, i]
+w         (A, s)       weights
+v         (A, 2)       slope v_0 and offset v_1
+d, r      any          signed distance x - c_i and distance |x - c_i|
+m         (A, s)       slopes of a spline at its control points, or knots
+lambda    numbers      strengths of Eq. 4's terms: lambda_sum and lambda_prod
+========  ===========  ============================================================================
 
 `PolyNeuron` learns c_x and c_y. Its w and v solve Eq. 2: the function passes through its control
-points and sum_i w_i = sum_i w_i c_i = 0. `PolyNeuronR` learns c_x, w and v freely; `penalties`
-gives the two sums, as means over a whole network, for the loss (Eq. 4).
+points, and sum_i w_i = sum_i w_i c_i = 0. `PolyNeuronR` learns c_x, w and v freely. In place of the
+two constraints, Eq. 4 adds the means of |sum_i w_i| and |sum_i w_i c_i| over all functions of a
+network to its loss.
 
 Which s and k are sound
 -----------------------
@@ -44,16 +60,16 @@ k      Eq. 2                tails of PolyNeuron                         rescalin
        known
 =====  ===================  ==========================================  ==========================
 
-So k = 3 is the one order whose two tails are straight and independent, as ReLU's are, and it is
-the natural cubic spline, which is how it is evaluated here. For k = 4 three even gaps h are
-singular at h = 2^(-4/3), for k = 6 at h = 2^(-16/15): on the way of a start with gaps of 1 whose
-points draw together. Points closer than 1e-6 of their span count as one, for every k.
+So k = 3 is the one order whose two tails are straight and independent, as ReLU's are. It is the
+natural cubic spline, and is evaluated as such. Three points with gaps h are singular at
+h = 2^(-4/3) for k = 4 and at h = 2^(-16/15) for k = 6: a start with gaps of 1 meets these scales
+when its points draw together. Points closer than 1e-6 of their span count as one, for every k.
 
-A system without a unique solution raises `SingularSystemError`. `solve_isolated` reports it
-instead, and leaves the rest of a batch as it is.
+A system without a unique solution raises `SingularSystemError`. `solve_isolated` marks it instead,
+and solves the rest of a batch.
 
-PolyNeuronR's tails grow like |x|^k unless its sums vanish. Eq. 4 divides by A, so that the same
-lambda pulls weaker on each function with more of them: choose it for the scope in use.
+PolyNeuronR's tails grow like |x|^k unless its sums vanish. Eq. 4 divides by A: the more functions
+there are, the weaker the same lambda pulls on each, so choose lambda for the scope in use.
 
 In float32, k = 3 is exact to a few units in the last place for any s. Other k sum Eq. 1, whose
 terms cancel: k = 5 is unusable from s = 17 on. Half precision is widened to float32 inside.

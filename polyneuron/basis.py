@@ -1,13 +1,23 @@
 """U_k, the polyharmonic radial basis function (Eq. 3), and its derivative, finite at r = 0."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from polyneuron.options import check_integer
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
-def basis(r: Tensor, k: int) -> Tensor:
-    """U_k(r) = r^k for odd k, r^k log r for even k, with U_k(0) = 0 (Eq. 3).
+
+def basis(r: Float[Tensor, "*r"], k: int) -> Float[Tensor, "*r"]:
+    """Return U_k(r) = r^k for odd k, r^k log r for even k, with U_k(0) = 0 (Eq. 3).
+
+    >>> basis(torch.tensor([0.0, 1.0, 2.0]), k=3).tolist()
+    [0.0, 1.0, 8.0]
 
     Args:
         r: distances, any shape, r >= 0.
@@ -22,11 +32,11 @@ def basis(r: Tensor, k: int) -> Tensor:
     return power(r, k) * _log_or_zero(r)
 
 
-def basis_derivative(r: Tensor, k: int) -> Tensor:
-    """U_k'(r): k r^(k-1) for odd k, r^(k-1) (k log r + 1) for even k, and 0 at r = 0.
+def basis_derivative(r: Float[Tensor, "*r"], k: int) -> Float[Tensor, "*r"]:
+    """Return U_k'(r): k r^(k-1) for odd k, r^(k-1) (k log r + 1) for even k, and 0 at r = 0.
 
-    For k = 1 the 0 is the subgradient of |x - c| at its kink: every U_k'(|d|) sign(d) is then
-    the derivative of U_k(|d|) by d.
+    For k = 1 the 0 is the subgradient of |x - c| at its kink. So U_k'(|d|) sign(d) is the
+    derivative of U_k(|d|) by d for every k.
 
     Args:
         r: distances, any shape, r >= 0.
@@ -52,8 +62,8 @@ def check_order(k: int) -> None:
     check_integer("k", k, least=1)
 
 
-def power(r: Tensor, n: int) -> Tensor:
-    """r^n for an integer n >= 1 by repeated squaring, at a quarter of what pow costs for n = 5."""
+def power(r: Float[Tensor, "*r"], n: int) -> Float[Tensor, "*r"]:
+    """Return r^n, n >= 1, by repeated squaring: a quarter of the time of `torch.pow` for n = 5."""
     if n == 1:
         return r
     square = power(r * r, n // 2)
@@ -61,6 +71,6 @@ def power(r: Tensor, n: int) -> Tensor:
 
 
 def _log_or_zero(r: Tensor) -> Tensor:
-    # The replacement comes before the log: a mask after it would leave 0 * inf = NaN in the
-    # gradient, and the diagonal of Eq. 2's matrix always lies at r = 0.
+    # r is replaced before the log, not the log's value after it: the gradient of a masked log
+    # would be 0 * inf = NaN, and r is 0 on the whole diagonal of Eq. 2's matrix.
     return torch.log(torch.where(r == 0, torch.ones_like(r), r))

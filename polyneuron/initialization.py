@@ -1,6 +1,9 @@
-"""Where PolyNeuron and PolyNeuron-R start: control points, and the coefficients through them."""
+"""The starts of PolyNeuron and PolyNeuron-R: control points, and the coefficients through them."""
+
+from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -9,11 +12,14 @@ from polyneuron.basis import check_order
 from polyneuron.options import check_choice, check_integer, check_number
 from polyneuron.system import solve_coefficients
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 INITS = ("relu_like", "random", "smooth_relu")
 
 
 class PolyNeuronWarning(UserWarning):
-    """A choice of s and k that is allowed, but hardly what anyone wants."""
+    """A choice of s and k that is allowed, but has a property that few users want."""
 
 
 def start_points(
@@ -23,16 +29,24 @@ def start_points(
     init: str = "relu_like",
     half_range: float = 1.0,
     generator: torch.Generator | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Control points c_x and c_y (A, s) in float64 from which a PolyNeuron starts.
+) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"]]:
+    """Return the control points c_x and c_y from which a PolyNeuron starts, in float64.
 
     `relu_like`: points of ReLU, evenly spaced on [-half_range, half_range]; for s = 3 the paper's
-    (-1, 0), (0, 0), (1, 1). For k = 3 its left tail rises (slope -1/4) and its right one is too
+    (-1, 0), (0, 0), (1, 1). For s = k = 3 the left tail rises (slope -1/4) and the right one is too
     steep (5/4).
     `random`: c_x and c_y from N(0, half_range^2), the start that the paper found unstable.
     `smooth_relu`: heights of the cubic B-spline smoothing of ReLU, which is exactly 0 left of
     -half_range and exactly x right of half_range. For k = 3 and odd s the spline through them is
     that function, so the tails are ReLU's own; it differs from ReLU by at most half_range / 6.
+
+    Args:
+        functions: A, the number of activation functions.
+        s: number of control points, at least 2.
+        k: order of U_k, at least 1.
+        init: one of the three starts above.
+        half_range: scale of the start.
+        generator: source of the random start; None is torch's global one.
 
     Raises:
         ValueError: s < 2, k < 1, no integers, an unknown init, or half_range not positive.
@@ -54,10 +68,19 @@ def start_coefficients(
     init: str = "relu_like",
     half_range: float = 1.0,
     generator: torch.Generator | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """c_x, w (A, s) and v (A, 2) in float64 from which a PolyNeuron-R starts.
+) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"], Float[Tensor, "A 2"]]:
+    """Return c_x, w and v from which a PolyNeuron-R starts, in float64.
 
-    The solution of Eq. 2 through `start_points`; for `random`, w and v are from N(0, 1) too.
+    w and v solve Eq. 2 for the points of `start_points`. For `random` they are drawn from N(0, 1):
+    `half_range` scales c_x alone.
+
+    Args:
+        functions: A, the number of activation functions.
+        s: number of control points, at least 2.
+        k: order of U_k, at least 1.
+        init: as for `start_points`.
+        half_range: scale of the control points.
+        generator: source of the random start; None is torch's global one.
 
     Raises:
         SingularSystemError: Eq. 2 has no solution for this s, k and half_range (even k >= 4).
@@ -71,7 +94,7 @@ def start_coefficients(
 
 
 def warn_if_unsound(s: int, k: int) -> None:
-    """Warn of an (s, k) that works, but not as its user may think."""
+    """Warn of an s or k that is allowed, but has a property that few users want."""
     if s == 2:
         _warn("s = 2: the spline through two control points is a straight line")
     elif s % 2 == 0:
@@ -83,6 +106,7 @@ def warn_if_unsound(s: int, k: int) -> None:
 
 
 def _warn(text: str) -> None:
+    # Level 4 is the caller of the constructor: 1 is here, 2 warn_if_unsound, 3 the constructor.
     warnings.warn(text, PolyNeuronWarning, stacklevel=4)
 
 
@@ -93,8 +117,11 @@ def _check_start(s: int, k: int, init: str, half_range: float) -> None:
     check_number("half_range", half_range, above=0)
 
 
-def smooth_relu(x: Tensor, half_range: float) -> Tensor:
-    """ReLU convolved with a triangle of width 2 half_range: C^2, and ReLU itself outside it."""
+def smooth_relu(x: Float[Tensor, "*x"], half_range: float) -> Float[Tensor, "*x"]:
+    """Return ReLU convolved with a triangle of width 2 half_range.
+
+    It is twice continuously differentiable, and ReLU itself outside [-half_range, half_range].
+    """
     t = x / half_range
     return half_range * torch.where(
         t <= 0, torch.relu(t + 1) ** 3 / 6, t + torch.relu(1 - t) ** 3 / 6

@@ -1,15 +1,16 @@
-"""Checks of options, with errors that name the option, what was expected, and what came."""
+"""Checks of an option's value; the error names the option, the values allowed and the value."""
 
 import math
 from collections.abc import Collection
 
 
 def check_integer(name: str, value: object, least: int) -> None:
-    """Refuse anything but an integer of at least `least`.
+    """Refuse a value that is not an integer of at least `least`.
 
     Raises:
-        ValueError: value is not such an integer.
+        ValueError: the value is not such an integer.
     """
+    # bool is a subclass of int, and s=True is a mistake.
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
 
@@ -23,10 +24,10 @@ def check_number(
     below: float | None = None,
     most: float | None = None,
 ) -> None:
-    """Refuse anything but a finite number within the bounds given.
+    """Refuse a value that is not a finite number within the given bounds.
 
     Raises:
-        ValueError: value is not such a number.
+        ValueError: the value is not such a number.
     """
     bounds = {"above": above, "of at least": least, "below": below, "of at most": most}
     wanted = " and ".join(
@@ -45,20 +46,20 @@ def check_number(
 
 
 def check_flag(name: str, value: object) -> None:
-    """Refuse anything but True and False.
+    """Refuse a value that is neither True nor False.
 
     Raises:
-        ValueError: value is neither.
+        ValueError: the value is neither of them.
     """
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be True or False, got {value!r}")
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Refuse anything but one of some words.
+    """Refuse a value that is not one of the `choices`.
 
     Raises:
-        ValueError: value is none of them.
+        ValueError: the value is none of them.
     """
     if value not in tuple(choices):
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

@@ -1,22 +1,43 @@
 """The two regularisation terms of Eq. 4."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from polyneuron.activations.polyneuron_r import PolyNeuronR
+from polyneuron.activations import activation_modules
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
-def penalties(module: nn.Module) -> tuple[Tensor, Tensor]:
-    """Means over all A PolyNeuronR functions of a network of |sum_i w_i| and |sum_i w_i c_i|.
+class PenalisedActivation(Protocol):
+    """An activation whose class says `penalised`, by the two parameters (A, s) of Eq. 4."""
+
+    w: nn.Parameter
+    c_x: nn.Parameter
+
+
+def penalties(module: nn.Module) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Compute the means of |sum_i w_i| and |sum_i w_i c_i| over all penalised functions.
+
+    Penalised are the functions of PolyNeuronR and of every other activation that says so. Their
+    layers may differ in scope, s and k; A counts the functions of all of them. Both means are
+    float32 whatever the parameters' dtype: half precision rounds away sums that nearly cancel.
+
+    >>> from polyneuron import PolyNeuronR
+    >>> [mean.item() for mean in penalties(PolyNeuronR())]  # the start solves Eq. 2
+    [0.0, 0.0]
 
     Args:
-        module: a network; its PolyNeuronR layers may differ in scope, s and k.
+        module: a network.
 
     Returns:
-        (sum, prod), 0-dim and differentiable; both 0 for a network without PolyNeuronR. The loss
-        of Eq. 4 adds lambda_sum * sum + lambda_prod * prod, once a step.
+        (sum, prod), differentiable; both 0 for a network without penalised functions. The loss of
+        Eq. 4 adds lambda_sum * sum + lambda_prod * prod, once per step.
     """
     layers = penalised_layers(module)
     if not layers:
@@ -25,17 +46,28 @@ def penalties(module: nn.Module) -> tuple[Tensor, Tensor]:
     return penalties_of(layers)
 
 
-def penalised_layers(module: nn.Module) -> list[PolyNeuronR]:
-    """The layers of a network that `penalties` is about; they are looked for once a run."""
-    return [child for child in module.modules() if isinstance(child, PolyNeuronR)]
+def penalised_layers(module: nn.Module) -> list[PenalisedActivation]:
+    """Return the penalised layers of a network, for `penalties_of` at every step.
+
+    The search walks through all modules of a network, so a training loop does it once.
+    """
+    layers = (layer for _, layer in activation_modules(module) if layer.penalised)
+    return [cast(PenalisedActivation, layer) for layer in layers]
 
 
-def penalties_of(layers: Sequence[PolyNeuronR]) -> tuple[Tensor, Tensor]:
-    """As `penalties`, for these layers, of which there is at least one."""
-    by_s: dict[int, list[PolyNeuronR]] = {}
+def penalties_of(
+    layers: Sequence[PenalisedActivation],
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Compute the penalties of these layers, of which there is at least one.
+
+    Returns:
+        As `penalties`.
+    """
+    by_s: dict[int, list[PenalisedActivation]] = {}
     for layer in layers:
-        by_s.setdefault(layer.s, []).append(layer)
+        by_s.setdefault(layer.w.shape[1], []).append(layer)
     sums, products = [], []
+    # Layers of one s are one tensor: a few kernels per step instead of a few per layer.
     for group in by_s.values():
         w = torch.cat([layer.w for layer in group]).float()
         c_x = torch.cat([layer.c_x for layer in group]).float()

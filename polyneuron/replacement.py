@@ -1,14 +1,18 @@
 """Swap the ReLUs of any network for activations of this package.
 
-A ReLU has no state, so code calls one module several times (both ReLUs of a ResNet block) or none
-at all (`F.relu`). Here every call is its own layer of activation functions: the network is traced,
-and a module whose code calls one ReLU twice, or ReLU as a function, gets that code rewritten.
+A ReLU has no state, so networks call one module several times (both ReLUs of a ResNet block) or
+call a function (`F.relu`). A learned activation has state, so each call gets a layer of its own.
+The network is traced, and a module whose code calls one ReLU twice, or ReLU as a function, gets
+that code rewritten.
 """
 
+from __future__ import annotations
+
+import contextlib
 import itertools
 import operator
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -18,6 +22,9 @@ from torch.nn import functional as F
 from polyneuron.activations import make_activation
 from polyneuron.activations.activation import Activation
 from polyneuron.scope import Channels
+
+if TYPE_CHECKING:
+    from jaxtyping import Shaped
 
 RELU_FUNCTIONS = (F.relu, F.relu_, torch.relu, torch.relu_)
 RELU_METHODS = ("relu", "relu_")
@@ -29,9 +36,11 @@ CHANNELS_OF = {
     "GroupNorm": "num_channels",
     "Linear": "out_features",
 }
-"""Attribute that holds the channels of a layer's output, by the start of its class's name."""
+"""A layer's attribute with the channels of its output, by how the name of its class starts."""
 
 CHANNEL_KEEPING = ("Dropout", "MaxPool", "AvgPool", "AdaptiveAvgPool", "Identity", "ReLU")
+"""How the names of layers start whose output has the channels of their input."""
+
 ELEMENTWISE = (operator.add, operator.iadd, operator.mul, torch.add, torch.mul, F.dropout)
 
 
@@ -40,30 +49,37 @@ def replace_activations(
     name: str,
     scope: str = "layer",
     *,
-    example: Tensor | None = None,
+    example: Shaped[Tensor, "N ..."] | None = None,
     generator: torch.Generator | None = None,
     **options: Any,
 ) -> nn.Module:
     """Replace every ReLU call of a network, in place.
 
+    >>> network = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Conv2d(6, 16, 5), nn.ReLU())
+    >>> replace_activations(network, "polyneuron_r", scope="channel")[3]
+    PolyNeuronR(s=3, k=3, channels=16)
+
     Args:
         module: a network that torch.fx can trace; its weights and their names stay.
         name: the activation, as for `make_activation`.
-        scope: one learned function a "layer", a "channel" or a "neuron".
-        example: an input of the network, from which shapes are read. Scope "neuron" needs it;
-            "channel" only where the layers before a ReLU do not tell their channels.
+        scope: one learned function per "layer", "channel" or "neuron".
+        example: an input of the network, from which shapes are read. Scope "neuron" needs one;
+            "channel" only where the layers before a ReLU do not tell their number of channels.
         generator: source of random starts; None is torch's global one.
         options: those of `activation_options(name)`.
 
     Returns:
-        The network itself. Read `activation_modules` of it for what was put in.
+        The network itself; `activation_modules` yields its new activations. For a `module` that is
+        itself a ReLU, its replacement.
 
     Raises:
-        ValueError: no ReLU in it, a network that cannot be traced or rewritten, channels that are
-            not known, or a wrong name, scope or option.
+        ValueError: the network has no ReLU or cannot be traced or rewritten, the channels at a ReLU
+            are not known, or a name, scope or option is wrong.
     """
+    # A wrong name or option is refused before anything is changed.
     make_activation(name, channels=1, scope=scope, **options)
     first = next(module.parameters(), torch.zeros(()))
+    # Even in a half-precision network, functions compute in float32, with float32 parameters.
     dtype = torch.promote_types(first.dtype, torch.float32)
 
     def make(channels: Channels) -> Activation:
@@ -81,14 +97,9 @@ def replace_activations(
 
 
 def _relu_calls(module: nn.Module, scope: str, example: Tensor | None) -> dict[str, list[Channels]]:
-    """The channels of each ReLU call, by the path of the module whose code makes the call."""
-    modes = {child: child.training for child in module.modules()}
-    module.train()  # some networks have branches that only training takes
-    try:
+    """Return the channels at each ReLU call, by the path of the module whose code makes it."""
+    with _mode(module, training=True):  # some networks have branches that run in training alone
         graph = _trace(module, fx.Tracer())
-    finally:
-        for child, training in modes.items():
-            child.training = training
     if example is not None:
         _propagate_shapes(module, graph, example)
     calls: dict[str, list[Channels]] = {}
@@ -101,14 +112,15 @@ def _relu_calls(module: nn.Module, scope: str, example: Tensor | None) -> dict[s
 
 
 def _replace_in(owner: nn.Module, activations: list[Activation]) -> None:
-    """Put activations in the place of the ReLU calls of one module's own code."""
+    """Put activations in the place of the ReLU calls in one module's own code."""
     graph = _trace(owner, _Shallow())
     nodes = list(_relu_nodes(graph, owner))
     targets = {str(node.target) for node in nodes if node.op == "call_module"}
     as_written = len(targets) == len(nodes)
     if not as_written:
         _check_same_code_in_both_modes(owner)
-    # An owner that runs several times has its calls listed as often: it keeps its first ones.
+    # A module that runs several times has its calls listed as often: each call of its code gets
+    # the activation made for the first run.
     for node, activation in zip(nodes, activations, strict=False):
         path = str(node.target) if node.op == "call_module" else "relu"
         if path in targets:
@@ -130,7 +142,10 @@ def _call_instead(graph: fx.Graph, node: fx.Node, path: str) -> None:
 
 
 def _run_as(owner: nn.Module, graph: fx.Graph) -> None:
-    """Make a module run a graph in place of its code, and remain the same object."""
+    """Make a module run a graph in place of its code.
+
+    The module remains the same object: others hold references to it.
+    """
     compiled = fx.GraphModule(owner, graph)
     missing = {k: v for k, v in vars(compiled).items() if k not in vars(owner)}
     owner.__class__ = type(compiled)
@@ -147,7 +162,7 @@ def _free_name(owner: nn.Module, base: str) -> str:
 
 
 class _Shallow(fx.Tracer):
-    """Trace a module's own code; calls of its submodules stay calls."""
+    """A tracer of a module's own code, in which calls of submodules stay calls."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True
@@ -156,7 +171,7 @@ class _Shallow(fx.Tracer):
 def _trace(module: nn.Module, tracer: fx.Tracer) -> fx.Graph:
     try:
         return tracer.trace(module)
-    except Exception as error:  # whatever the network's own code raises on symbolic values
+    except Exception as error:  # a network's own code may raise anything on symbolic values
         raise ValueError(
             f"torch.fx cannot trace {type(module).__name__} ({type(error).__name__}: {error});"
             " build the network with make_activation in place of its ReLUs"
@@ -195,14 +210,20 @@ def _input_of(node: fx.Node) -> fx.Node:
 
 
 def _propagate_shapes(module: nn.Module, graph: fx.Graph, example: Tensor) -> None:
+    # In training, batch normalisation would update its running statistics.
+    with _mode(module, training=False), torch.no_grad():
+        ShapeProp(fx.GraphModule(module, graph)).propagate(example)
+
+
+@contextlib.contextmanager
+def _mode(module: nn.Module, training: bool) -> Iterator[None]:
     modes = {child: child.training for child in module.modules()}
-    module.eval()  # running statistics of batch normalisation must not move
+    module.train(training)
     try:
-        with torch.no_grad():
-            ShapeProp(fx.GraphModule(module, graph)).propagate(example)
+        yield
     finally:
-        for child, training in modes.items():
-            child.training = training
+        for child, before in modes.items():
+            child.training = before
 
 
 def _input_channels(node: fx.Node, module: nn.Module, scope: str) -> Channels:
@@ -219,7 +240,7 @@ def _input_channels(node: fx.Node, module: nn.Module, scope: str) -> Channels:
 
 
 def _output_channels(node: fx.Node, module: nn.Module) -> int | None:
-    """Channels of what a node returns, as far as the layers before it tell them."""
+    """Return the channels of a node's output; None if the layers before it do not tell them."""
     if node.op == "call_module":
         layer = module.get_submodule(str(node.target))
         kind = type(layer).__name__
@@ -230,6 +251,8 @@ def _output_channels(node: fx.Node, module: nn.Module) -> int | None:
     else:
         keeps = node.target in (*ELEMENTWISE, *RELU_FUNCTIONS, *RELU_METHODS)
     if node.target is torch.cat and (node.args[1:] or (node.kwargs.get("dim"),)) == (1,):
-        parts = [_output_channels(part, module) for part in node.args[0]]  # type: ignore
+        joined = cast(Sequence[fx.Node], node.args[0] if node.args else node.kwargs["tensors"])
+        parts = [_output_channels(part, module) for part in joined]
         return None if None in parts else sum(part for part in parts if part is not None)
-    return _output_channels(_input_of(node), module) if keeps else None
+    inputs = node.all_input_nodes  # of `2 * x` the one that is computed
+    return _output_channels(inputs[0], module) if keeps and inputs else None

@@ -3,6 +3,8 @@
 A NAME may carry options: `polyneuron:s=5,init=smooth_relu`.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import math
@@ -15,21 +17,24 @@ from torch import Tensor
 
 from polyneuron.activations import activation_names, make_activation
 from polyneuron.activations.activation import Activation
-from polyneuron.activations.polyneuron import PolyNeuron
-from polyneuron.activations.polyneuron_ordered import PolyNeuronOrdered
-from polyneuron.activations.polyneuron_r import PolyNeuronR
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from matplotlib.figure import Figure
 
 DEFAULT = ("relu", "swish", "apl", "polyneuron", "polyneuron_r:init=smooth_relu", "polyneuron:k=2")
 FORMATS = (".png", ".svg", ".pdf")
 POINTS = 801
+"""Points of a curve: more than a panel has pixels across (3.4 inches of 150)."""
 
 
-def curve_and_slope(activation: Activation, grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and first derivatives (A, n) of all A functions at the points of a grid (n,)."""
+def curve_and_slope(
+    activation: Activation, grid: Float[Tensor, " n"]
+) -> tuple[Float[Tensor, "A n"], Float[Tensor, "A n"]]:
+    """Return the values and first derivatives of all A functions at the points of a grid."""
+    # A column per function: one backward pass of the sum gives the slopes of all.
     x = grid[:, None].repeat(1, activation.functions).requires_grad_()
+    # In training, an ensemble's curve would depend on the grid.
     training = activation.training
     activation.eval()
     y = activation(x)
@@ -38,14 +43,18 @@ def curve_and_slope(activation: Activation, grid: Tensor) -> tuple[Tensor, Tenso
     return y.detach().T, slope.T
 
 
-def draw(activations: Mapping[str, Activation], low: float = -3.0, high: float = 3.0) -> "Figure":
-    """Draw one panel an activation: functions solid, derivatives dashed, control points as dots.
+def draw(activations: Mapping[str, Activation], low: float = -3.0, high: float = 3.0) -> Figure:
+    """Draw a panel for each activation: functions solid, derivatives dashed, points as dots.
 
     Args:
-        activations: title to module; all its A functions are drawn.
+        activations: each panel's title, and the activation whose A functions it shows.
         low: left end of the x axis.
         high: right end of the x axis.
+
+    Returns:
+        The figure, not yet written anywhere.
     """
+    # Here, not at the top: polyneuron itself needs torch and numpy alone.
     from matplotlib.figure import Figure
 
     columns = min(3, len(activations))
@@ -57,9 +66,10 @@ def draw(activations: Mapping[str, Activation], low: float = -3.0, high: float =
         values, slopes = curve_and_slope(activation, grid)
         panel.plot(grid, slopes.T, color="tab:orange", lw=1, ls="--")
         panel.plot(grid, values.T, color="tab:blue", lw=1.8)
-        if isinstance(activation, PolyNeuron | PolyNeuronR | PolyNeuronOrdered):
-            points = activation.c_x.detach().T, activation.c_y.detach().T
-            panel.plot(*points, "o", color="tab:red", ms=5, zorder=3)
+        points = activation.points()
+        if points is not None:
+            c_x, c_y = points
+            panel.plot(c_x.detach().T, c_y.detach().T, "o", color="tab:red", ms=5, zorder=3)
         panel.axhline(0, color="0.85", lw=0.8, zorder=0)
         panel.axvline(0, color="0.85", lw=0.8, zorder=0)
         panel.set_title(title, fontsize=9)
@@ -70,7 +80,10 @@ def draw(activations: Mapping[str, Activation], low: float = -3.0, high: float =
 
 
 def parse_activation(text: str) -> Activation:
-    """Make an activation of one function from `name` or `name:option=value,...`.
+    """Return the activation of one function that `name` or `name:option=value,...` describes.
+
+    >>> parse_activation("polyneuron:s=5,k=1")
+    PolyNeuron(s=5, k=1, channels=None)
 
     Raises:
         ValueError: an unknown name or option, or a value out of range.
@@ -96,12 +109,21 @@ def _plain_value(text: str) -> bool | int | float | str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, draw, and write the picture."""
+    """Parse the command line, draw the activations, and write the picture."""
     parser = argparse.ArgumentParser(prog="python -m polyneuron.show", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", default=DEFAULT, help=f"of {', '.join(activation_names())}"
+        "names",
+        nargs="*",
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"an activation to draw: {', '.join(activation_names())}",
     )
-    parser.add_argument("--out", type=Path, default=Path("activations.png"))
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("activations.png"),
+        help=f"the picture's file, {', '.join(FORMATS)} (default: %(default)s)",
+    )
     parser.add_argument("--low", type=float, default=-3.0, help="left end of the x axis")
     parser.add_argument("--high", type=float, default=3.0, help="right end of the x axis")
     given = parser.parse_args(arguments)

@@ -3,9 +3,13 @@
     [ K   C ] [w]   [c_y]      K_ij = U_k(|c_i - c_j|),  C = [c_x 1]
     [ C^T 0 ] [v] = [ 0 ]
 
-Everything is solved in float64, whatever the dtype of the points: the systems are tiny, and
-nearby control points use up float32's condition budget.
+The systems are solved in float64, whatever the dtype of the points: they are tiny, and nearby
+control points use up float32's condition budget.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,8 +21,14 @@ from polyneuron.natural_spline import (
     spline_coefficients,
 )
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
 MIN_RCOND_IN_EPS = 16
-"""Rounding the points, by eps of their dtype, moves an exact singular scale by a few eps."""
+"""Least reciprocal condition, in eps of the points' dtype, of a system that counts as solvable.
+
+At an exactly singular scale, rounding the points leaves a reciprocal condition of a few eps.
+"""
 
 
 class SingularSystemError(ValueError):
@@ -28,10 +38,12 @@ class SingularSystemError(ValueError):
         index: which of the A activation functions.
         control_points: its c_x, a tuple of s floats.
         k: order of U_k.
+        reason: what is wrong with the control points, and what to do.
     """
 
     def __init__(self, index: int, control_points: tuple[float, ...], k: int, reason: str) -> None:
         self.index, self.control_points, self.k, self.reason = index, control_points, k, reason
+        # Pickling, on the way from a worker process, makes the error anew from these arguments.
         super().__init__(index, control_points, k, reason)
 
     def __str__(self) -> str:
@@ -42,16 +54,22 @@ class SingularSystemError(ValueError):
         )
 
 
-def assemble(c_x: Tensor, k: int) -> Tensor:
-    """The matrix of Eq. 2 as printed, (..., s + 2, s + 2), for control points (..., s)."""
+def assemble(c_x: Float[Tensor, "*batch s"], k: int) -> Float[Tensor, "*batch s+2 s+2"]:
+    """Return the matrix of Eq. 2, as printed at the top of this module."""
     K = basis(torch.abs(c_x[..., :, None] - c_x[..., None, :]), k)
     C = torch.stack([c_x, torch.ones_like(c_x)], dim=-1)
     bottom = torch.cat([C.mT, C.new_zeros(*C.shape[:-2], 2, 2)], dim=-1)
     return torch.cat([torch.cat([K, C], dim=-1), bottom], dim=-2)
 
 
-def solve_coefficients(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def solve_coefficients(
+    c_x: Float[Tensor, "*batch s"], c_y: Float[Tensor, "*batch s"], k: int
+) -> tuple[Float[Tensor, "*batch s"], Float[Tensor, "*batch 2"]]:
     """Solve Eq. 2 for the splines through the control points.
+
+    >>> w, v = solve_coefficients(torch.tensor([-1.0, 0, 1]), torch.tensor([0.0, 0, 1]), k=3)
+    >>> w.tolist(), v.tolist()
+    ([0.125, -0.25, 0.125], [0.5, -0.25])
 
     Args:
         c_x: abscissas of the control points (..., s), in any order, distinct in each spline.
@@ -71,8 +89,10 @@ def solve_coefficients(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor
     return w, v
 
 
-def solve_isolated(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Solve Eq. 2 where it has a solution, and say where it has none.
+def solve_isolated(
+    c_x: Float[Tensor, "*batch s"], c_y: Float[Tensor, "*batch s"], k: int
+) -> tuple[Float[Tensor, "*batch s"], Float[Tensor, "*batch 2"], Bool[Tensor, "*batch"]]:
+    """Solve Eq. 2 for each spline that has a solution, and mark the splines that have none.
 
     Args:
         c_x: abscissas of the control points (..., s), in any order.
@@ -80,8 +100,8 @@ def solve_isolated(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Te
         k: order of U_k, at least 1.
 
     Returns:
-        w (..., s), v (..., 2), and a mask (...) of the singular members: their w and v are 0,
-        and so are their gradients; the other members are as if solved alone.
+        w (..., s), v (..., 2), and a mask (...) of the singular splines. Their w and v are 0, and
+        so are their gradients; the other splines are solved as if they were alone.
 
     Raises:
         ValueError: as for `solve_coefficients`.
@@ -102,15 +122,22 @@ def solve_isolated(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Te
     return w.reshape(*batch, s), v.reshape(*batch, 2), singular.reshape(batch)
 
 
-def raise_if_singular(singular: Tensor, c_x: Tensor, c_y: Tensor, k: int) -> None:
-    """Turn a mask of singular members (...) into an error about the first of them.
+def raise_if_singular(
+    singular: Bool[Tensor, "*batch"],
+    c_x: Float[Tensor, "*batch s"],
+    c_y: Float[Tensor, "*batch s"],
+    k: int,
+) -> None:
+    """Raise an error about the first spline that the mask `singular` marks.
+
+    On a GPU this waits for all work queued before it.
 
     Raises:
-        SingularSystemError: any member is marked.
+        SingularSystemError: a spline is marked.
     """
     if not bool(singular.any()):
         return
-    index = int(singular.reshape(-1).to(torch.uint8).argmax())
+    index = int(singular.reshape(-1).to(torch.uint8).argmax())  # there is no argmax of bool
     s = c_x.shape[-1]
     points = c_x.detach().reshape(-1, s)[index]
     heights = c_y.detach().reshape(-1, s)[index]
@@ -127,14 +154,14 @@ def _reason(c_x: Tensor, c_y: Tensor) -> str:
     return "no unique solution at this spacing; move the points or use another k"
 
 
-def coincident(c_x: Tensor) -> Tensor:
-    """Mask (A,) of the functions with two control points (A, s) that count as one."""
+def coincident(c_x: Float[Tensor, "A s"]) -> Bool[Tensor, " A"]:
+    """Return a mask of the functions with two control points that count as one, in any order."""
     return coincident_neighbours(c_x.sort(dim=1).values)
 
 
 def _interpolate(c_x: Tensor, c_y: Tensor, k: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """W (A, s), v (A, 2) and the mask (A,) of singular members, whose w and v are 0."""
-    if k == 3 or c_x.shape[1] == 2:  # two points: the same straight line for every k
+    """Return w (A, s), v (A, 2) and the mask (A,) of singular splines, whose w and v are 0."""
+    if k == 3 or c_x.shape[1] == 2:  # two points have the same straight line for every k
         w, v, rcond = _by_spline(c_x, c_y)
     elif c_x.shape[1] == 3:
         w, v, rcond = _by_closed_form(c_x, c_y, k)
@@ -156,7 +183,10 @@ def _by_spline(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _by_closed_form(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """S = 3: w is a multiple of the second divided difference, the only one that Eq. 2 allows."""
+    """Return w (A, 3), v (A, 2) and the reciprocal condition (A,) for s = 3.
+
+    The two last rows of Eq. 2 leave w one direction: the second divided difference, `delta`.
+    """
     c0, c1, c2 = c_x.unbind(1)
     delta = torch.stack(
         [
@@ -171,7 +201,7 @@ def _by_closed_form(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, T
     form = terms.sum((1, 2))
     w = delta * ((delta * c_y).sum(1) / form)[:, None]
     residual = c_y - (K @ w[:, :, None])[:, :, 0]
-    # The residuals lie on a line: least squares about the mean is the line, in any order of points.
+    # The residuals lie on a line; least squares about the mean finds it for any order of points.
     t = c_x - c_x.mean(1, keepdim=True)
     slope = (t * residual).sum(1) / t.square().sum(1)
     offset = residual.mean(1) - slope * c_x.mean(1)
@@ -179,10 +209,11 @@ def _by_closed_form(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, T
 
 
 def _by_lu(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Any s and k, with rows and columns scaled to order 1.
+    """Return w (A, s), v (A, 2) and the reciprocal condition (A,) for any s and k.
 
-    The line is written in t = (c - middle) / half span and K divided by its largest entry. Both
-    are exact for every k; moving the points themselves to t would not be, for k = 4, 6, ...
+    Rows and columns are scaled to order 1: the line is written in t = (c_x - middle) / half span,
+    and K is divided by its largest entry. Both leave the solution as it is for every k; moving the
+    points themselves to t would change it for k = 4, 6, ...
     """
     low, high = c_x.aminmax(dim=1, keepdim=True)
     middle, half = (low + high) / 2, (high - low) / 2
@@ -193,7 +224,7 @@ def _by_lu(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     M[:, :s, s] = M[:, s, :s] = (c_x - middle) / half
     rhs = torch.cat([c_y, c_y.new_zeros(len(c_y), 2)], dim=1)
     identity = torch.eye(s + 2, dtype=M.dtype, device=M.device).expand_as(M)
-    # The _ex form reports a failing member instead of raising for the whole batch.
+    # The _ex form reports a failing spline instead of raising for the whole batch.
     LU, pivots, _ = torch.linalg.lu_factor_ex(M)
     solved = torch.linalg.lu_solve(LU, pivots, torch.cat([rhs[:, :, None], identity], dim=2))
     rcond = 1 / (_norm_1(M) * _norm_1(solved[:, :, 1:]))
@@ -207,11 +238,11 @@ def _norm_1(M: Tensor) -> Tensor:
 
 
 class _Interpolate(torch.autograd.Function):
-    """Interpolation with the analytic adjoint: the backward pass is one more interpolation.
+    """`_interpolate` with the analytic adjoint: the backward pass is one more interpolation.
 
-    With g_w, g_v the gradients of w and v, M (lam, m) = (g_w, g_v) is solved for lam (A, s) and
-    m (A, 2); then dL/dc_y = lam and, with f the spline and phi(d) = U_k(|d|),
-    dL/dc_i = -lam_i f'(c_i) - w_i (sum_j lam_j phi'(c_i - c_j) + m_0).
+    Let M be the matrix of Eq. 2, f the spline, phi(d) = U_k(|d|), and g_w, g_v the gradients of w
+    and v. The backward pass solves M (lam, m) = (g_w, g_v) for lam (A, s) and m (A, 2); then
+    dL/dc_y = lam and dL/dc_i = -lam_i f'(c_i) - w_i (sum_j lam_j phi'(c_i - c_j) + m_0).
     """
 
     @staticmethod
@@ -233,15 +264,16 @@ class _Interpolate(torch.autograd.Function):
         slope = torch.sign(d) * basis_derivative(torch.abs(d), ctx.k)
         f_slope = (slope * w[:, None, :]).sum(2) + v[:, :1]
         g_c = -lam * f_slope - w * ((slope * lam[:, None, :]).sum(2) + m[:, :1])
-        # A singular member's products may be 0 * inf.
+        # The products of a singular spline may be 0 * inf = NaN.
         return g_c.masked_fill(singular[:, None], 0.0), lam, None, None
 
 
 def _adjoint(c_x: Tensor, g_w: Tensor, g_v: Tensor, k: int, eps: float) -> tuple[Tensor, Tensor]:
-    """Solve M (lam, m) = (g_w, g_v) by interpolation.
+    """Return lam (A, s) and m (A, 2) with M (lam, m) = (g_w, g_v), found by interpolation.
 
-    A part of lam on the two outermost points meets the moments C^T lam = g_v; what it leaves of g_w
-    is interpolated, and interpolation adds no moments.
+    lam is a sum of two parts. The first, `outer`, lies on the two outermost points and has the
+    moments that the last two rows ask for, C^T lam = g_v. The second interpolates what the first
+    leaves of g_w, and has no moments.
     """
     low, high = c_x.argmin(1, keepdim=True), c_x.argmax(1, keepdim=True)
     c_low, c_high = c_x.gather(1, low), c_x.gather(1, high)

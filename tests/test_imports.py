@@ -16,7 +16,8 @@ ALLOWED = {
 }
 FORBIDDEN = {
     "analysis": {"torch", "ray", "optuna", "pydantic"},
-    "polyneuron": {"torchvision", "ray", "optuna", "pydantic", "pandas", "scipy", "matplotlib"},
+    "polyneuron": {"torchvision", "ray", "optuna", "pydantic", "pandas", "scipy", "matplotlib"}
+    | {"jaxtyping", "beartype", "pytest"},
     "trainers": {"ray", "optuna", "pydantic", "pandas", "matplotlib"},
     "sweeps": {"torch", "ray", "optuna", "pandas", "pydantic", "rich"},
 }
@@ -48,6 +49,12 @@ def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     loaded = set(done.stdout.split())
     assert package in loaded
     assert not loaded & FORBIDDEN[package]
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_package_says_that_it_is_typed(package: str) -> None:
+    # PEP 561: without the file, type checkers of others ignore our annotations.
+    assert (ROOT / package / "py.typed").is_file()
 
 
 def test_only_sweeps_knows_ray_and_optuna() -> None:

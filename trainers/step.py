@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from polyneuron import JointSolve, PolyNeuronR
-from polyneuron.penalties import penalised_layers, penalties_of
+from polyneuron import JointSolve
+from polyneuron.penalties import PenalisedActivation, penalised_layers, penalties_of
 from trainers.augment import Augmentation, Draws, Normaliser
 from trainers.config import RunConfig
 from trainers.data.datasets import Images
@@ -24,7 +24,7 @@ class Objective:
 
     net: nn.Module
     recipe: Recipe
-    penalised: tuple[PolyNeuronR, ...]
+    penalised: tuple[PenalisedActivation, ...]
     """The layers to penalise, found once: a search in each step would cost time."""
     lambda_sum: Tensor
     lambda_prod: Tensor

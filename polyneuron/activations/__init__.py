@@ -1,4 +1,4 @@
-"""Every activation by name: made, described, and found again in a network."""
+"""The activations by name: make one, describe one, and find them again in a network."""
 
 import difflib
 import inspect
@@ -25,7 +25,7 @@ from polyneuron.activations.relu import ReLU
 from polyneuron.activations.silu import SiLU
 from polyneuron.activations.srelu import SReLU
 from polyneuron.activations.swish import Swish
-from polyneuron.scope import Channels
+from polyneuron.scope import SCOPES, Channels
 
 ACTIVATIONS: Mapping[str, type[Activation]] = {
     "relu": ReLU,
@@ -45,17 +45,16 @@ ACTIVATIONS: Mapping[str, type[Activation]] = {
     "silu": SiLU,
     "mish": Mish,
 }
-
-SCOPES = ("layer", "channel", "neuron")
+"""Another activation is a file in this folder and a line here."""
 
 
 def activation_names() -> tuple[str, ...]:
-    """The names that `make_activation` knows."""
+    """Return the names that `make_activation` knows."""
     return tuple(ACTIVATIONS)
 
 
 def activation_class(name: str) -> type[Activation]:
-    """The class of the activation of this name.
+    """Return the class of the activation of this name.
 
     Raises:
         ValueError: the name is unknown.
@@ -66,7 +65,7 @@ def activation_class(name: str) -> type[Activation]:
 
 
 def is_learned(name: str) -> bool:
-    """Whether the activation of this name has parameters.
+    """Return True if the activation of this name has parameters.
 
     Raises:
         ValueError: the name is unknown.
@@ -75,7 +74,10 @@ def is_learned(name: str) -> bool:
 
 
 def activation_options(name: str) -> dict[str, Any]:
-    """The options of the activation of this name, each with its default.
+    """Return the options of the activation of this name, each with its default.
+
+    >>> activation_options("polyneuron_r")
+    {'s': 3, 'k': 3, 'init': 'relu_like', 'half_range': 1.0}
 
     Raises:
         ValueError: the name is unknown.
@@ -94,13 +96,19 @@ def make_activation(
 ) -> Activation:
     """Make one layer of activation functions.
 
+    >>> make_activation("polyneuron", scope="channel", channels=6, s=5)
+    PolyNeuron(s=5, k=3, channels=6)
+
     Args:
         name: one of `activation_names()`.
-        channels: what the layer's input has: its channels C, or the shape (C, H, W) of a sample.
-            Needed by scopes "channel" (C, or the first of the shape) and "neuron".
-        scope: one learned function a "layer", a "channel" or a "neuron".
+        channels: number of channels C of the layer's input, or the shape (C, H, W) of a sample.
+            Needed by the scopes "channel" (C, or the shape's first) and "neuron".
+        scope: one learned function per "layer", "channel" or "neuron".
         generator: source of random starts; None is torch's global one.
         options: those of `activation_options(name)`.
+
+    Returns:
+        The activation; a fixed function has A = 1 in every scope.
 
     Raises:
         ValueError: an unknown name, scope or option, a value out of range, or channels missing.
@@ -116,20 +124,21 @@ def make_activation(
         raise ValueError(f"scope {scope!r} needs channels: an int, or the shape of a sample")
     if not kind.learned:
         return kind(**options)
+    # Only activations with a random start have one.
     if "generator" in inspect.signature(kind).parameters:
         options["generator"] = generator
     return kind(channels=_scoped(channels, scope), **options)
 
 
 def activation_modules(module: nn.Module) -> Iterator[tuple[str, Activation]]:
-    """Name and module of every activation of this package in a network, learned or not."""
+    """Yield name and module of every activation of this package in a network, learned or not."""
     for name, child in module.named_modules():
         if isinstance(child, Activation):
             yield name, child
 
 
 def activation_parameters(module: nn.Module) -> Iterator[nn.Parameter]:
-    """The parameters of a network's learned activations (which weight decay leaves alone)."""
+    """Yield the parameters of a network's activations, which weight decay leaves alone."""
     for _, child in activation_modules(module):
         yield from child.parameters()
 
@@ -142,7 +151,7 @@ def _scoped(channels: Channels, scope: str) -> Channels:
     return (channels,) if isinstance(channels, int) else channels
 
 
-def _unknown(what: str, got: object, known: tuple[str, ...]) -> str:
+def _unknown(kind: str, got: object, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(str(got), known, n=1, cutoff=0.0) if known else []
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"unknown {what} {got!r}; known: {', '.join(known) or 'none'}{hint}"
+    return f"unknown {kind} {got!r}; known: {', '.join(known) or 'none'}{hint}"

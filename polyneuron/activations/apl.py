@@ -20,7 +20,7 @@ class APL(Activation):
     Args:
         s: number of hinges.
         channels: see `Activation`.
-        a_bound: a starts from U(-a_bound, a_bound); None is 1 / 2s, and 0 starts as ReLU.
+        a_bound: a starts from U(-a_bound, a_bound); None is 1 / 2s, and 0 is a start as ReLU.
         b_std: b starts from N(0, b_std^2).
         generator: source of the random start; None is torch's global one.
 
@@ -54,5 +54,5 @@ class APL(Activation):
         self.b = nn.Parameter(b_std * torch.randn(shape, generator=generator))
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """APL with its slopes and hinges."""
+        """Return APL's function with its slopes and hinges."""
         return APL_FUNCTION, (self.a, self.b)

@@ -13,6 +13,9 @@ class AdaptiveBlending(Activation):
     """A learned sum of tanh, ELU, ReLU, the identity and Swish, with free weights.
 
     All five weights start at 1/5, as the authors' do.
+
+    Attributes:
+        weights: of the five functions in the order above, a parameter (A, 5).
     """
 
     def __init__(self, channels: Channels = None) -> None:
@@ -20,5 +23,5 @@ class AdaptiveBlending(Activation):
         self.weights = nn.Parameter(torch.full((self.functions, 5), 0.2))
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """The blend with its weights."""
+        """Return the blend's function with its weights."""
         return BLENDING, (self.weights,)

@@ -19,9 +19,9 @@ from polyneuron.scope import Channels
 class BSpline(Activation):
     """sum_i a_i B(x / h - i), B the cubic B-spline, on a fixed, even grid, with straight tails.
 
-    At a knot the B-spline is (a_{i-1} + 4 a_i + a_{i+1}) / 6 with slope (a_{i+1} - a_{i-1}) / 2h,
-    which determines its pieces. The start a_i = max(t_i, 0), t the grid, is ReLU smoothed within
-    one knot of 0, and exactly ReLU elsewhere, tails included.
+    At a knot the sum is (a_{i-1} + 4 a_i + a_{i+1}) / 6 with slope (a_{i+1} - a_{i-1}) / 2h: these
+    determine the cubic pieces. The start a_i = max(t_i, 0), t the grid, is ReLU smoothed within one
+    knot of 0, and exactly ReLU elsewhere, tails included.
 
     Args:
         channels: see `Activation`.
@@ -29,7 +29,7 @@ class BSpline(Activation):
         half_range: the grid spans [-half_range, half_range].
 
     Attributes:
-        a: one coefficient more on each side than there are knots, a parameter (A, knots + 2).
+        a: coefficients, one more on each side than there are knots; a parameter (A, knots + 2).
 
     Raises:
         ValueError: an argument is out of range.
@@ -44,13 +44,14 @@ class BSpline(Activation):
         super().__init__(channels)
         grid = even_grid(knots, half_range)
         self.knots, self.half_range = knots, half_range
+        # A buffer moves with the module; the options determine it, so the state need not hold it.
         self.register_buffer("grid", grid, persistent=False)
         h = grid[1:2] - grid[:1]
         wider = torch.cat([grid[:1] - h, grid, grid[-1:] + h])
         self.a = nn.Parameter(torch.relu(wider).expand(self.functions, -1).clone())
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """The spline with its knots, and its heights and slopes at them."""
+        """Return the spline's function with its knots, and its heights and slopes at them."""
         left, middle, right = self.a[:, :-2], self.a[:, 1:-1], self.a[:, 2:]
         c_x = self.grid.expand(self.functions, -1)
         m = (right - left) / (2 * (c_x[:, 1:2] - c_x[:, :1]))

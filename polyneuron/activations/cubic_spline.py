@@ -1,6 +1,8 @@
 """Cubic-spline unit: Scardapane, Scarpiniti, Comminiello and Uncini, arXiv 1605.05509, 2016."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,20 +13,23 @@ from polyneuron.kernels.hermite.formula import HERMITE
 from polyneuron.options import check_choice, check_integer, check_number
 from polyneuron.scope import Channels
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 STARTS = {"tanh": torch.tanh, "relu": torch.relu}
 
 
 class CubicSpline(Activation):
     """Catmull-Rom spline through learned heights on a fixed, even grid, with straight tails.
 
-    The slope at an inner knot is the secant of its two neighbours. The paper leaves the function
-    beyond the grid open; here it goes on straight.
+    The slope at an inner knot is that of the secant through its two neighbours. The paper does not
+    say what the function is beyond the grid; here it goes on straight.
 
     Args:
         channels: see `Activation`.
         knots: number of knots, at least 3.
         half_range: the grid spans [-half_range, half_range]; the paper's is 2, in steps of 0.2.
-        start: the function whose heights are the start: "tanh", as the paper's, or "relu".
+        start: the function at which the heights start: "tanh", as in the paper, or "relu".
 
     Attributes:
         c_y: heights at the knots, a parameter (A, knots).
@@ -48,11 +53,12 @@ class CubicSpline(Activation):
         grid = even_grid(knots, half_range)
         check_choice("start", start, STARTS)
         self.knots, self.half_range = knots, half_range
+        # A buffer moves with the module; the options determine it, so the state need not hold it.
         self.register_buffer("grid", grid, persistent=False)
         self.c_y = nn.Parameter(STARTS[start](grid).expand(self.functions, -1).clone())
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """The spline with its knots, heights and slopes."""
+        """Return the spline's function with its knots, heights and slopes."""
         c_x = self.grid.expand(self.functions, -1)
         secant = self.c_y.diff(dim=1) / c_x.diff(dim=1)
         inner = (secant[:, :-1] + secant[:, 1:]) / 2
@@ -60,8 +66,8 @@ class CubicSpline(Activation):
         return HERMITE, (c_x, self.c_y, m)
 
 
-def even_grid(knots: int, half_range: float) -> Tensor:
-    """Evenly spaced knots (knots,) on [-half_range, half_range].
+def even_grid(knots: int, half_range: float) -> Float[Tensor, " knots"]:
+    """Return evenly spaced knots on [-half_range, half_range].
 
     Raises:
         ValueError: fewer than 3 knots, or half_range not positive.

@@ -1,5 +1,9 @@
 """Activation ensembles: Harmon and Klabjan, arXiv 1702.07790, 2017."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -11,23 +15,34 @@ from polyneuron.kernels.plain import wide_dtype
 from polyneuron.options import check_number
 from polyneuron.scope import Channels, extremes_by_function
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 MEMBERS = (torch.sigmoid, torch.tanh, torch.relu)
-"""As `polyneuron.kernels.ensemble.formula` has them."""
+"""The functions h_j before normalisation, in the order of `polyneuron.kernels.ensemble.formula`."""
 
 START_RANGE = 3.0
-"""Before any training the members are normalised over inputs within three standard deviations."""
+"""Before any batch, members are normalised for inputs on [-3, 3]: three standard deviations."""
 
 
 class ActivationEnsemble(Activation):
     """sum_j alpha_j (eta_j h_j(x) + delta_j) over sigmoid, tanh and ReLU.
 
-    h_j is member j brought to [0, 1] by its least and largest value in the batch; in evaluation by
-    running means of them. The paper projects alpha onto the simplex after every step; here alpha =
-    softmax(logits), which keeps it there. The start is alpha = 1/3, eta = 1, delta = 0.
+    h_j is member j brought to [0, 1] by its least and largest value. Training takes these from the
+    batch, evaluation from running means. The paper projects alpha onto the simplex after every
+    step; here alpha = softmax(logits) never leaves the simplex. The start is alpha = 1/3, eta = 1,
+    delta = 0.
 
     Args:
         channels: see `Activation`.
         momentum: weight of the newest batch in the running means, as in batch normalisation.
+
+    Attributes:
+        logits: alpha before the softmax, a parameter (A, 3).
+        eta: scales of the members, a parameter (A, 3).
+        delta: offsets of the members, a parameter (A, 3).
+        low: running means of the members' least values, a buffer (A, 3).
+        high: running means of the members' largest values, a buffer (A, 3).
 
     Raises:
         ValueError: momentum is not in (0, 1].
@@ -50,13 +65,13 @@ class ActivationEnsemble(Activation):
         self.register_buffer("high", high.expand(shape).clone())
 
     @torch.no_grad()
-    def curve(self, grid: Tensor) -> Tensor:
-        """Values (A, n) at the points of a grid (n,), normalised by the running means."""
+    def curve(self, grid: Float[Tensor, " n"]) -> Float[Tensor, "A n"]:
+        """Return the values at the points of a grid, normalised by the running means."""
         function, weights = self._normalised(self.low, self.high)
         return apply(function, grid[:, None].expand(-1, self.functions), weights).T
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]] | None:
-        """The ensemble as evaluation has it; in training it depends on the input."""
+        """Return the ensemble in evaluation; None in training, where it depends on the input."""
         return None if self.training else self._normalised(self.low, self.high)
 
     def _widened_response(self, x: Tensor) -> Tensor:
@@ -64,10 +79,10 @@ class ActivationEnsemble(Activation):
         return apply(function, x, weights)
 
     def _range_of(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Least and largest values (A, 3) of the members: the batch's, or the running means."""
-        if not self.training or x.numel() == 0:
+        """Return the members' least and largest values (A, 3): the batch's or the running means."""
+        if not self.training or x.numel() == 0:  # an empty batch has no least value
             return self.low, self.high
-        # Every member is monotone: its extremes lie at the input's.
+        # Every member is monotone, so its extremes lie at those of the input.
         low, high = (
             torch.stack([member(end.to(wide_dtype(x))) for member in MEMBERS], dim=1)
             for end in extremes_by_function(x, self.functions)
@@ -78,6 +93,7 @@ class ActivationEnsemble(Activation):
 
     def _normalised(self, low: Tensor, high: Tensor) -> tuple[Function, tuple[Tensor, ...]]:
         alpha = torch.softmax(self.logits, dim=1)
+        # Where all inputs are equal, high - low is 0: hence 1e-5.
         scale = alpha * self.eta / (high - low + 1e-5)
         offset = (alpha * self.delta - scale * low).sum(1, keepdim=True)
         return ENSEMBLE, (torch.cat([scale, offset], dim=1),)

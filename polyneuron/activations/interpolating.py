@@ -1,4 +1,8 @@
-"""Activations that pass through control points: Eq. 2 solved, then evaluated."""
+"""Activations through control points: Eq. 2 is solved, and its solution evaluated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,6 +16,9 @@ from polyneuron.kernels.radial.formula import radial
 from polyneuron.kernels.spline import natural_spline
 from polyneuron.system import raise_if_singular, solve_coefficients, solve_isolated
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
 Kernel = tuple[Function, tuple[Tensor, ...]]
 
 
@@ -19,33 +26,34 @@ class Interpolating(Activation):
     """Polyharmonic splines through control points, which a child defines by `points`.
 
     Attributes:
-        solved: the kernel of the present control points, while a `JointSolve` provides it.
+        solved: inside a `JointSolve`, the kernel that it has computed for the present control
+            points; None elsewhere.
     """
 
     k: int
     solved: Kernel | None = None
 
-    def points(self) -> tuple[Tensor, Tensor]:
-        """The control points c_x and c_y (A, s)."""
+    def points(self) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"]]:
+        """Return the control points c_x and c_y of all functions."""
         raise NotImplementedError
 
-    def coefficients(self) -> tuple[Tensor, Tensor]:
-        """Solve Eq. 2 for w (A, s) and v (A, 2), slope then offset.
+    def coefficients(self) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A 2"]]:
+        """Return w and v (slope, then offset), the solution of Eq. 2.
 
         Raises:
-            SingularSystemError: the control points of a function admit no unique spline, be it
-                that two meet or that the scale is one at which k = 4, 6, ... is singular.
+            SingularSystemError: the control points of a function admit no unique spline: two of
+                them meet, or k = 4, 6, ... is singular at their scale.
         """
         return solve_coefficients(*self.points(), self.k)
 
     def kernel(self) -> Kernel:
-        """The splines in the form in which they are evaluated.
+        """Return the splines in the form in which they are evaluated.
 
-        For k = 3 as natural cubic splines, which are the same functions without the cancellation.
+        For k = 3 that is the natural cubic spline, the same function without Eq. 1's cancellation.
+        Its evaluation solves the system too, and raises the error below.
 
         Raises:
             SingularSystemError: a function has no unique spline; compiled code gives NaN instead.
-                For k = 3 it is the evaluation that raises it.
         """
         if self.solved is not None:
             return self.solved
@@ -58,11 +66,13 @@ class Interpolating(Activation):
         return kernel
 
 
-def solved_kernel(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Kernel, Tensor]:
-    """Solve Eq. 2 for control points (A, s).
+def solved_kernel(
+    c_x: Float[Tensor, "A s"], c_y: Float[Tensor, "A s"], k: int
+) -> tuple[Kernel, Bool[Tensor, " A"]]:
+    """Solve Eq. 2 for the control points of A functions.
 
     Returns:
-        What is to be evaluated, and a mask (A,) of the singular functions.
+        The kernel that evaluates the functions, and a mask of the singular ones.
     """
     if k == 3:
         *spline, singular = natural_spline(c_x, c_y)
@@ -71,14 +81,20 @@ def solved_kernel(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Kernel, Tensor]:
     return (radial(k), (c_x, w, v)), singular
 
 
-def spoil(kernel: Kernel, singular: Tensor) -> Kernel:
-    """Make the singular functions (A,) not a number, where nobody could raise an error."""
+def spoil(kernel: Kernel, singular: Bool[Tensor, " A"]) -> Kernel:
+    """Return the kernel with NaN as values of the singular functions.
+
+    For code that cannot raise an error: compiled code, and a GPU that is not waited for.
+    """
+    # The last parameter is v or m: NaN in its row makes every value of the function NaN.
     function, (*others, last) = kernel
     return function, (*others, last.masked_fill(singular[:, None], float("nan")))
 
 
-def spline_through(x: Tensor, c_x: Tensor, c_y: Tensor, k: int) -> Tensor:
-    """Value at x of the polyharmonic splines through control points (A, s), in any order.
+def spline_through(
+    x: Float[Tensor, "*x"], c_x: Float[Tensor, "A s"], c_y: Float[Tensor, "A s"], k: int
+) -> Float[Tensor, "*x"]:
+    """Return the values at x of the polyharmonic splines through control points in any order.
 
     Raises:
         SingularSystemError: a function has no unique spline.

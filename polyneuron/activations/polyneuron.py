@@ -1,6 +1,8 @@
 """PolyNeuron: Hryniowski and Wong, PolyNeuron: Automatic Neuron Discovery, 2018, Eq. 1-3."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +11,16 @@ from polyneuron.activations.interpolating import Interpolating
 from polyneuron.initialization import start_points, warn_if_unsound
 from polyneuron.scope import Channels
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 
 class PolyNeuron(Interpolating):
     """The polyharmonic spline through s learned control points.
+
+    >>> activation = PolyNeuron(s=3, k=3)
+    >>> activation(torch.tensor([-5.0, 0.0, 5.0])).tolist()  # the paper's start: not quite ReLU
+    [1.0, 0.0, 6.0]
 
     `forward` raises SingularSystemError where the control points of a function admit no unique
     spline. Compiled code cannot raise it: there the function's values are NaN.
@@ -53,6 +62,6 @@ class PolyNeuron(Interpolating):
         self.c_x = nn.Parameter(c_x.to(dtype))
         self.c_y = nn.Parameter(c_y.to(dtype))
 
-    def points(self) -> tuple[Tensor, Tensor]:
-        """The control points c_x and c_y (A, s)."""
+    def points(self) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"]]:
+        """Return the control points c_x and c_y of all functions."""
         return self.c_x, self.c_y

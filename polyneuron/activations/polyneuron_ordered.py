@@ -2,12 +2,15 @@
 
 The paper's instability: when a boundary control point nears its neighbour and its height does not
 follow, the tail's slope grows like 1 / gap. Here c_{i+1} = c_i + min_gap + softplus(g_i) keeps the
-points apart, and with `slopes` the secant slopes m_i between neighbours are learned in place of
-the heights, so that heights follow. For k = 3 then max |f'| <= 3 max |m|, whatever the gaps: the
-knot slopes solve a diagonally dominant system whose right side is at most 3 max |m|.
+points apart. With `slopes`, the secant slopes m_i between neighbours are learned in place of the
+heights, so that the heights follow. For k = 3 the slope then stays within 3 max |m|, whatever the
+gaps: the slopes at the knots solve a diagonally dominant system whose right side is at most
+3 max |m|.
 """
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +20,9 @@ from polyneuron.activations.interpolating import Interpolating
 from polyneuron.initialization import start_points, warn_if_unsound
 from polyneuron.options import check_flag, check_number
 from polyneuron.scope import Channels
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class PolyNeuronOrdered(Interpolating):
@@ -59,17 +65,19 @@ class PolyNeuronOrdered(Interpolating):
     ) -> None:
         super().__init__(channels)
         c_x, c_y = start_points(self.functions, s, k, init, half_range, generator)
-        # Even starts have gaps of 2 half_range / (s - 1), which must be within reach.
+        # An evenly spaced start has gaps of 2 half_range / (s - 1), and softplus(g) is positive.
         check_number("min_gap", min_gap, above=0, below=2 * half_range / (s - 1))
         check_flag("slopes", slopes)
         warn_if_unsound(s, k)
         self.s, self.k, self.min_gap = s, k, min_gap
         c_x, order = c_x.sort(dim=1)
         c_y = c_y.gather(1, order)
-        # Only random starts have gaps below min_gap; they are widened to it.
+        # Only random starts have gaps below min_gap. They are widened to a little more, since no
+        # finite g gives min_gap itself.
         excess = (c_x.diff(dim=1) - min_gap).clamp_min(1e-3 * min_gap)
         dtype = torch.get_default_dtype()
         self.c_first = nn.Parameter(c_x[:, :1].to(dtype))
+        # log(expm1(y)) is the inverse of softplus.
         self.raw_gaps = nn.Parameter(torch.expm1(excess).log().to(dtype))
         self.heights = nn.Parameter((c_y[:, :1] if slopes else c_y).to(dtype))
         self.secants = None
@@ -77,13 +85,13 @@ class PolyNeuronOrdered(Interpolating):
             self.secants = nn.Parameter((c_y.diff(dim=1) / (min_gap + excess)).to(dtype))
 
     @property
-    def c_x(self) -> Tensor:
-        """Abscissas (A, s) of the control points, ascending."""
+    def c_x(self) -> Float[Tensor, "A s"]:
+        """Abscissas of the control points, ascending."""
         return torch.cat([self.c_first, self.c_first + self._gaps().cumsum(dim=1)], dim=1)
 
     @property
-    def c_y(self) -> Tensor:
-        """Heights (A, s) of the control points."""
+    def c_y(self) -> Float[Tensor, "A s"]:
+        """Heights of the control points."""
         if self.secants is None:
             return self.heights
         rises = self.secants * self._gaps()
@@ -92,6 +100,6 @@ class PolyNeuronOrdered(Interpolating):
     def _gaps(self) -> Tensor:
         return self.min_gap + F.softplus(self.raw_gaps)
 
-    def points(self) -> tuple[Tensor, Tensor]:
-        """The control points c_x and c_y (A, s)."""
+    def points(self) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"]]:
+        """Return the control points c_x and c_y of all functions."""
         return self.c_x, self.c_y

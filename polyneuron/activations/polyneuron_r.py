@@ -1,6 +1,8 @@
 """PolyNeuron-R: Hryniowski and Wong, PolyNeuron: Automatic Neuron Discovery, 2018, §2.2."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +14,15 @@ from polyneuron.kernels.function import Function
 from polyneuron.kernels.radial.formula import radial
 from polyneuron.scope import Channels
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 
 class PolyNeuronR(Activation):
     """Eq. 1 with every coefficient learned; `penalties` replaces the constraints of Eq. 2.
 
-    Its tails grow like |x|^k as soon as sum_i w_i leaves 0: float16 overflows early, use bfloat16.
+    The tails grow like |x|^k as soon as sum_i w_i leaves 0. They soon overflow float16, whose
+    largest number is 65504: use bfloat16.
 
     Args:
         s: number of control points, at least 2.
@@ -51,6 +57,7 @@ class PolyNeuronR(Activation):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(channels)
+        # Solved in float64 and rounded once.
         start = start_coefficients(self.functions, s, k, init, half_range, generator)
         warn_if_unsound(s, k)
         self.s, self.k = s, k
@@ -58,14 +65,18 @@ class PolyNeuronR(Activation):
         self.c_x, self.w, self.v = nn.Parameter(c_x), nn.Parameter(w), nn.Parameter(v)
 
     @property
-    def c_y(self) -> Tensor:
-        """Heights (A, s) of the functions at their control points."""
+    def c_y(self) -> Float[Tensor, "A s"]:
+        """Heights of the functions at their control points."""
         return evaluate(self.c_x.T, self.c_x, self.w, self.v, self.k).T
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """Eq. 1 with its coefficients."""
+        """Return Eq. 1 with its coefficients."""
         return radial(self.k), (self.c_x, self.w, self.v)
 
-    def coefficients(self) -> tuple[Tensor, Tensor]:
-        """Return w (A, s) and v (A, 2), as `PolyNeuron.coefficients`; here they are parameters."""
+    def points(self) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"]]:
+        """Return c_x, which is learned, and c_y, which follows from it and the coefficients."""
+        return self.c_x, self.c_y
+
+    def coefficients(self) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A 2"]]:
+        """Return w and v, as `PolyNeuron.coefficients` does; here they are parameters."""
         return self.w, self.v

@@ -15,7 +15,10 @@ class PReLU(Activation):
 
     Args:
         channels: see `Activation`.
-        a: start of the learned slope; the paper's value is the default.
+        a: start of the learned slope; the default is the paper's.
+
+    Attributes:
+        a: slope for x < 0, a parameter (A,).
 
     Raises:
         ValueError: a is not a finite number.
@@ -24,8 +27,9 @@ class PReLU(Activation):
     def __init__(self, channels: Channels = None, *, a: float = 0.25) -> None:
         super().__init__(channels)
         check_number("a", a)
+        # float: of an int, torch.full would make integers, which cannot be learned.
         self.a = nn.Parameter(torch.full((self.functions,), float(a)))
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """PReLU with its slope."""
+        """Return PReLU's function with its slope."""
         return PRELU, (self.a,)

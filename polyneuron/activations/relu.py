@@ -15,5 +15,5 @@ class ReLU(Activation):
     learned: ClassVar[bool] = False
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """ReLU, which has no parameters."""
+        """Return ReLU's function, which has no parameters."""
         return RELU, ()

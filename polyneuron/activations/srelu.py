@@ -11,14 +11,14 @@ from polyneuron.scope import Channels
 
 
 class SReLU(Activation):
-    """x between two thresholds, straight lines of learned slope beyond them.
+    """x between two learned thresholds, straight lines of learned slope beyond them.
 
     y = x + (a_left - 1) min(x - t_left, 0) + (a_right - 1) max(x - t_right, 0), which is the
     paper's three pieces for t_left <= t_right and stays continuous when they cross.
 
-    The start is a leaky ReLU, as the paper's. There t_right is then set from the layer's inputs
-    after some epochs; here it starts at 1, one standard deviation of normalised inputs, and needs
-    a_right to leave 1 before it has a gradient.
+    The start is a leaky ReLU, as in the paper. The paper then sets t_right from the layer's inputs
+    after some epochs. Here t_right starts at 1, one standard deviation of normalised inputs; it has
+    no gradient until a_right has left 1.
 
     Args:
         channels: see `Activation`.
@@ -26,6 +26,9 @@ class SReLU(Activation):
         a_left: start of the slope left of it.
         t_right: start of the right threshold.
         a_right: start of the slope right of it.
+
+    Attributes:
+        t_left: left threshold, a parameter (A,); likewise a_left, t_right and a_right.
 
     Raises:
         ValueError: a start is not a finite number.
@@ -52,6 +55,6 @@ class SReLU(Activation):
             setattr(self, name, nn.Parameter(torch.full((self.functions,), float(start))))
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """SReLU with both of its outer lines."""
+        """Return SReLU's function with both of its outer lines."""
         lines = (self.t_left, self.a_left, self.t_right, self.a_right)
         return SRELU, (torch.stack(lines, dim=1),)

@@ -11,12 +11,15 @@ from polyneuron.scope import Channels
 
 
 class Swish(Activation):
-    """x sigmoid(beta x), beta learned.
+    """x sigmoid(beta x) with a learned beta.
 
     Args:
         channels: see `Activation`.
-        beta: start value; the paper's 1 is SiLU.
-        learn_beta: False keeps beta where it is.
+        beta: start of beta; 1, the paper's, is SiLU.
+        learn_beta: False keeps beta at its start.
+
+    Attributes:
+        beta: a parameter (A,).
 
     Raises:
         ValueError: an option is of the wrong type.
@@ -28,8 +31,9 @@ class Swish(Activation):
         super().__init__(channels)
         check_number("beta", beta)
         check_flag("learn_beta", learn_beta)
+        # A fixed beta is a parameter too, so that state_dict holds it.
         self.beta = nn.Parameter(torch.full((self.functions,), float(beta)), learn_beta)
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
-        """Swish with its beta."""
+        """Return Swish's function with its beta."""
         return SWISH, (self.beta,)

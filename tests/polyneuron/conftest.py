@@ -1,9 +1,20 @@
 import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+
+import polyneuron.show  # the one module that `import polyneuron` does not load
+import polyneuron.testing  # noqa: F401
+
+sys.path.insert(0, str(Path(__file__).parent))
+import shape_checks
+
+# Before any test module imports a function from polyneuron.
+CHECKED = shape_checks.install("polyneuron")
 
 # The suite's tensors are tiny: a second thread only waits, and torch.compile's worker processes
 # cost more than they compile.
@@ -16,6 +27,19 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _shapes_are_checked() -> Iterator[None]:
+    shape_checks.enabled = True
+    yield
+    shape_checks.enabled = False
+
+
+@pytest.fixture(scope="package")
+def shape_checked() -> list[str]:
+    """Name the functions whose shapes are checked."""
+    return CHECKED
 
 
 @pytest.fixture(autouse=True)

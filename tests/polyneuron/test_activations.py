@@ -16,6 +16,7 @@ from polyneuron import (
     is_learned,
     make_activation,
 )
+from polyneuron.scope import SCOPES
 
 LENET_5 = [(6, 28, 28), (16, 10, 10), (120,), (84,)]
 LENET_5_UNPADDED = [(6, 24, 24), (16, 8, 8), (120,), (84,)]
@@ -40,7 +41,7 @@ def layers(name: str, scope: str, shapes: Iterable[tuple[int, ...]]) -> nn.Modul
 def test_functions_and_parameters_of_the_papers_networks(
     name: str, each: int, shapes: list[tuple[int, ...]], functions: tuple[int, int, int]
 ) -> None:
-    for scope, A in zip(("layer", "channel", "neuron"), functions, strict=True):
+    for scope, A in zip(SCOPES, functions, strict=True):
         network = layers(name, scope, shapes)
         assert sum(module.functions for _, module in activation_modules(network)) == A
         assert sum(p.numel() for p in activation_parameters(network)) == each * A

@@ -13,7 +13,7 @@ from polyneuron import (
     penalties,
     solve_isolated,
 )
-from polyneuron.initialization import INITS, smooth_relu
+from polyneuron.initialization import INITS, smooth_relu, start_coefficients
 
 FAR = torch.tensor([-100.0, 100.0], dtype=torch.float64)
 
@@ -115,6 +115,22 @@ class TestRandomStart:
         assert all(torch.equal(a, b) for a, b in zip(start(5), start(5), strict=True))
         assert not any(torch.equal(a, b) for a, b in zip(start(5), start(6), strict=True))
         assert torch.equal(torch.get_rng_state(), state)
+
+    @pytest.mark.parametrize("half_range", [0.25, 4.0])
+    def test_half_range_scales_the_points_and_neither_weights_nor_line(
+        self, half_range: float
+    ) -> None:
+        def start(half_range: float) -> list[torch.Tensor]:
+            generator = torch.Generator().manual_seed(1)
+            return list(start_coefficients(50, 5, 3, "random", half_range, generator))
+
+        (c_x, w, v), (c_x_of_1, w_of_1, v_of_1) = start(half_range), start(1.0)
+        assert torch.equal(c_x, half_range * c_x_of_1)
+        assert torch.equal(w, w_of_1)
+        assert torch.equal(v, v_of_1)
+        # 250 and 100 draws from N(0, 1) fix its deviation to 4 and 7 %.
+        assert float(w.std()) == pytest.approx(1, rel=0.2)
+        assert float(v.std()) == pytest.approx(1, rel=0.3)
 
     def test_functions_differ(self) -> None:
         start = PolyNeuron(channels=4, init="random")

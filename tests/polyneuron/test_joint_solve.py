@@ -24,7 +24,7 @@ def outcome(net: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("scope", ["layer", "channel"])
-def test_it_is_each_layer_solved_alone(scope: str) -> None:
+def test_a_joint_solve_is_each_layer_solved_alone(scope: str) -> None:
     net, x = network(scope), torch.randn(6, 4)
     with torch.no_grad():
         for parameter in net.parameters():

@@ -1,11 +1,13 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from polyneuron import PolyNeuron, PolyNeuronR, penalties
+from polyneuron import Activation, PolyNeuron, PolyNeuronR, penalties
 
 
-def test_they_are_the_means_of_eq_4_over_all_functions_whatever_their_scope() -> None:
+def test_penalties_are_means_over_all_functions_whatever_their_scope() -> None:
     layers = [
         PolyNeuronR(init="random"),
         PolyNeuronR(5, 2, channels=4, init="random"),
@@ -34,6 +36,32 @@ def test_gradients_are_those_of_the_absolute_sums() -> None:
     signs = torch.tensor([[1.0], [-1.0]]) / 2
     assert torch.equal(by_w, signs * layer.c_x)
     assert torch.equal(by_c, signs * layer.w)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_half_precision_parameters_are_summed_in_float32(half: torch.dtype) -> None:
+    """Sums beyond the 8 or 11 bits of half precision, and beyond float16's 65504."""
+    layer = PolyNeuronR(channels=2).to(half)
+    with torch.no_grad():
+        layer.w.copy_(torch.tensor([[1.0, 2.0**-12, 0.25], [3e4, 3e4, 3e4]]))
+        layer.c_x.copy_(torch.tensor([[1.5, 1.0, -1.0], [1.0, 2.0, 3.0]]))
+    found = penalties(layer)
+    expected = penalties(copy.deepcopy(layer).float())
+    for mean, wide in zip(found, expected, strict=True):
+        assert mean.dtype == torch.float32
+        assert torch.equal(mean, wide)
+
+
+def test_every_activation_that_says_so_is_penalised() -> None:
+    class Straight(Activation):
+        penalised = True
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor([[1.0, 2.0]]))
+            self.c_x = nn.Parameter(torch.tensor([[3.0, -4.0]]))
+
+    assert [mean.item() for mean in penalties(nn.Sequential(Straight(), nn.ReLU()))] == [3, 5]
 
 
 def test_a_layer_used_twice_counts_once() -> None:

@@ -110,7 +110,7 @@ class TestRewriting:
             "relu_4": 2,
         }
 
-    def test_the_code_around_them_is_kept(self) -> None:
+    def test_the_code_around_the_calls_is_kept(self) -> None:
         network = Functional()
         x = torch.randn(2, 3, 5, 5)
         before = network(x)
@@ -149,6 +149,21 @@ class TestRewriting:
 
         network = replace_activations(Dropping(), "relu").eval()
         assert torch.equal(network(torch.ones(50)), torch.ones(50))
+
+
+class Joined(nn.Module):
+    """Scaled branches, joined along the channels by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Linear(3, 4), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(torch.cat(tensors=[2 * self.left(x), self.right(x) + 1], dim=1))
+
+
+def test_channels_are_read_through_factors_and_joins() -> None:
+    assert channels(replace_activations(Joined(), "swish", "channel")) == {"relu": 6}
 
 
 def test_a_relu_instance_shared_by_blocks_is_replaced_in_each() -> None:

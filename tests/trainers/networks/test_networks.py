@@ -4,7 +4,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import polyneuron
-from trainers.config import ActivationConfig, NetworkConfig
+import polyneuron.scope
+from trainers.config import SCOPES, ActivationConfig, NetworkConfig
 from trainers.networks import build_network, lenet5, resnet20
 from trainers.networks.build import activation_shapes
 from trainers.networks.resnet import BasicBlock
@@ -187,6 +188,11 @@ def hand_written_lenet5(net, x):
     y = spline(F.linear(y, net.fc3.weight, net.fc3.bias))
     y = spline(F.linear(y, net.fc4.weight, net.fc4.bias))
     return F.linear(y, net.fc5.weight, net.fc5.bias)
+
+
+def test_a_configuration_knows_the_scopes_of_polyneuron():
+    # Written twice: trainers.config imports without torch, which polyneuron needs.
+    assert SCOPES == polyneuron.scope.SCOPES
 
 
 def test_an_unknown_option_is_refused_by_name():
