@@ -61,6 +61,7 @@ def continue_sweep(
     """
     paths = SweepPaths(root.resolve(), name)
     wanted = _wanted_spec(paths, request)
+    extended_spec = extended(wanted, request)
     with driver_lock(paths):
         pass  # refuse a sweep that another process runs at once, not after Ray has started
     if not request.accept_changes:
@@ -68,7 +69,7 @@ def continue_sweep(
         hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
         refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
-    prepared = prepare(extended(wanted, request), address)
+    prepared = prepare(extended_spec, address)
     with (
         started_ray(prepared.spec.resources, console, address) as slots,
         gentle_termination() as interrupt,
