@@ -21,7 +21,7 @@ from sweeps.driver.preparation import Prepared, prepare, stored_spec
 from sweeps.driver.rows import close_runs
 from sweeps.driver.signals import gentle_termination
 from sweeps.driver.spending import Spending
-from sweeps.driver.sweep import Sweep
+from sweeps.driver.sweep import Sweep, begun_view
 from sweeps.search.early_stopping import Judge
 from sweeps.search.study import SweepStudy, Work, reopen_study
 from sweeps.spec.reading import SpecError, load_spec, parse_spec, with_settings
@@ -29,7 +29,7 @@ from sweeps.spec.search_space import Params, restored
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import PartWriter, Row, SweepPaths, driver_lock, write_atomically
 from sweeps.store.provenance import code_version
-from sweeps.view.overview import rows, view_of
+from sweeps.view.overview import best_of, rows
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,10 @@ def continue_sweep(
     """
     paths = SweepPaths(root.resolve(), name)
     wanted = _wanted_spec(paths, request)
+    # All that can refuse comes before Ray, which takes seconds to start; the cheapest first.
     extended_spec = extended(wanted, request)
     with driver_lock(paths):
-        pass  # refuse a sweep that another process runs at once, not after Ray has started
+        pass
     if not request.accept_changes:
         results = analysis.load(paths.folder)
         hashes = results.runs["data_sha256"].dropna()
@@ -83,6 +84,7 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
     spec = prepared.spec
     with driver_lock(paths):
         writer = PartWriter(paths, "driver")
+        # Read once, for all below: a large store takes seconds.
         results = analysis.load(paths.folder)
         close_runs(results, writer)
         with closing(reopen_study(spec, paths, len(results.trials))) as study:
@@ -95,10 +97,17 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             if request.seeds is not None:
                 writer.write(EVENTS, [_extension(paths.sweep, len(spec.seeds))])
             work = Work(planned - len(study.ended()), trials_to_repeat(spec, results, study))
-            view = view_of(results, paths)
-            view.restart(planned, len(spec.seeds), _ended_counts(results, work))
-            judge, spending = recalled_judge(spec, results), Spending(spec, paths)
-            yield Sweep(spec, paths, prepared.data_root, writer, study, work, judge, spending, view)
+            yield Sweep(
+                spec,
+                paths,
+                prepared.data_root,
+                writer,
+                study,
+                work,
+                recalled_judge(spec, results),
+                Spending(spec, paths),
+                begun_view(spec, planned, _ended_counts(results, work), best_of(results.trials)),
+            )
 
 
 def _wanted_spec(paths: SweepPaths, request: Request) -> SweepSpec:

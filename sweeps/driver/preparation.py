@@ -37,7 +37,7 @@ def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
         DataUnavailableError: the data is not there and cannot be fetched.
     """
     notes = check(spec)
-    if address is None:
+    if address is None:  # the GPUs of a cluster are those of its own machines
         _check_devices(spec)
     root = data_root()
     try:
@@ -67,7 +67,7 @@ def stored_spec(paths: SweepPaths) -> SweepSpec:
 
 def _check_devices(spec: SweepSpec) -> None:
     if spec.resources.gpus > 0:
-        import torch
+        import torch  # seconds to import, and needed for GPUs alone
 
         if not torch.cuda.is_available():
             raise SpecError(
