@@ -22,7 +22,7 @@ class Prepared:
     spec: SweepSpec
     data_root: Path
     notes: tuple[str, ...]
-    """What the user should know before it starts."""
+    """Hints for the user before it starts, as that it falls back on other data."""
 
 
 def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
