@@ -1,6 +1,11 @@
-"""Data roots for the tests that need the paper's own images."""
+"""Data roots for the tests that need the paper's own images; the command `sweeps`, called here."""
 
+import contextlib
+import io
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,3 +31,28 @@ def mnist_root() -> Path:
 @pytest.fixture(scope="session")
 def cifar10_root() -> Path:
     return _data_root("cifar-10-batches-py")
+
+
+@pytest.fixture(scope="session")
+def sweeps_here() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call the command `sweeps` in a folder, within this process.
+
+    A process of its own takes seconds to import torch and Ray: it is only for tests that send it a
+    signal, or that are about its environment.
+    """
+    from sweeps.commands.cli import run_command
+
+    def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            patch.chdir(folder)
+            patch.setenv("COLUMNS", "160")
+            patch.setattr(sys, "argv", ["sweeps", *arguments])
+            code = run_command()
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    return call

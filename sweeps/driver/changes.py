@@ -70,7 +70,7 @@ def _code_changes(paths: SweepPaths, before: str) -> list[str]:
     try:
         old = json.loads(paths.code.read_text("utf-8"))
     except FileNotFoundError:
-        return [line]
+        return [line]  # the sweep was begun by a version that kept no hashes
     new = code_files()
     words = {True: "is new", False: "changed"}
     changed = [f"{file} {words[file not in old]}" for file in new if old.get(file) != new[file]]
@@ -78,16 +78,18 @@ def _code_changes(paths: SweepPaths, before: str) -> list[str]:
 
 
 def _data_changes(trained_on: list[str], spec: SweepSpec) -> list[str]:
-    from trainers.data.datasets import load
-
     if not trained_on:
         return []
+    # Here, as it takes a second to import torch.
+    from trainers.data.datasets import load
+
     here = load(spec.data.name, data_root(), NETWORKS[spec.network.name].input_side).sha256
     return [f"data: {one[:12]} -> {here[:12]}" for one in trained_on if one != here]
 
 
 def _flat(value: object, path: str = "") -> dict[str, object]:
     """List the leaves of nested sections by their paths, as `recipe.epochs`."""
+    # An empty section is a leaf too: else one that vanishes would be no change.
     if not isinstance(value, dict) or not value:
         return {path: value}
     inner = [_flat(part, f"{path}.{key}" if path else key) for key, part in value.items()]

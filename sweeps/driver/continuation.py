@@ -23,7 +23,7 @@ from sweeps.driver.preparation import Prepared, prepare, stored_spec
 from sweeps.driver.rows import close_runs
 from sweeps.driver.signals import gentle_termination
 from sweeps.driver.spending import Spending
-from sweeps.driver.sweep import Sweep
+from sweeps.driver.sweep import Sweep, begun_view
 from sweeps.search.early_stopping import Judge
 from sweeps.search.sampling import restored_parameters
 from sweeps.search.study import SweepStudy, Work, reopen_study
@@ -35,7 +35,7 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.locks import driver_lock
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
-from sweeps.view.overview import rows, view_of
+from sweeps.view.overview import best_of, rows
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,16 @@ def continue_sweep(
     """
     paths = SweepPaths(root.resolve(), name)
     wanted = _wanted_spec(paths, request)
+    # All that can refuse comes before Ray, which takes seconds to start; the cheapest first.
+    extended_spec = extended(wanted, request)
     with driver_lock(paths):
-        pass  # refuse a sweep that another process runs at once, not after Ray has started
+        pass
     if not request.accept_changes:
         results = analysis.load(paths.folder)
         hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
         refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
-    prepared = prepare(extended(wanted, request), address)
+    prepared = prepare(extended_spec, address)
     with (
         started_ray(prepared.spec.resources, console, address) as slots,
         gentle_termination() as interrupt,
@@ -88,6 +90,7 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
     spec = prepared.spec
     with driver_lock(paths):
         writer = paths.store.writer("driver")
+        # Read once, for all below: a large store takes seconds.
         results = analysis.load(paths.folder)
         close_runs(results, writer)
         with closing(reopen_study(spec, paths, len(results.trials))) as study:
@@ -100,10 +103,17 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             if request.seeds is not None:
                 writer.write(EVENTS, [_extension(paths.sweep, len(spec.seeds))])
             work = Work(planned - len(study.ended()), trials_to_repeat(spec, results, study))
-            view = view_of(results, paths)
-            view.restart(planned, len(spec.seeds), _ended_counts(results, work))
-            judge, spending = recalled_judge(spec, results), Spending(spec, paths)
-            yield Sweep(spec, paths, prepared.data_root, writer, study, work, judge, spending, view)
+            yield Sweep(
+                spec,
+                paths,
+                prepared.data_root,
+                writer,
+                study,
+                work,
+                recalled_judge(spec, results),
+                Spending(spec, paths),
+                begun_view(spec, planned, _ended_counts(results, work), best_of(results.trials)),
+            )
 
 
 def _wanted_spec(paths: SweepPaths, request: Request) -> SweepSpec:

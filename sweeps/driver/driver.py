@@ -15,7 +15,7 @@ from sweeps.driver.preparation import Prepared
 from sweeps.driver.rows import TrialRows, sweep_row
 from sweeps.driver.signals import Interrupt, gentle_termination
 from sweeps.driver.spending import Spending
-from sweeps.driver.sweep import Sweep
+from sweeps.driver.sweep import Sweep, begun_view
 from sweeps.extras import optional
 from sweeps.search.early_stopping import Judge
 from sweeps.search.open_trials import OpenTrial
@@ -26,7 +26,6 @@ from sweeps.spec.sections import ResourcesSection
 from sweeps.store.locks import driver_lock
 from sweeps.store.paths import SweepPaths
 from sweeps.view.live_view import LiveView
-from sweeps.view.progress import SweepView
 from sweeps.workers.dispatch import train_trials
 from sweeps.workers.environment import set_ray_variables
 
@@ -60,6 +59,7 @@ def run_sweep(
     paths = SweepPaths(root.resolve(), prepared.spec.name)
     paths.check_free()
     check_free(prepared.spec, paths)
+    # Ray comes first: where no cluster starts, nothing has been written, and the name stays free.
     with (
         started_ray(prepared.spec.resources, console, address) as slots,
         gentle_termination() as interrupt,
@@ -85,7 +85,8 @@ def started_ray(
 @contextmanager
 def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iterator[Sweep]:
     spec, trials = prepared.spec, trial_count(prepared.spec)
-    seeds, epochs = len(spec.seeds), spec.recipe.epochs
+    view = begun_view(spec, trials)
+    view.notes.extend(prepared.notes)
     paths.create()
     with driver_lock(paths):
         writer = paths.store.writer("driver")
@@ -102,11 +103,9 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
                 writer,
                 study,
                 Work(trials),
-                Judge(spec.early_stopping, seeds, epochs),
+                Judge(spec.early_stopping, len(spec.seeds), spec.recipe.epochs),
                 Spending(spec, paths),
-                SweepView(
-                    spec.name, trials, seeds, epochs, spec.subject, notes=list(prepared.notes)
-                ),
+                view,
             )
 
 
@@ -117,7 +116,7 @@ def drive(sweep: Sweep, slots: int, interrupt: Interrupt, console: Console) -> b
         True if every trial ran to an end of its own, or the budget is spent; False after an
         interrupt.
     """
-    from sweeps.workers.pool import worker_pool
+    from sweeps.workers.pool import worker_pool  # see `started_ray`
 
     work, spending = sweep.work, sweep.spending
     rows = TrialRows(sweep.paths.sweep, sweep.writer)

@@ -23,7 +23,7 @@ class Prepared:
     spec: SweepSpec
     data_root: Path
     notes: tuple[str, ...]
-    """What the user should know before it starts."""
+    """Hints for the user before it starts, as that it falls back on other data."""
 
 
 def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
@@ -38,7 +38,7 @@ def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
         DataUnavailableError: the data is not there and cannot be fetched.
     """
     notes = check(spec)
-    if address is None:
+    if address is None:  # the GPUs of a cluster are those of its own machines
         _check_devices(spec)
     root = data_root()
     try:
@@ -68,7 +68,7 @@ def stored_spec(paths: SweepPaths) -> SweepSpec:
 
 def _check_devices(spec: SweepSpec) -> None:
     if spec.resources.gpus > 0:
-        import torch
+        import torch  # seconds to import, and needed for GPUs alone
 
         if not torch.cuda.is_available():
             raise SpecError(

@@ -98,6 +98,7 @@ def close_runs(results: analysis.Results, writer: RowWriter) -> None:
     left = results.runs[results.runs["status"] == Status.RUNNING]
     epochs = results.epochs["run_id"].value_counts()
     ended = {"status": Status.INTERRUPTED, "ended_at": datetime.now(UTC)}
+    # None is Arrow's null; pandas has several other signs for it.
     known = rows(left.astype(object).where(left.notna(), None))
     writer.write(
         RUNS, [{**row, **ended, "epochs_done": int(epochs.get(row["run_id"], 0))} for row in known]

@@ -52,7 +52,7 @@ class Spending:
         if elapsed < LOOK_SECONDS and not now:
             return self._reason
         self._looked_at += elapsed
-        if running > 0:
+        if running > 0:  # a driver that waits for machines spends nothing
             gpu_seconds = self._spent.gpu_seconds + elapsed * running * self._gpus
             self._spent = Spent(self._spent.wall_seconds + elapsed, gpu_seconds)
         write_atomically(self._paths.spent, json.dumps(asdict(self._spent)).encode())
@@ -67,6 +67,7 @@ class Spending:
             if limit is not None and value >= limit:
                 return f"budget.{name}: {limit:g} are spent"
         if budget.megabytes is not None:
+            # A walk over all files: seconds where there are 100,000, so not without need.
             size = sum(
                 file.stat().st_size for file in self._paths.folder.rglob("*") if file.is_file()
             )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import analysis
 from analysis.store.contract import RowWriter
+from analysis.store.statuses import Status
 from sweeps.driver.rows import close_runs
 from sweeps.driver.spending import Spending
 from sweeps.search.early_stopping import Judge
 from sweeps.search.study import SweepStudy, Work
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
-from sweeps.view.progress import SweepView
+from sweeps.view.progress import Best, SweepView
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,30 @@ class Sweep:
         """Close the runs that were cut off, and put each table into one file."""
         close_runs(analysis.load(self.paths.folder), self.writer)
         self.paths.store.compact()
+
+
+def begun_view(
+    spec: SweepSpec,
+    trials: int,
+    counts: Mapping[Status, int] | None = None,
+    best: Best | None = None,
+) -> SweepView:
+    """Make the view of a sweep that begins, or goes on.
+
+    Args:
+        spec: of the sweep.
+        trials: of the whole sweep.
+        counts: trials that ended under an earlier driver, by status.
+        best: of those trials.
+    """
+    ended = dict(counts or {})
+    return SweepView(
+        spec.name,
+        trials,
+        len(spec.seeds),
+        spec.recipe.epochs,
+        spec.subject,
+        counts=ended,
+        best=best,
+        done_before=sum(ended.values()),
+    )

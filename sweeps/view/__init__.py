@@ -1,1 +1,1 @@
-"""What a person sees of a sweep, running or ended."""
+"""The view of a sweep for people: while it runs, and after."""

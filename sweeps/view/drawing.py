@@ -50,6 +50,7 @@ def render(
     head = [_line((view.name, "bold"), (f"  {view.subject}", "dim")), _bar(view, width)]
     head += [counts_text(view), _line(pace_text(view, now)), best_text(view.best)]
     below = [Text(), *notes] if notes else []
+    # 5: an empty line above and below the table, its titles, "and ... more", the cursor's line.
     lines = len(head) + sum(1 + len(note) // width for note in notes) + 5
     room = None if height is None else max(1, height - lines)
     return Group(*head, *running_table(view, width, room), *below)

@@ -61,7 +61,9 @@ class LiveView:
             self._live = Live(
                 get_renderable=self._render,
                 console=self._console,
+                # Our own thread redraws, since it also publishes and logs.
                 auto_refresh=False,
+                # The table of trials takes the view's place at the end.
                 transient=True,
             )
             self._live.start()
@@ -92,6 +94,7 @@ class LiveView:
     def _keep_up(self) -> None:
         while not self._over.wait(REDRAW_SECONDS):
             now = time.time()
+            # Asked here: a signal's handler, which knows first, must take no lock.
             if self._view.stopping != self._stopping():
                 self._view.stopping, self._changed = self._stopping(), True
             if self._live is not None:
@@ -105,7 +108,7 @@ class LiveView:
         with self._lock:
             self._changed, self._published_at = False, time.time()
             text = self._view.to_json()
-        self._publish(text)
+        self._publish(text)  # outside the lock: a slow disk must not hold the driver
 
     def _log(self, text: str) -> None:
         self._logged_at = time.time()

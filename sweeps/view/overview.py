@@ -29,7 +29,7 @@ def current_view(root: Path, name: str) -> SweepView:
     """Return the view that the sweep's driver shows, or, without a driver, the store's."""
     paths = SweepPaths(root, name)
     if driver_alive(paths):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # a driver that has just begun has published nothing
             return SweepView.from_json(paths.progress.read_text("utf-8"))
     return sweep_view(root, name)
 
@@ -51,7 +51,7 @@ def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
         subject=parse_spec(json.loads(sweep["spec_json"])).subject,
         started_at=sweep["created_at"].timestamp(),
         counts=_ended_counts(trials),
-        best=_best(trials),
+        best=best_of(trials),
     )
     troubled = trials["status"].isin([status for status in Status if status.trouble])
     view.troubles = [
@@ -89,7 +89,7 @@ def sweeps_table(root: Path) -> RenderableType:
     for sweep in rows(results.sweeps.sort_values("created_at")):
         trials = results.trials[results.trials["sweep"] == sweep["sweep"]]
         done = sum(n for one, n in _ended_counts(trials).items() if one is not Status.INTERRUPTED)
-        best = _best(trials)
+        best = best_of(trials)
         complete = done >= sweep["trials_planned"]
         alive = driver_alive(SweepPaths(root, sweep["sweep"]))
         table.add_row(
@@ -130,7 +130,7 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
         f"\n  sweeps report {name}{where}    (tables and figures as HTML)"
     )
     return Group(
-        *parts, Text(), best_text(_best(trials)), Text(next_steps, style="dim", no_wrap=True)
+        *parts, Text(), best_text(best_of(trials)), Text(next_steps, style="dim", no_wrap=True)
     )
 
 
@@ -156,7 +156,8 @@ def _ending(trial: Row) -> list[str]:
     ]
 
 
-def _best(trials: pd.DataFrame) -> Best | None:
+def best_of(trials: pd.DataFrame) -> Best | None:
+    """Return the completed trial with the smallest objective; of two, the earlier one."""
     ended = trials[trials["objective"].notna() & (trials["status"] == Status.COMPLETED)]
     if ended.empty:
         return None
@@ -171,6 +172,7 @@ def _running(results: analysis.Results, trial: Row) -> RunningTrial:
     runs = results.runs
     mine = runs[runs["trial"] == trial["trial"]]
     params = json.loads(trial["params_json"])
+    # Seeds train one after the other, so the last run that was begun is the current one.
     shown = RunningTrial(trial["trial"], params, seed_index=max(0, len(mine) - 1))
     current = mine[mine["status"] == Status.RUNNING]["run_id"]
     epochs = results.epochs[results.epochs["run_id"].isin(current)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,9 @@ if TYPE_CHECKING:
     from sweeps.spec.search_space import Params
 
 KEPT_TROUBLES = 3
+"""Trials that diverged or failed of which the view says why; more would fill a terminal."""
 KEPT_ERRORS = 10
+"""Errors of a run that are drawn as a curve of so many columns."""
 
 
 @dataclass
@@ -41,7 +42,7 @@ class RunningTrial:
     def hear(self, ended: EpochEnded) -> None:
         """Take in an epoch that its worker reports."""
         if ended.seed_index != self.seed_index:
-            self.errors.clear()
+            self.errors.clear()  # the curve is of one run
         self.seed_index, self.epoch = ended.seed_index, ended.epoch
         self.val_error_percent = ended.error_percent
         self.errors = [*self.errors, ended.error_percent][-KEPT_ERRORS:]
@@ -126,17 +127,6 @@ class SweepView:
         if self.first_epoch is None:
             self.first_epoch = (time.time(), self.fraction(), len(self.running))
 
-    def restart(self, total: int, seeds: int, counts: Mapping[Status, int]) -> None:
-        """Begin again with a new driver; `counts` are the trials that ended before it."""
-        self.total, self.seeds, self.counts = total, seeds, dict(counts)
-        self.running.clear()
-        self.notes.clear()
-        self.troubles.clear()
-        self.started_at, self.stopped_at = time.time(), None
-        self.stopping, self.epochs_heard = "", 0
-        self.first_epoch = self.last_epoch_at = None
-        self.done_before = self.done
-
     def fraction(self) -> float:
         """Return the share of the sweep's epochs that are behind it."""
         epochs = self.seeds * self.epochs
@@ -158,6 +148,7 @@ class SweepView:
         seconds = self.seconds_at_work(now)
         if seconds is None or self.first_epoch is None:
             return None
+        # Progress since then alone: earlier drivers' and other runs' shares took no time here.
         gained = self.fraction() - self.first_epoch[1]
         return seconds * (1 - self.fraction()) / gained if gained > 0 else None
 

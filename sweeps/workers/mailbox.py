@@ -84,6 +84,7 @@ class Mailbox:
     async def letters(self, seconds: float) -> list[Letter]:
         """Return the letters that wait, or, where none does, those of the next `seconds`."""
         if not self._letters:
+            # The wait ends with the first letter: its worker trains nothing until it is answered.
             self._news.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), seconds)

@@ -1,4 +1,4 @@
-"""What a worker and the driver say to each other, as frozen values."""
+"""Messages between a worker and the driver, as frozen values."""
 
 from __future__ import annotations
 

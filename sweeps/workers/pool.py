@@ -52,10 +52,13 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
     if address is not None:
         check_answers(address)
     try:
+        # Ray gives our environment to its daemons, and the study's address may hold a password.
         with without_study_url():
             ray.init(
                 address=address or "local",
+                # One process less to wait for. A cluster that is joined has its own, or none.
                 include_dashboard=False if address is None else None,
+                # Lines of Ray's would break into the live view; see `_log_to`.
                 configure_logging=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -154,6 +157,7 @@ def worker_pool(
     # Unless told, Ray Tune prepares one worker at a time.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
     _log_to(paths.log)
+    # Several sweeps may share a cluster, and an actor's name must be unique there.
     name = f"mailbox-{uuid.uuid4().hex}"
     # On the driver's machine: the loss of another one must not take the mailbox with it.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -169,6 +173,7 @@ def worker_pool(
     # Ray Tune would take an earlier driver's scratch for an experiment to restore.
     shutil.rmtree(paths.ray, ignore_errors=True)
     tuner = _tuner(spec, paths, settings, workers, pool)
+    # `fit` returns when all work is done. A daemon: one that hangs must not hold the driver's end.
     thread = threading.Thread(target=_keep_alive, args=(tuner, pool), name="ray-tune", daemon=True)
     thread.start()
     try:
@@ -237,6 +242,7 @@ class _Losses(tune.Callback):
 
 
 def _loss(trial: Any) -> str:
+    # The error is unpickled, which may fail in any way: its class may exist on the worker alone.
     with contextlib.suppress(Exception):
         return _first_line(trial.get_pickled_error())
     return "no reason is known"
@@ -272,6 +278,6 @@ def _log_to(path: Path) -> None:
     logger = logging.getLogger("ray")
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger.handlers[:] = [handler]
+    logger.handlers[:] = [handler]  # in place of Ray's own, which prints
     logger.propagate = False
     logger.setLevel(logging.INFO)

@@ -22,7 +22,7 @@ from trainers.records import EpochRecord, RunStopped
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What all trials of a sweep share; it travels to the workers."""
+    """Settings that all trials of a sweep share; they travel to the workers."""
 
     spec: SweepSpec
     paths: SweepPaths

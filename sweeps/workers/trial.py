@@ -65,6 +65,7 @@ def train_trial(
     ends: list[_RunEnd] = []
     for seed_index, seed in enumerate(spec.seeds):
         config = RunConfig.of(configuration, seed, execution)
+        # The recorder looks for earlier records: its start is part of the time for reports.
         begun = time.perf_counter()
         recorder = RunRecorder(paths, number, config, fresh)
         ends.append(_run(config, recorder, spec.objective.metric, seed_index, on_epoch, begun))
@@ -83,6 +84,7 @@ def _outcome(spec: SweepSpec, ends: list[_RunEnd]) -> TrialOutcome:
     data_seconds = sum(end.data_seconds for end in ends)
     report_seconds = sum(end.report_seconds for end in ends)
     wall_seconds = sum(end.wall_seconds for end in ends)
+    # One seed that fails decides the trial's status: its end says why there is no objective.
     first = next((end for end in ends if end.status is not Status.COMPLETED), ends[-1])
     return TrialOutcome(
         status=first.status,

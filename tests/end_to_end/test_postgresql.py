@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -169,11 +169,12 @@ def test_a_resume_needs_the_same_server(
     ],
 )
 def test_a_server_that_is_not_there_is_named_without_its_password(
-    tmp_path: Path, url: str, words: str
+    tmp_path: Path, sweeps_here: Callable, monkeypatch: pytest.MonkeyPatch, url: str, words: str
 ) -> None:
     pytest.importorskip("psycopg")
     (tmp_path / "spec.yaml").write_text(SPEC)
-    done = sweeps(tmp_path, "run", "spec.yaml", url=url)
+    monkeypatch.setenv("SWEEPS_STUDY_URL", url)
+    done = sweeps_here(tmp_path, "run", "spec.yaml")
     assert (done.returncode, words in done.stderr) == (2, True), done.stderr
     assert "secret" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

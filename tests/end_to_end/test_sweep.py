@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -78,15 +79,6 @@ def test_the_objective_is_the_mean_over_seeds(finished: tuple[Path, str]) -> Non
             assert "epoch 1" in trial["error"]
 
 
-def test_a_confirmatory_sweep_trains_every_seed_of_a_trial_that_diverges(tmp_path: Path) -> None:
-    (tmp_path / "both.yaml").write_text(SPEC.replace("name: small", "purpose: confirmatory"))
-    assert sweep(tmp_path, "run", "both.yaml").returncode == 0
-    results = analysis.load(tmp_path / "results")
-    diverged = results.runs[results.runs["status"] == "diverged"]
-    assert list(diverged.groupby("trial")["seed"].apply(list)) == [[0, 1], [0, 1]]
-    assert len(results.runs) == 8
-
-
 def test_a_search_wastes_no_seed_on_a_trial_that_diverged(finished: tuple[Path, str]) -> None:
     runs = analysis.load(finished[0] / "results").runs
     assert list(runs[runs["status"] == "diverged"]["seed"]) == [0, 0]
@@ -131,13 +123,15 @@ def test_times_of_a_trial_are_recorded_and_add_up(finished: tuple[Path, str]) ->
     assert (parts <= whole + 0.05).all()
 
 
-def test_the_results_are_compacted_and_nothing_runs_any_more(finished: tuple[Path, str]) -> None:
+def test_the_results_are_compacted_and_nothing_runs_any_more(
+    finished: tuple[Path, str], sweeps_here: Callable
+) -> None:
     tables = finished[0] / "results" / "small" / "tables"
     assert not list(tables.glob("*/*"))
     assert {"runs.parquet", "epochs.parquet", "trials.parquet"} <= {
         p.name for p in tables.iterdir()
     }
-    status = sweep(finished[0], "status", "small")
+    status = sweeps_here(finished[0], "status", "small")
     assert "4/4 trials done" in status.stdout
     assert "0 running" in status.stdout
 
@@ -147,6 +141,8 @@ def test_without_data_or_network_the_quickstart_says_so_and_uses_digits(tmp_path
     # An address that nobody answers stands in for the absent network.
     proxies = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     nowhere = {"SWEEPS_DATA": str(tmp_path / "none"), "HOME": str(tmp_path)}
+    # The kernels, which take a compiler half a minute, are where they were.
+    nowhere["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     done = sweep(tmp_path, *arguments, **proxies, **nowhere)
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if "training on digits instead" in line]
@@ -156,7 +152,7 @@ def test_without_data_or_network_the_quickstart_says_so_and_uses_digits(tmp_path
 
 def test_a_lost_worker_starts_again_where_it_was(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(
-        "data: digits\nsearch: grid\nseeds: 1\nactivation: relu\nrecipe: {epochs: 40}\n"
+        "data: digits\nsearch: grid\nseeds: 1\nactivation: relu\nrecipe: {epochs: 20}\n"
     )
     command = [sys.executable, "-m", "sweeps", "run", "one.yaml"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as driver:
@@ -165,7 +161,7 @@ def test_a_lost_worker_starts_again_where_it_was(tmp_path: Path) -> None:
         assert driver.wait(timeout=200) == 0
     results = analysis.load(tmp_path / "results")
     assert list(results.trials["status"]) == ["completed"]
-    assert list(results.epochs["epoch"]) == list(range(1, 41))
+    assert list(results.epochs["epoch"]) == list(range(1, 21))
     assert "restore" in set(results.events["kind"])
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -46,12 +47,6 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "sweeps", *arguments]
 
 
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command(*arguments), cwd=folder, capture_output=True, text=True, timeout=300
-    )
-
-
 def start_and_signal(folder: Path, arguments: list[str], after_runs: int, number: int) -> int:
     """Start a driver, send it a signal once so many runs have ended, and return its exit code."""
     with subprocess.Popen(command(*arguments), cwd=folder, stdout=subprocess.DEVNULL) as driver:
@@ -73,20 +68,22 @@ def states(folder: Path, name: str) -> list[TrialState]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, sweeps_here: Callable) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "grid.yaml").write_text(GRID)
-    assert call(folder, "run", "grid.yaml").returncode == 0
+    assert sweeps_here(folder, "run", "grid.yaml").returncode == 0
     return folder
 
 
-def test_a_grid_killed_twice_ends_like_one_that_was_not(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_grid_killed_twice_ends_like_one_that_was_not(
+    undisturbed: Path, tmp_path: Path, sweeps_here: Callable
+) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
     assert start_and_signal(tmp_path, ["run", "grid.yaml"], 1, signal.SIGKILL) == -signal.SIGKILL
     code = start_and_signal(tmp_path, ["resume", "grid"], 5, signal.SIGKILL)
     assert code == -signal.SIGKILL
-    assert "no driver runs this sweep any more" in call(tmp_path, "status", "grid").stdout
-    assert call(tmp_path, "resume", "grid").returncode == 0
+    assert "no driver runs this sweep any more" in sweeps_here(tmp_path, "status", "grid").stdout
+    assert sweeps_here(tmp_path, "resume", "grid").returncode == 0
     here, there = analysis.load(tmp_path / "results"), analysis.load(undisturbed / "results")
     pd.testing.assert_frame_equal(here.runs[RUN], there.runs[RUN])
     pd.testing.assert_frame_equal(here.trials[TRIAL], there.trials[TRIAL])
@@ -107,31 +104,34 @@ def test_a_search_that_prunes_killed_and_resumed_loses_and_repeats_nothing() -> 
     assert sum(report["trials"].values()) == 10
 
 
-def test_a_stopped_sweep_is_interrupted_and_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "tpe.yaml").write_text(TPE.replace("epochs: 1", "epochs: 6"))
+def test_a_stopped_sweep_is_interrupted_and_goes_on(tmp_path: Path, sweeps_here: Callable) -> None:
+    spec = TPE.replace("epochs: 1", "epochs: 6").replace("trials: 8", "trials: 4")
+    (tmp_path / "tpe.yaml").write_text(spec)
     with subprocess.Popen(command("run", "tpe.yaml"), cwd=tmp_path) as driver:
         while _ended_runs(tmp_path) < 1:
             assert driver.poll() is None
             time.sleep(0.02)
-        assert "being run by another process" in call(tmp_path, "resume", "tpe").stderr
-        assert call(tmp_path, "stop", "tpe").returncode == 0
+        assert "being run by another process" in sweeps_here(tmp_path, "resume", "tpe").stderr
+        assert sweeps_here(tmp_path, "stop", "tpe").returncode == 0
         assert driver.wait(timeout=100) == 130
     results = analysis.load(tmp_path / "results")
     assert "running" not in set(results.runs["status"]) | set(results.trials["status"])
     assert "interrupted" in set(results.trials["status"])
     assert TrialState.RUNNING not in states(tmp_path, "tpe")
-    stopped = call(tmp_path, "stop", "tpe")
+    stopped = sweeps_here(tmp_path, "stop", "tpe")
     assert (stopped.returncode, "nobody runs the sweep" in stopped.stderr) == (2, True)
-    assert call(tmp_path, "resume", "tpe").returncode == 0
-    assert states(tmp_path, "tpe") == [TrialState.COMPLETE] * 8
+    assert sweeps_here(tmp_path, "resume", "tpe").returncode == 0
+    assert states(tmp_path, "tpe") == [TrialState.COMPLETE] * 4
     assert set(analysis.load(tmp_path / "results").runs["status"]) == {"completed"}
 
 
-def test_more_trials_and_seeds_train_only_what_is_new(tmp_path: Path) -> None:
+def test_more_trials_and_seeds_train_only_what_is_new(
+    tmp_path: Path, sweeps_here: Callable
+) -> None:
     (tmp_path / "tpe.yaml").write_text(TPE.replace("trials: 8", "trials: 2"))
-    assert call(tmp_path, "run", "tpe.yaml").returncode == 0
+    assert sweeps_here(tmp_path, "run", "tpe.yaml").returncode == 0
     before = analysis.load(tmp_path / "results").runs.set_index("run_id")
-    assert call(tmp_path, "extend", "tpe", "--trials", "+1", "--seeds", "3").returncode == 0
+    assert sweeps_here(tmp_path, "extend", "tpe", "--trials", "+1", "--seeds", "3").returncode == 0
     results = analysis.load(tmp_path / "results")
     after = results.runs.set_index("run_id")
     assert len(after) == 9
@@ -142,11 +142,11 @@ def test_more_trials_and_seeds_train_only_what_is_new(tmp_path: Path) -> None:
         assert objective == pytest.approx(errors.mean(), rel=1e-12)
     for run_id, run in before.iterrows():
         assert after.loc[run_id, "ended_at"] == run["ended_at"]
-    refused = call(tmp_path, "extend", "tpe", "--seeds", "2")
+    refused = sweeps_here(tmp_path, "extend", "tpe", "--seeds", "2")
     assert (refused.returncode, "ask for more than that" in refused.stderr) == (2, True)
 
 
-def test_changed_code_is_refused_until_accepted(undisturbed: Path) -> None:
+def test_changed_code_is_refused_until_accepted(undisturbed: Path, sweeps_here: Callable) -> None:
     file = undisturbed / "results" / "grid" / "tables" / "sweeps.parquet"
     original = file.read_bytes()
     older = pa.array(["0.0.1+older"])
@@ -155,12 +155,12 @@ def test_changed_code_is_refused_until_accepted(undisturbed: Path) -> None:
     changed = rows.set_column(column, rows.schema.field(column), older)
     write_table(open_folder(file), SWEEPS, [changed])
     try:
-        refused = call(undisturbed, "resume", "grid")
+        refused = sweeps_here(undisturbed, "resume", "grid")
         assert refused.returncode == 2
         assert "training code: 0.0.1+older -> " in refused.stderr
         assert "--accept-changes" in refused.stderr
     finally:
         file.write_bytes(original)
-    missing = call(undisturbed, "resume", "grind")
+    missing = sweeps_here(undisturbed, "resume", "grind")
     assert (missing.returncode, "did you mean 'grid'" in missing.stderr) == (2, True)
     assert [folder.name for folder in (undisturbed / "results").iterdir()] == ["grid"]

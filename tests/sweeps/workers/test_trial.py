@@ -6,6 +6,7 @@ import analysis
 from analysis.store.schema import SWEEPS
 from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.reading import parse_spec
+from sweeps.spec.search_space import Params
 from sweeps.spec.sections import ObjectiveSection, SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.trial import (
@@ -30,12 +31,18 @@ def spec_of(**more: object) -> SweepSpec:
     return parse_spec(raw)
 
 
-def attempt(root: Path, spec: SweepSpec, on_epoch: OnEpoch, fresh: bool = False) -> TrialOutcome:
+def attempt(
+    root: Path,
+    spec: SweepSpec,
+    on_epoch: OnEpoch,
+    fresh: bool = False,
+    params: Params | None = None,
+) -> TrialOutcome:
     paths = SweepPaths(root, spec.name)
     paths.create(again=True)
     paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name}])
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
-    return train_trial(spec, paths, 0, {}, execution, on_epoch, fresh)
+    return train_trial(spec, paths, 0, params or {}, execution, on_epoch, fresh)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,18 @@ def test_a_pruned_trial_ends_with_its_epoch_and_is_not_taken_up_again(tmp_path: 
     results = analysis.load(tmp_path / "tried")
     assert list(results.runs.sort_values("seed")["status"]) == ["completed", "pruned"]
     assert list(results.runs.sort_values("seed")["epochs_done"]) == [3, 2]
+
+
+@pytest.mark.parametrize(("purpose", "seeds"), [("confirmatory", [0, 1]), ("exploratory", [0])])
+def test_only_a_confirmatory_sweep_trains_the_other_seeds_of_a_trial_that_diverged(
+    tmp_path: Path, purpose: str, seeds: list[int]
+) -> None:
+    for params, status in (({"learning_rate": 1e6}, "diverged"), ({}, "completed")):
+        spec = spec_of(name=status, purpose=purpose)
+        assert attempt(tmp_path, spec, lambda *_: None, params=params).status == status
+        runs = analysis.load(tmp_path / status).runs.sort_values("seed")
+        assert list(runs["seed"]) == (seeds if status == "diverged" else [0, 1])
+        assert set(runs["status"]) == {status}
 
 
 def test_an_interrupted_trial_goes_on_where_it_was(tmp_path: Path) -> None:
