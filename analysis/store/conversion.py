@@ -1,7 +1,7 @@
 """Converts Arrow rows to a DataFrame of writable columns, with each value in memory once.
 
-pyarrow's own conversion has the whole table in memory beside the frame. At 5 million epochs it
-takes half more of both (`tests/benchmarks/frame_conversion.py`).
+pyarrow's own conversion has the whole table in memory beside the frame: of 5 million compacted
+epochs it takes 1.5 times the time and the memory (`tests/benchmarks/frame_conversion.py`).
 """
 
 from __future__ import annotations

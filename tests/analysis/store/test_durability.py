@@ -14,13 +14,14 @@ ROW = {"sweep": "a", "run_id": "r1", "epoch": 1, "val_error_percent": 5.0}
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
-    """What was synced and renamed, in order: the call, the path and the file's size then."""
+    """What was synced and renamed, in order: the call, the path, and its bytes or entries then."""
     noted: list[tuple[str, str, int]] = []
     sync, rename = os.fsync, Path.replace
 
     def noted_sync(descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        noted.append(("fsync", str(path), path.stat().st_size if path.is_file() else 0))
+        held = path.stat().st_size if path.is_file() else len(list(path.iterdir()))
+        noted.append(("fsync", str(path), held))
         sync(descriptor)
 
     def noted_rename(source: Path, target: Path) -> Path:
@@ -39,8 +40,8 @@ def test_a_part_is_synced_before_its_rename_and_its_folder_after(tmp_path: Path,
     (part,) = folder.iterdir()
     size = part.stat().st_size
     temporary = f"{folder}/.{part.name}.{os.getpid()}"
-    made = [("fsync", str(one), 0) for one in (tmp_path, tmp_path / "a", tmp_path / "a" / "tables")]
-    written = [("fsync", temporary, size), ("rename", str(part), size), ("fsync", str(folder), 0)]
+    made = [("fsync", str(one), 1) for one in (tmp_path, tmp_path / "a", tmp_path / "a" / "tables")]
+    written = [("fsync", temporary, size), ("rename", str(part), size), ("fsync", str(folder), 1)]
     assert calls == made + written, "each new folder, then the part"
 
 
@@ -51,15 +52,20 @@ def test_a_merge_syncs_the_merged_part_before_the_others_are_deleted(tmp_path: P
     calls.clear()
     writer.merge()
     (part,) = (tmp_path / "a" / "tables" / "parts").iterdir()
-    assert [call for call, *_ in calls] == ["fsync", "rename", "fsync"]
-    assert calls[1] == ("rename", str(part), part.stat().st_size)
+    size = part.stat().st_size
+    temporary = f"{part.parent}/.{part.name}.{os.getpid()}"
+    assert calls == [
+        ("fsync", temporary, size),
+        ("rename", str(part), size),
+        ("fsync", str(part.parent), 3),
+    ], "the two old parts are there until the merged one is durable"
 
 
 def test_a_whole_file_is_synced_in_the_same_order(tmp_path: Path, calls) -> None:
     write_atomically(tmp_path / "spec.json", b"{}")
     temporary = f"{tmp_path}/.spec.json.{os.getpid()}"
     target = ("rename", f"{tmp_path}/spec.json", 2)
-    assert calls == [("fsync", temporary, 2), target, ("fsync", str(tmp_path), 0)]
+    assert calls == [("fsync", temporary, 2), target, ("fsync", str(tmp_path), 1)]
 
 
 def test_a_write_that_fails_leaves_the_earlier_file_and_no_other(tmp_path: Path) -> None:
