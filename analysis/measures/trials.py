@@ -10,7 +10,7 @@ from analysis.statistics.intervals import pooled_intervals
 from analysis.store.results import Results
 from analysis.store.statuses import Status
 
-_MOST_URGENT_FIRST = (
+MOST_URGENT_FIRST = (
     Status.RUNNING,
     Status.ERROR,
     Status.DIVERGED,
@@ -79,4 +79,4 @@ def searched(frame: pd.DataFrame) -> list[str]:
 
 
 def _trial_status(statuses: pd.Series) -> Status:
-    return min(map(Status, statuses), key=_MOST_URGENT_FIRST.index)
+    return min(map(Status, statuses), key=MOST_URGENT_FIRST.index)

@@ -83,10 +83,9 @@ def pairs(
 
 
 def keeps_its_rank(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 0.0) -> bool:
-    """Return True if diverged runs do not reverse that `lower` errs less than `higher`.
+    """Return True if `lower` stays below `higher` and the margin with diverged runs as the worst.
 
-    They cannot if `lower` diverges no more often. Else the ranks, with diverged runs as the worst,
-    have to show that `lower` is smaller than `higher` and the margin.
+    Counting them changes nothing if `lower` diverges no more often. Else the ranks have to show it.
     """
     rates = [float(np.mean([arm.failure_rate for arm in side])) for side in (lower, higher)]
     if rates[0] <= rates[1]:
