@@ -132,9 +132,10 @@ def test_only_trials_without_an_end_in_the_store_are_repeated(stored: Stored) ->
 
 def test_runs_that_no_worker_has_any_more_are_interrupted(stored: Stored) -> None:
     stored.add_trial(7)
-    run = {"sweep": stored.spec.name, "run_id": "gone-s2", "started_at": datetime.now(UTC)}
-    stored.writer.write(RUNS, [{**run, "status": Status.RUNNING, "seed": 2, "trial": 0}])
-    stored.writer.write(EPOCHS, [{**run, "epoch": 1, "val_error_percent": 50.0}])
+    key = {"sweep": stored.spec.name, "run_id": "gone-s2"}
+    run = {**key, "started_at": datetime.now(UTC), "seed": 2, "trial": 0}
+    stored.writer.write(RUNS, [{**run, "status": Status.RUNNING}])
+    stored.writer.write(EPOCHS, [{**key, "epoch": 1, "val_error_percent": 50.0}])
     close_runs(stored.results(), stored.writer)
     runs = stored.results().runs.set_index("run_id")
     assert runs.loc["gone-s2", ["status", "epochs_done", "seed"]].tolist() == ["interrupted", 1, 2]

@@ -50,6 +50,6 @@ def test_a_running_trial_has_no_end() -> None:
 def test_a_renamed_field_is_an_error_and_not_a_null() -> None:
     fields = [("status", str), ("epoch_secs", float), ("text", str)]
     renamed = dataclasses.make_dataclass("Outcome", fields)
-    message = r"Outcome\.epoch_secs: the table 'trials' has no such column"
+    message = r"Outcome\.epoch_secs has no column in the table trials"
     with pytest.raises(TypeError, match=message):
         check_fields(renamed, TRIALS, besides=("text",))
