@@ -9,11 +9,18 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import make_dataclass
+from importlib.util import find_spec
 from itertools import repeat
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Lt, Predicate
+if TYPE_CHECKING or find_spec("annotated_types"):
+    from annotated_types import Ge, Gt, Lt, Predicate
+else:  # a machine that only trains may have torch and no more: nothing there reads a specification
+    Ge, Gt, Lt, Predicate = (
+        make_dataclass(name, ["bound"], frozen=True) for name in ("Ge", "Gt", "Lt", "Predicate")
+    )
 
 FINITE = Predicate(math.isfinite)
 

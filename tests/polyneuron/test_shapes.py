@@ -5,12 +5,13 @@ import re
 
 import pytest
 import torch
-from shape_checks import full_name, functions
 from torch import Tensor
 
 import polyneuron
 from polyneuron import Activation, basis, basis_derivative, solve_coefficients
 from polyneuron.system import raise_if_singular
+
+shape_checks = pytest.importorskip("shape_checks", reason="needs the extra `dev`")
 
 SHAPE = re.compile(r"\b(Float|Bool|Shaped)\[Tensor, '[^']*'\]")
 ELSEWHERE = ("polyneuron.kernels", "polyneuron.natural_spline", "polyneuron.normalised")
@@ -19,12 +20,12 @@ ELSEWHERE = ("polyneuron.kernels", "polyneuron.natural_spline", "polyneuron.norm
 
 def test_public_functions_state_the_shapes_of_their_tensors(shape_checked: list[str]) -> None:
     found = {}
-    for _, label, function in functions("polyneuron"):
+    for _, label, function in shape_checks.functions("polyneuron"):
         # `kernel` returns parameters whose shapes differ from one activation to the next.
         public = not label.startswith(("_", "test_")) and label != "kernel"
         if public and not function.__module__.startswith(ELSEWHERE):
             texts = function.__annotations__.values()
-            found[full_name(function)] = " ".join(str(text) for text in texts)
+            found[shape_checks.full_name(function)] = " ".join(str(text) for text in texts)
     with_tensors = {name: text for name, text in found.items() if "Tensor" in text}
     assert "polyneuron.system.solve_coefficients" in with_tensors
     assert "polyneuron.activations.interpolating.Interpolating.coefficients" in with_tensors

@@ -1,6 +1,8 @@
 """Bounds of settings: the dataclasses and pydantic, which reads the same annotations, agree."""
 
 import math
+import subprocess
+import sys
 from dataclasses import dataclass, fields
 from typing import Annotated
 
@@ -122,3 +124,14 @@ def test_one_known_name():
     check_name("a", {"a": 1})
     with pytest.raises(ValueError, match=r"^name: expected 'a'; got 'b'$"):
         check_name("b", {"a": 1})
+
+
+def test_bounds_hold_on_a_machine_without_annotated_types():
+    code = (
+        "import sys; sys.modules['annotated_types'] = None\n"
+        "from trainers.config import Recipe\n"
+        "Recipe(epochs=2)\n"
+        "Recipe(epochs=0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ValueError: epochs: expected at least 1; got 0" in done.stderr
