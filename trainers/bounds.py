@@ -16,7 +16,10 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING or find_spec("annotated_types"):
-    from annotated_types import Ge, Gt, Lt, Predicate
+    from annotated_types import Ge as Ge
+    from annotated_types import Gt as Gt
+    from annotated_types import Lt as Lt
+    from annotated_types import Predicate
 else:  # a machine that only trains may have torch and no more: nothing there reads a specification
     Ge, Gt, Lt, Predicate = (
         make_dataclass(name, ["bound"], frozen=True) for name in ("Ge", "Gt", "Lt", "Predicate")

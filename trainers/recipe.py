@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Lt
-
-from trainers.bounds import Count, NotNegative, Positive, check_bounds
+from trainers.bounds import Count, Ge, Gt, Lt, NotNegative, Positive, check_bounds
 
 Beta = Annotated[float, Ge(0), Lt(1)]
 Fraction = Annotated[float, Gt(0), Lt(1)]
