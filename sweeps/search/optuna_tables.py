@@ -51,7 +51,7 @@ UPDATE = {
 
 LOCAL_DISKS = ("btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")
 PATIENCE_SECONDS = 300.0
-"""How long a database that went away is waited for; the workers go on training meanwhile."""
+"""For so long the driver waits for a database that went away; its workers train on meanwhile."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
 
@@ -225,6 +225,7 @@ def _add_attributes(
 
 
 def _state(trial: FrozenTrial) -> Row:
+    # Optuna stores times in UTC, and its model converts them.
     model = models.TrialModel(
         datetime_start=trial.datetime_start, datetime_complete=trial.datetime_complete
     )

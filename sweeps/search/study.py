@@ -54,7 +54,7 @@ class OpenTrial:
 
 @dataclass(frozen=True)
 class Work:
-    """What a driver has to do."""
+    """The work that a driver has before it."""
 
     to_ask: int
     """Trials to draw from the study, those included that wait in it."""

@@ -42,8 +42,8 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     },
     "DataConfig": {"held_out_images": COUNT, "train_images": {"minimum": 1}},
 }
-"""What the dataclasses of `trainers` check by themselves. A bound on a number that may be null
-leaves null alone, as JSON schema has it."""
+"""Bounds that the dataclasses of `trainers` check by themselves. A bound on a number that may be
+null leaves null alone, as JSON schema has it."""
 SPLINE_VALUES: Mapping[str, Schema] = {
     "s": {"type": "integer", "minimum": 2, "description": "Control points of the PolyNeurons."},
     "k": {**COUNT, "description": "Order of U_k, of the PolyNeurons."},
@@ -74,9 +74,9 @@ def spec_schema() -> Schema:
         **COUNT,
         "description": "How many trials; the same as search.trials.",
     }
-    del parts["Domain"]
+    del parts["Domain"]  # each parameter has domains of its own values
     fields["space"] = _space(parts, word["enum"])
-    schema["required"] = []
+    schema["required"] = []  # the name, the recipe and the seeds have defaults in a file
     schema["allOf"] = _agreements()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     tidy: Schema = _tidied(schema)

@@ -14,7 +14,7 @@ from sweeps.spec.sections import Domain, SweepSpec
 SHOWN_ERRORS = 2
 SHOWN_CHARACTERS = 80
 UNION_MEMBERS = ("bool", "int", "float", "str")
-"""What pydantic adds to the path of a value that may be of several types."""
+"""Types that pydantic adds to the path of a value that may be of several."""
 PLAIN_WORDS = {
     "a valid array": "a list",
     "a valid integer": "an integer",

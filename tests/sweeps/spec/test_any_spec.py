@@ -1,4 +1,4 @@
-"""Whatever is written into a specification is accepted, or refused in plain words."""
+"""Any keys, values and text run as a specification, or are refused in plain words."""
 
 import copy
 import json
