@@ -4,6 +4,10 @@ Optuna's own storage commits each parameter, attribute, value and state by itsel
 transactions a trial. Here the trials live in memory, where Optuna's samplers read them, and what
 changed since the last time is written in one transaction. The database then holds the rows that
 Optuna itself would have written, so `optuna.load_study` and the dashboard read it.
+
+A trial costs the driver 2 ms this way, and 36 to 49 with Optuna's RDBStorage. JournalStorage takes
+5 ms, but it keeps a file of its own: neither SQLite nor a server (`tests/benchmarks/study_storage`,
+1,000 trials, two quiet cores).
 """
 
 from __future__ import annotations
