@@ -1,4 +1,7 @@
-"""The command line: the commands that change something, and what a wrong argument ends with."""
+"""The command line: the commands that change something, and how bad input ends.
+
+A command imports its work when it runs: ray, torch and optuna take seconds to import.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +41,8 @@ app = typer.Typer(
     help="Hyperparameter sweeps over learned activation functions.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # brackets in help texts are no markup
+    pretty_exceptions_enable=False,  # a report of a bug needs the plain traceback
 )
 REPORTS = (".html", ".md", ".tex")
 """Files that `sweeps report` prints the paths of; figures and data lie beside them."""

@@ -24,9 +24,10 @@ from trainers.data import DATASETS
 from trainers.data.sources import available, data_root
 
 OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
+"""A clock before this is wrong: the code was written later."""
 CLOCK_SECONDS = 2.0
-"""How far the clocks of this machine and of its storage may differ: the parts of a store are read
-in the order of their times."""
+"""Most by which the clocks of this machine and of its storage may differ: the parts of a store
+are read in the order of their times."""
 FREE_GIGABYTES = 1.0
 SLOW_SECONDS = 0.5
 EXTRAS = {"optuna_dashboard": "dashboard", "tensorboardX": "tensorboard"}
@@ -111,7 +112,7 @@ def _data(name: str) -> Check:
 
 
 def _storage(root: Path) -> str:
-    """Write, sync and rename files where results would go."""
+    """Write, sync and rename files where results would go, as the store does."""
     folder = existing_parent(root)
     started = time.perf_counter()
     with _scratch(folder) as scratch:

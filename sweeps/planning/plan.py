@@ -41,7 +41,7 @@ def _findings(spec: SweepSpec, scatter: Deviation | None) -> list[RenderableType
     if scatter is None:
         text = (
             f"seed-to-seed deviation unknown (no earlier runs of {spec.benchmark}): cannot say"
-            f" which gap {seeds} resolve"
+            f" which gap {seeds} a trial can resolve"
         )
         return [Text(text, style="dim")]
     resolution = Text(resolution_text(spec, scatter))

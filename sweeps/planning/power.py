@@ -64,7 +64,7 @@ class Deviation:
     points: float
     """Of validation error, in percent."""
     source: str
-    """Where the number comes from, for people."""
+    """Its origin, for people."""
 
 
 def deviation(spec: SweepSpec, root: Path) -> Deviation | None:

@@ -1,4 +1,4 @@
-"""Where studies lie: an SQLite file in the sweep's folder, or the server of SWEEPS_STUDY_URL."""
+"""Databases of studies: SQLite in the sweep's folder, or the server of SWEEPS_STUDY_URL."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def open_database(url: str) -> Iterator[RDBStorage]:
     url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
+        # The ping notices a server that was started anew since the connection was last used.
         yield RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(f"{URL_VARIABLE} names no database: {_first_line(error)}") from None

@@ -4,6 +4,10 @@ Optuna's own storage commits each parameter, attribute, value and state by itsel
 transactions a trial. Here the trials live in memory, where Optuna's samplers read them, and what
 changed since the last time is written in one transaction. The database then holds the rows that
 Optuna itself would have written, so `optuna.load_study` and the dashboard read it.
+
+A trial costs the driver 2 ms this way, and 36 to 49 with Optuna's RDBStorage. JournalStorage takes
+5 ms, but it keeps a file of its own: neither SQLite nor a server (`tests/benchmarks/study_storage`,
+1,000 trials, two quiet cores).
 """
 
 from __future__ import annotations
@@ -51,7 +55,7 @@ UPDATE = {
 
 LOCAL_DISKS = ("btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")
 PATIENCE_SECONDS = 300.0
-"""How long a database that went away is waited for; the workers go on training meanwhile."""
+"""For so long the driver waits for a database that went away; its workers train on meanwhile."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
 
@@ -225,6 +229,7 @@ def _add_attributes(
 
 
 def _state(trial: FrozenTrial) -> Row:
+    # Optuna stores times in UTC, and its model converts them.
     model = models.TrialModel(
         datetime_start=trial.datetime_start, datetime_complete=trial.datetime_complete
     )

@@ -1,4 +1,4 @@
-"""What is drawn from Optuna: the sampler of a search, and the parameters of a trial."""
+"""Draws from Optuna: the sampler of a search, and the parameters of a trial."""
 
 from __future__ import annotations
 

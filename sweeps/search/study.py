@@ -35,7 +35,7 @@ OBJECTIVES_PRINTED = {"epoch_seconds": "seconds an epoch"}
 
 @dataclass(frozen=True)
 class Work:
-    """What a driver has to do."""
+    """The work that a driver has before it."""
 
     to_ask: int
     """Trials to draw from the study, those included that wait in it."""

@@ -29,7 +29,7 @@ class Algorithm:
     needs_ranges: bool = False
     """True: the space must have at least two ranges that apply to every trial."""
     objectives: tuple[str, ...] = ("objective",)
-    """What is minimised: columns of the table `trials`."""
+    """Columns of the table `trials` that are minimised."""
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {

@@ -54,9 +54,9 @@ def spec_schema() -> Schema:
         **COUNT,
         "description": "How many trials; the same as search.trials.",
     }
-    del parts["Domain"]
+    del parts["Domain"]  # each parameter has domains of its own values
     fields["space"] = _space(parts, word["enum"])
-    schema["required"] = []
+    schema["required"] = []  # the name, the recipe and the seeds have defaults in a file
     schema["allOf"] = _agreements()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     tidy: Schema = _tidied(schema)

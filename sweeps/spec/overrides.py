@@ -21,6 +21,7 @@ def with_settings(raw: Mapping[str, Any], settings: Sequence[str]) -> dict[str, 
     changed = copy.deepcopy(dict(raw))
     for setting in settings:
         _apply(changed, setting)
+    # After all are applied, as one of them may have put the parameter into the space.
     for setting in settings:
         _refuse_without_effect(changed, setting.partition("=")[0].strip())
     return changed

@@ -50,6 +50,7 @@ def parse_spec(raw: Mapping[str, Any]) -> SweepSpec:
         SpecError: with one or two lines that say what to mend.
     """
     full = spell_out(raw)
+    # Through JSON, as strict pydantic takes a list for a tuple in JSON and not in Python.
     try:
         text = json.dumps(full, default=str)
     except (TypeError, ValueError) as error:

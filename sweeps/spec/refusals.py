@@ -17,7 +17,7 @@ SHOWN_CHARACTERS = 80
 OUT_OF_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "predicate_failed")
 """Pydantic's errors for a number that the annotation of its field refuses."""
 UNION_MEMBERS = ("bool", "int", "float", "str")
-"""What pydantic adds to the path of a value that may be of several types."""
+"""Types that pydantic adds to the path of a value that may be of several."""
 PLAIN_WORDS = {
     "a valid array": "a list",
     "a valid integer": "an integer",

@@ -34,6 +34,7 @@ Params = dict[str, OptionValue]
 SPLINE_PARAMETERS = ("s", "k")
 PENALTIES = ("lambda_sum", "lambda_prod")
 MOST_POINTS = 100_000
+"""A grid is listed in memory, and compared with what the study has."""
 RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
@@ -59,6 +60,7 @@ def grid(spec: SweepSpec) -> list[Params]:
         point = dict(zip((key for key, _ in ordered), values, strict=True))
         activation = str(point.get("activation", spec.activation.name))
         kept = {key: value for key, value in point.items() if applies(key, activation)}
+        # Points that differ in a parameter that does not apply are one trial.
         points.setdefault(tuple(kept.items()))
     return [dict(point) for point in points]
 
@@ -182,6 +184,7 @@ def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            # One channel is enough: no check depends on their number.
             make_activation(name, channels=1, scope=scope, **options)  # type: ignore[arg-type]
         except ValueError as error:
             raise SpecError(f"{place}: {error}") from None
@@ -207,6 +210,7 @@ def _names() -> Sequence[str]:
     return activation_names()
 
 
+# Asked for each parameter of each trial.
 @lru_cache
 def _options(activation: str) -> Mapping[str, object]:
     from polyneuron import activation_options

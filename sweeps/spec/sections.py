@@ -43,6 +43,7 @@ AlgorithmName = Annotated[
 class Section(BaseModel):
     """A part of a specification: frozen, without unknown keys or silent conversions."""
 
+    # A misspelt key would else be dropped, and the sweep run otherwise than was meant.
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
@@ -61,12 +62,14 @@ class Domain(Section):
             self._check_range()
         elif not self.values:
             raise ValueError(f"{self.kind} has no values; list at least one")
+        # 1, 1.0 and True are equal in Python, and different settings.
         elif len({(type(value), value) for value in self.values}) < len(self.values):
             raise ValueError(f"{self.kind} lists a value twice: {list(self.values)}")
         return self
 
     def _check_range(self) -> None:
         kinds, name = ((int,), "integers") if self.kind == "int" else ((int, float), "numbers")
+        # Not isinstance, to which True is an integer.
         numbers = [value for value in self.values if type(value) in kinds]
         if len(numbers) != 2 or len(self.values) != 2:
             raise ValueError(f"{self.kind} takes two {name}, [low, high]; got {list(self.values)}")
@@ -83,17 +86,17 @@ class Domain(Section):
 
 
 class SearchSection(Section):
-    """How the space is searched."""
+    """The algorithm that draws trials from the space, and their number."""
 
     algorithm: AlgorithmName = "tpe"
     trials: Count | None = None
-    """How many trials; left out where a grid is walked, which is run as a whole."""
+    """Number of trials; left out with `grid`, which runs its whole grid."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the algorithm: the same seed and results draw the same trials."""
 
     @property
     def method(self) -> Algorithm:
-        """What is known of the algorithm."""
+        """The record of the algorithm."""
         return ALGORITHMS[self.algorithm]
 
     @model_validator(mode="after")
@@ -160,6 +163,7 @@ class ResourcesSection(Section):
 class SweepSpec(Section):
     """A sweep: a question, the space to search and what a trial is."""
 
+    # The name is a folder's and a study's, and stands in commands.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     question: str = ""
     purpose: Literal["confirmatory", "exploratory"] = "exploratory"
@@ -235,7 +239,7 @@ class SweepSpec(Section):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_json(self) -> str:
-        """Write the resolved specification; the space keeps its order, which is the grid's."""
+        """Write the resolved specification; the space keeps the order in which a grid is walked."""
         return json.dumps(self.model_dump(mode="json"))
 
     def activation_names(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ WORDS = {
 """Sections in whose place a word may stand, and the field whose value it then is."""
 SEEDS = 5
 MOST_SEEDS = 10_000
+"""Seeds are listed one by one in the specification and in its hash."""
 
 
 def spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _spell_out_trials(full: dict[str, Any]) -> None:
 
 
 def _seeds(seeds: object) -> object:
-    if not isinstance(seeds, int) or isinstance(seeds, bool):
+    if not isinstance(seeds, int) or isinstance(seeds, bool):  # to isinstance, True is an integer
         return seeds
     if seeds < 1:
         raise SpecError(f"seeds: a trial needs at least one seed; got {seeds}")

@@ -180,6 +180,7 @@ def test_a_plan_counts_before_anything_starts(sweeps) -> None:
     assert code == 0, err
     assert "6 (3 seeds a trial)" in out
     assert "MB" in out
+    assert "seed-to-seed deviation unknown (no earlier runs of lenet5/digits)" in out
     assert not Path("results").exists()
 
 

@@ -1,4 +1,4 @@
-"""What is said of a sweep before it starts."""
+"""A sweep before it starts: its power, its cost, its warnings."""
 
 from pathlib import Path
 

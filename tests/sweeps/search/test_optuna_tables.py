@@ -2,7 +2,8 @@
 
 import math
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import optuna
@@ -10,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 from optuna.trial import FrozenTrial
 
-from sweeps.search import study
+from analysis.store.errors import StoreError
+from sweeps.search import optuna_tables, study
 from sweeps.search.sampling import draw_parameters
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
@@ -90,6 +92,47 @@ def test_the_file_is_read_while_it_is_written_and_whole_by_itself_afterwards(
     copy.write_bytes(paths.study.read_bytes())
     found = optuna.load_study(study_name="kept", storage=f"sqlite:///{copy}").trials
     assert [one.number for one in found] == [0, 1]
+
+
+def without_answer(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Have the database refuse so many transactions, each after it was asked for."""
+    refusals = iter(range(times))
+    begin = sa.Engine.begin
+
+    @contextmanager
+    def begin_or_refuse(engine: sa.Engine) -> Iterator[sa.Connection]:
+        with begin(engine) as connection:
+            yield connection
+            if next(refusals, None) is not None:
+                raise sa.exc.OperationalError("COMMIT", {}, OSError("server closed"))
+
+    monkeypatch.setattr(sa.Engine, "begin", begin_or_refuse)
+    monkeypatch.setattr(optuna_tables, "FIRST_PAUSE_SECONDS", 0.0)
+
+
+def test_a_transaction_that_failed_is_made_again_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, paths = spec_of("random"), SweepPaths(tmp_path, "kept")
+    paths.create()
+    kept = study.create_study(spec, paths)
+    without_answer(monkeypatch, times=3)
+    work(kept, spec, 4)
+    assert all(same(*pair) for pair in zip(kept.trials, read(paths), strict=True))
+
+
+def test_a_database_that_stays_away_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, paths = spec_of("random"), SweepPaths(tmp_path, "kept")
+    paths.create()
+    kept = study.create_study(spec, paths)
+    without_answer(monkeypatch, times=1000)
+    monkeypatch.setattr(optuna_tables, "PATIENCE_SECONDS", 0.0)
+    with pytest.raises(StoreError, match="does not answer: server closed"):
+        work(kept, spec, 1)
+    monkeypatch.undo()
+    assert read(paths) == []
 
 
 def test_optuna_itself_would_have_written_the_same_rows(tmp_path: Path) -> None:

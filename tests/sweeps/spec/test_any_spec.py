@@ -1,4 +1,4 @@
-"""Whatever is written into a specification is accepted, or refused in plain words."""
+"""Any keys, values and text run as a specification, or are refused in plain words."""
 
 import copy
 import json
@@ -196,6 +196,7 @@ REFUSED = {
     "empty choice": ("space/s", {"choice": []}),
     "no seeds": ("seeds", 0),
     "seed twice": ("seeds", [1, 1]),
+    "no such search": ("search/algorithm", "tep"),
     "no such rule": ("early_stopping", "hyperband"),
     "no trials": ("search", "tpe"),
     "trials of a grid": ("search", {"algorithm": "grid", "trials": 3}),

@@ -99,6 +99,16 @@ def test_a_confirmatory_sweep_stops_nothing_early() -> None:
         parse_spec({**raw, "early_stopping": "asha"})
 
 
+@pytest.mark.parametrize(
+    "search", ["grid", {"algorithm": "grid"}, {"algorithm": "grid", "seed": 1}]
+)
+def test_a_list_of_activations_is_walked_by_a_search_that_walks_a_grid(search: object) -> None:
+    raw = {"name": "both", "activation": ["relu", "swish"], "search": search}
+    assert parse_spec(raw).space["activation"].kind == "grid"
+    tried = {**raw, "search": {"algorithm": "tpe", "trials": 2}}
+    assert parse_spec(tried).space["activation"].kind == "choice"
+
+
 def test_a_standard_error_takes_two_seeds() -> None:
     raw = {**SOUND, "objective": {"plus_standard_errors": 1}}
     assert parse_spec(raw).objective.plus_standard_errors == 1
@@ -146,6 +156,11 @@ REFUSED = {
     "no seeds": ("seeds", 0, "seeds: a trial needs at least one seed; got 0"),
     "seed twice": ("seeds", [1, 1], "seeds: a seed is listed twice"),
     "no trials": ("search", "tpe", "search: trials is missing"),
+    "no such search": (
+        "search/algorithm",
+        "tep",
+        "search.algorithm: no search algorithm .*mean tpe",
+    ),
     "grid of ranges": ("search", "grid", "a grid search needs grid"),
     "grid with trials": ("search", {"algorithm": "grid", "trials": 3}, "runs its whole grid"),
     "confirmatory search": ("purpose", "confirmatory", "confirmatory needs search: grid"),
