@@ -1,3 +1,4 @@
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -7,13 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-import polyneuron.show  # the one module that `import polyneuron` does not load
-import polyneuron.testing  # noqa: F401
-
 sys.path.insert(0, str(Path(__file__).parent))
 import shape_checks
 
-# Before any test module imports a function from polyneuron.
+# Before any test module imports a function from polyneuron, which does not load `show` itself.
+importlib.import_module("polyneuron.show")
 CHECKED = shape_checks.install("polyneuron")
 
 # The suite's tensors are tiny: a second thread only waits, and torch.compile's worker processes
