@@ -1,3 +1,4 @@
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -8,16 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-import polyneuron.show  # the one module that `import polyneuron` does not load
-import polyneuron.testing  # noqa: F401
-
 sys.path.insert(0, str(Path(__file__).parent))
 CHECKED: list[str] = []
 if SHAPES := all(find_spec(name) for name in ("beartype", "jaxtyping")):
     import shape_checks
 
-    # Before any test module imports a function from polyneuron. A machine that is lent for its GPU
-    # may lack both packages: kernels are tested there all the same.
+    # Before any test module imports a function from polyneuron, which does not load these itself.
+    for module in ("polyneuron.show", "polyneuron.testing"):
+        importlib.import_module(module)
+    # A machine with a GPU may lack both packages; its kernels are tested all the same.
     CHECKED = shape_checks.install("polyneuron")
 
 # The suite's tensors are tiny: a second thread only waits, and torch.compile's worker processes
