@@ -35,6 +35,8 @@ _LABELS = {
     "scope": "Scope",
 }
 
+_BRIEF_LABELS = {"lambda_sum": "λ_sum", "lambda_prod": "λ_prod", "learning_rate": "lr"}
+
 _TIMES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -59,9 +61,22 @@ def symbol(column: str) -> str:
     return column if column in ("s", "k") else label(column)
 
 
+def brief_symbol(column: str) -> str:
+    """Return a column of the configuration in the few columns of a terminal, e.g. `lr`."""
+    return _BRIEF_LABELS.get(column, column)
+
+
 def parameter(column: str, value: object) -> str:
     """Return a parameter with its value as in a sentence, e.g. `learning rate = 0.001`."""
     return f"{symbol(column).lower()} = {short(value)}"
+
+
+def brief_parameters(values: Mapping[str, object]) -> str:
+    """Return parameters on one line of a terminal, e.g. `polyneuron_r s=3 λ_sum=1.5e-4`."""
+    return " ".join(
+        brief(value) if column == "activation" else f"{brief_symbol(column)}={brief(value)}"
+        for column, value in values.items()
+    )
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -82,12 +97,35 @@ def short(value: object) -> str:
     return str(value)
 
 
+def brief(value: object) -> str:
+    """Return a parameter's value in few columns: a float with two digits, words unchanged."""
+    if not isinstance(value, float):
+        return str(value)
+    if value and not 0.01 <= abs(value) < 1e4:
+        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:.2g}"
+
+
+def with_standard_error(estimate: float, standard_error: float | None) -> str:
+    """Return an error in percent as `1.66 ± 0.04 %`."""
+    spread = "" if standard_error is None else f" ± {standard_error:.2f}"
+    return f"{estimate:.2f}{spread} %"
+
+
 def interval(value: Interval, digits: int = 2) -> str:
     """Return `1.66 (1.58 to 1.74)`, or the estimate alone if the bounds are not known."""
     if not math.isfinite(value.low):
         return number(value.estimate, digits)
     low, high = number(value.low, digits), number(value.high, digits)
     return f"{number(value.estimate, digits)} ({low} to {high})"
+
+
+def rate(per_second: float, noun: str) -> str:
+    """Return a rate by the minute, or by the hour if it is less than one a minute."""
+    if per_second * 60 >= 1:
+        return f"{per_second * 60:.3g} {noun}/min"
+    return f"{per_second * 3600:.2g} {noun}/h"
 
 
 def count(n: int, noun: str) -> str:

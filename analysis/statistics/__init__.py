@@ -1,1 +1,1 @@
-"""Intervals, tests and power: arithmetic on arrays of numbers that knows nothing of sweeps."""
+"""Intervals, tests, power and importance: arithmetic on numbers that knows nothing of sweeps."""

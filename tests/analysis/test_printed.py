@@ -2,7 +2,19 @@ import math
 
 import pytest
 
-from analysis.printed import benchmark_name, count, duration, interval, number, parameter, short
+from analysis.printed import (
+    benchmark_name,
+    brief,
+    brief_parameters,
+    count,
+    duration,
+    interval,
+    number,
+    parameter,
+    rate,
+    short,
+    with_standard_error,
+)
 from analysis.statistics.intervals import UNKNOWN, Interval
 
 
@@ -43,6 +55,17 @@ def test_names_that_the_paper_does_not_have_stay_as_they_are_written():
     assert benchmark_name("lenet5/mnist") == "LeNet-5 on MNIST"
     assert benchmark_name("lenet5/digits") == "LeNet-5 on digits"
     assert benchmark_name("mlp/mnist") == "mlp on MNIST"
+
+
+def test_a_terminal_has_few_columns():
+    params = {"activation": "polyneuron_r", "s": 3, "lambda_sum": 1.5e-4, "learning_rate": 0.0012}
+    assert brief_parameters(params) == "polyneuron_r s=3 λ_sum=1.5e-4 lr=1.2e-3"
+    assert (brief(0.5), brief(0.0), brief(12_345.0)) == ("0.5", "0", "1.2e4")
+    assert (with_standard_error(1.664, 0.04), with_standard_error(2, None)) == (
+        "1.66 ± 0.04 %",
+        "2.00 %",
+    )
+    assert (rate(0.2, "epochs"), rate(0.001, "trials")) == ("12 epochs/min", "3.6 trials/h")
 
 
 def test_parameters_are_short_and_words_stay():

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.comparisons import surface
-from analysis.measures.importance import importances
 from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
 from analysis.measures.shapes import measure
@@ -37,6 +36,7 @@ from analysis.reporting.model import (
     ReportSection,
 )
 from analysis.statistics.deviations import cell_intervals
+from analysis.statistics.importance import importances
 from analysis.statistics.intervals import Interval
 from analysis.store.results import Results
 from analysis.store.statuses import Status

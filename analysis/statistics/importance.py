@@ -7,8 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.measures.rows import records
-
 FEWEST_TRIALS = 10
 """Fewer say nothing: the method compares the best tenth of trials, two at least, with all."""
 
@@ -61,7 +59,7 @@ def _study(optuna: Any, done: pd.DataFrame, used: Sequence[str]) -> Any:
     finally:
         optuna.logging.set_verbosity(verbosity)
     distributions = {name: _distribution(optuna.distributions, done[name]) for name in used}
-    for row in records(done):
+    for row in done.to_dict("records"):
         params = {name: row[name] for name in used}
         trial = optuna.trial.create_trial(
             params=params, distributions=distributions, value=row["mean"]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.measures.importance import importances
+from analysis.statistics.importance import importances
 
 
 def trials(n: int = 40) -> pd.DataFrame:
