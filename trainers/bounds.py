@@ -74,7 +74,7 @@ def _hints(owner: type) -> dict[str, Any]:
 
 
 def _bounded(hint: Any, value: Any) -> Iterator[tuple[Any, tuple[object, ...]]]:
-    """Pair each number in a field's value with its bounds; None has none."""
+    """Yield each number in a field's value with its bounds; None has none."""
     arguments = get_args(hint)
     if get_origin(hint) is Annotated:
         yield value, hint.__metadata__

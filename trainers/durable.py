@@ -15,7 +15,11 @@ UNFINISHED = ".part"
 
 @contextlib.contextmanager
 def durable_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write, and put it in the place of `path` when it is whole and on disk."""
+    """Open a file to write, and put it in the place of `path` when it is whole and on disk.
+
+    Yields:
+        The binary file to write to.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=UNFINISHED, delete=False) as file:
         unfinished = Path(file.name)

@@ -18,6 +18,9 @@ def whole_file(file: Folder) -> Iterator[Any]:
     """Open a file for writing that appears under its name once it is whole and durable.
 
     An exception in the body, or a crash, leaves the earlier file of this name, if there was one.
+
+    Yields:
+        The binary file to write to.
     """
     if not file.local:
         content = pa.BufferOutputStream()

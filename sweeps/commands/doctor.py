@@ -50,6 +50,9 @@ def checks(root: Path, address: str | None = None) -> Iterator[Check]:
     Args:
         root: where results go.
         address: the cluster to check; None: one that is started here and ended again.
+
+    Yields:
+        Each check as soon as it is made.
     """
     yield _versions()
     yield _extras()

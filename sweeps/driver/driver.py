@@ -72,7 +72,11 @@ def run_sweep(
 def started_ray(
     resources: ResourcesSection, console: Console, address: str | None
 ) -> Iterator[int]:
-    """Start Ray here or join a cluster; yield how many trials fit at a time."""
+    """Start Ray here or join a cluster.
+
+    Yields:
+        How many trials fit at a time.
+    """
     set_ray_variables()
     with ExitStack() as stack:
         with console.status(f"starting Ray{f' at {address}' if address else ''}"):

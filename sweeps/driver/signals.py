@@ -37,7 +37,11 @@ class Interrupt:
 
 @contextmanager
 def gentle_termination() -> Iterator[Interrupt]:
-    """Take Ctrl-C and a request to terminate as a wish to stop in good order."""
+    """Take Ctrl-C and a request to terminate as a wish to stop in good order.
+
+    Yields:
+        The interrupt, whose reason is set once a signal came.
+    """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt  # Python hands signals to the main thread alone

@@ -44,6 +44,9 @@ def without_study_url() -> Iterator[None]:
 def open_database(url: str) -> Iterator[RDBStorage]:
     """Open a database of studies.
 
+    Yields:
+        Optuna's storage of the database.
+
     Raises:
         StoreError: the address names no database, or none answers there.
     """

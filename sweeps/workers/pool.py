@@ -44,7 +44,10 @@ END_SECONDS = 10.0
 
 @contextmanager
 def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
-    """Start Ray here, or join the cluster at an address; yield how many trials fit at a time.
+    """Start Ray here, or join the cluster at an address.
+
+    Yields:
+        How many trials fit at a time.
 
     Raises:
         ClusterError: there is no cluster, or a trial does not fit into it.
@@ -151,6 +154,9 @@ def worker_pool(
         data_root: the folder of all data, on each machine of the cluster.
         slots: how many trials the cluster can train at a time.
         trials: how many trials there are to train.
+
+    Yields:
+        The pool, whose workers are starting.
     """
     at_a_time = slots if spec.concurrency == "auto" else min(slots, spec.concurrency)
     workers = min(at_a_time, trials)
