@@ -155,9 +155,9 @@ def pace_text(view: SweepView, now: float) -> str:
 
 def time_text(view: SweepView, now: float) -> str:
     """Write the time spent and the time left."""
-    spent = duration((view.stopped_at or now) - view.started_at)
+    spent = duration(round((view.stopped_at or now) - view.started_at))
     left = view.seconds_left(now) if view.done < view.total else None
-    return f"{spent} spent" + ("" if left is None else f" · about {duration(left)} left")
+    return f"{spent} spent" + ("" if left is None else f" · about {duration(round(left))} left")
 
 
 def silent_texts(view: SweepView, now: float) -> list[str]:
@@ -166,7 +166,7 @@ def silent_texts(view: SweepView, now: float) -> list[str]:
     usual = seconds * len(view.running) / view.epochs_heard if seconds else 0.0
     limit = max(SILENT_SECONDS, 5 * usual)
     return [
-        f"trial {one.number} has reported nothing for {duration(now - one.heard_at)}"
+        f"trial {one.number} has reported nothing for {duration(round(now - one.heard_at))}"
         for one in view.running.values()
         if now - one.heard_at > limit
     ]

@@ -9,7 +9,7 @@ from typing import Protocol
 from sweeps.search.open_trials import EpochEnded, OpenTrial
 from sweeps.search.searcher import StudySearcher
 from sweeps.workers.mailbox import Letter
-from sweeps.workers.messages import Answer, Joined, Order, TrialEnded, Verdict
+from sweeps.workers.messages import Answer, EpochAnswer, Joined, Order, TrialEnded
 
 TURN_SECONDS = 0.5
 """How long the driver waits for letters before it looks at signals, losses and the budget."""
@@ -67,7 +67,7 @@ class Dispatcher:
                 case EpochEnded():
                     reason = self._searcher.epoch(letter.worker, message)
                     if letter.waits:
-                        answers[letter.number] = Verdict(reason, self._stopping)
+                        answers[letter.number] = EpochAnswer(reason, self._stopping)
                     continue
                 case TrialEnded(outcome):
                     self._searcher.end(letter.worker, outcome)

@@ -36,7 +36,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EpochAnswer:
     """The answer to `EpochEnded`, where its worker waits for one."""
 
     prune_reason: str
@@ -46,5 +46,5 @@ class Verdict:
 
 
 Message = Joined | EpochEnded | TrialEnded
-Answer = Order | Verdict | None
+Answer = Order | EpochAnswer | None
 """None: there are no more trials, so the worker leaves."""

@@ -15,7 +15,7 @@ from sweeps.search.open_trials import EpochEnded, TrialOutcome
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.mailbox import opened, sealed
-from sweeps.workers.messages import Answer, Joined, Message, Order, TrialEnded, Verdict
+from sweeps.workers.messages import Answer, EpochAnswer, Joined, Message, Order, TrialEnded
 from trainers.config import Execution
 from trainers.records import EpochRecord, RunStopped
 
@@ -66,7 +66,7 @@ class _Driver:
                 raise RunStopped("interrupted")
             return
         verdict = self._ask(message)
-        assert isinstance(verdict, Verdict)
+        assert isinstance(verdict, EpochAnswer)
         if verdict.stopping:
             raise RunStopped("interrupted")
         if verdict.prune_reason:

@@ -16,7 +16,7 @@ from sweeps.store.paths import SweepPaths
 from sweeps.workers import dispatch
 from sweeps.workers.dispatch import Dispatcher, train_trials
 from sweeps.workers.mailbox import Letter, sealed
-from sweeps.workers.messages import Answer, Joined, Message, Order, TrialEnded, Verdict
+from sweeps.workers.messages import Answer, EpochAnswer, Joined, Message, Order, TrialEnded
 
 DONE = TrialOutcome(Status.COMPLETED, objective=1.0)
 
@@ -181,7 +181,7 @@ def test_only_a_letter_of_a_worker_that_is_there_and_waits_is_answered(
     assert not again.fresh  # the lost worker may have left records
     for number, waits in ((4, False), (5, True)):
         epoch = letter(number, "b", EpochEnded(0, number, 50.0), waits)
-        verdicts = {number: Verdict("", stopping=False)} if waits else {}
+        verdicts = {number: EpochAnswer("", stopping=False)} if waits else {}
         assert dispatcher.answers([epoch]) == verdicts
 
 

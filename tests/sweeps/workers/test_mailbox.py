@@ -10,7 +10,7 @@ import pytest
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import EpochEnded, TrialOutcome
 from sweeps.workers.mailbox import Letter, Mailbox, opened, sealed
-from sweeps.workers.messages import Joined, Message, Order, TrialEnded, Verdict
+from sweeps.workers.messages import EpochAnswer, Joined, Message, Order, TrialEnded
 
 OUTCOME = TrialOutcome(
     Status.DIVERGED, error="epoch 1, step 7", started_at=datetime(2026, 1, 2, tzinfo=UTC)
@@ -26,8 +26,8 @@ def test_a_letter_holds_the_message_that_was_sent(message: Message) -> None:
         assert received.outcome.status is Status.DIVERGED
 
 
-@pytest.mark.parametrize("answer", [ORDER, Verdict("not among the best", stopping=False), None])
-def test_an_answer_is_opened_as_it_was_sent(answer: Order | Verdict | None) -> None:
+@pytest.mark.parametrize("answer", [ORDER, EpochAnswer("not among the best", stopping=False), None])
+def test_an_answer_is_opened_as_it_was_sent(answer: Order | EpochAnswer | None) -> None:
     assert opened(sealed(answer)) == answer
 
 
