@@ -21,7 +21,7 @@ a local cluster that somebody started beside it."""
 OBJECT_STORE_BYTES = 200_000_000
 """Below the containers' shm_size; sweeps pass little through Ray's object store."""
 PATIENCE_SECONDS = 300.0
-"""How long a worker waits for the head before it gives up, to be started again."""
+"""The time for which a worker waits for the head, before it gives up and is started again."""
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def make_token(path: Path) -> None:
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether something accepts connections there."""
+    """Return True if something accepts connections at the address."""
     try:
         socket.create_connection((host, port), timeout=5.0).close()
     except OSError:

@@ -28,7 +28,7 @@ class JointSolve:
         for _, module in activation_modules(network):
             if isinstance(module, Interpolating):
                 c_x, _ = module.points()
-                # What a batched solve needs equal in all its rows.
+                # A batched solve takes rows that agree in these.
                 key = (module.k, c_x.shape[1], c_x.dtype, c_x.device)
                 groups.setdefault(key, []).append(module)
         # Left out: the CPU's kernel for k = 3, which solves in less time than one more call takes.

@@ -39,7 +39,7 @@ CHANNELS_OF = {
 """A layer's attribute with the channels of its output, by how the name of its class starts."""
 
 CHANNEL_KEEPING = ("Dropout", "MaxPool", "AvgPool", "AdaptiveAvgPool", "Identity", "ReLU")
-"""How the names of layers start whose output has the channels of their input."""
+"""Beginnings of the names of layers whose output has the channels of their input."""
 
 ELEMENTWISE = (operator.add, operator.iadd, operator.mul, torch.add, torch.mul, F.dropout)
 

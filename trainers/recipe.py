@@ -1,4 +1,4 @@
-"""How a network is trained: the paper's recipe, with every choice that the paper left open."""
+"""The recipe of a training: the paper's, with every choice that the paper left open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Fraction = Annotated[float, Gt(0), Lt(1)]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained. Defaults: the paper's recipe for LeNet-5 (§3).
+    """The recipe of a training. Defaults: the paper's for LeNet-5 (§3).
 
     The paper leaves much open. Each choice is a field here that says why its default is so; the
     data's are in `DataConfig`, the network's in `NetworkConfig`. The last and the best epoch's

@@ -71,7 +71,7 @@ class Event:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """How a run ended."""
+    """The end of a run."""
 
     status: RunStatus
     epochs_planned: int

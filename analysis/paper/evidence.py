@@ -200,7 +200,7 @@ class Evidence:
 
     @cached_property
     def _unready(self) -> Mapping[str, str]:
-        """What each unfinished configuration lacks: judging part of a design is choosing runs."""
+        """List what unfinished configurations lack: judging part of a design is choosing runs."""
         sweeps = self.results.sweeps
         seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
         found: dict[str, str] = {}

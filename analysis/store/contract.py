@@ -1,4 +1,4 @@
-"""What a store of results promises to those who write to it and read from it."""
+"""The promises of a store of results to its writers and its readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file of rows says of itself: the version of its schema, and when it was written."""
+"""The header of a file of rows: the version of its schema, and the time of its writing."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Normalised(NamedTuple):
     """In z's shape, dtype and memory format."""
     norm: BatchNorm
     parameters: Sequence[Tensor]
-    """Each (1, ...) or (C, ...), without gaps in memory; none for ReLU."""
+    """Parameters of the function, (1, ...) or (C, ...) without gaps in memory; none for ReLU."""
 
 
 class Splines(NamedTuple):

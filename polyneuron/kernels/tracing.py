@@ -1,4 +1,4 @@
-"""What is done with a tensor: plain computing, tracing (torch.compile, fakes) or torch.func.
+"""The use of a tensor: plain computing, tracing (torch.compile, fakes) or torch.func.
 
 Torch has no public question for the last. `torch._C._are_functorch_transforms_active` is asked
 here alone, and `test_torch_func_transforms_the_formula` would notice if it went.

@@ -40,7 +40,7 @@ from sweeps.view.overview import best_of, rows
 
 @dataclass(frozen=True)
 class Request:
-    """How a sweep is to go on; by default as it is."""
+    """A wish for how a sweep goes on; by default unchanged."""
 
     more_trials: int = 0
     seeds: int | None = None

@@ -64,7 +64,7 @@ class Deviation:
     points: float
     """Of validation error, in percent."""
     source: str
-    """Its origin, for people."""
+    """The origin of the deviation, in words."""
 
 
 def deviation(spec: SweepSpec, root: Path) -> Deviation | None:

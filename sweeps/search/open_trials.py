@@ -31,7 +31,7 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """How a trial ended; each field is a column of the table `trials`.
+    """The end of a trial; each field is a column of the table `trials`.
 
     None: nobody knows, since the worker was lost or the sweep was interrupted.
     """
@@ -48,11 +48,11 @@ class TrialOutcome:
     epoch_seconds: float | None = None
     """Mean over seeds of their median epoch; None where the objective is."""
     error: str | None = None
-    """What went wrong; empty where nothing did."""
+    """The reason of a trial that did not complete; empty for one that did."""
     hostname: str | None = None
     device: str | None = None
     queue_seconds: float | None = None
-    """How long the worker waited for the trial, beside the search for it."""
+    """The worker's wait for the trial, without the search for it."""
     start_seconds: float | None = None
     """Imports and set-up of the worker, in its first trial; 0 in all others."""
     data_seconds: float | None = None

@@ -14,7 +14,7 @@ class Algorithm:
     """One search algorithm: Optuna's sampler, and what a sweep has to know of it."""
 
     sampler: str
-    """Its class, as `module:name`."""
+    """The class of Optuna's sampler, as `module:name`."""
     about: str
     """Half a sentence for a user who chooses."""
     options: Mapping[str, bool] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Who writes results, and when: a sweep's paths and lock, its runs' rows, reuse and export."""
+"""The writing of results: a sweep's paths and lock, the rows of its runs, reuse, export."""

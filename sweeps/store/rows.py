@@ -83,7 +83,7 @@ CONFIGURED: dict[str, Callable[[RunConfig], object]] = {
     "config_json": lambda config: json.dumps(config.identity(), sort_keys=True),
     "epochs_planned": lambda config: config.recipe.epochs,
 }
-"""How a run's configuration gives each column of `runs` that is known before the run starts."""
+"""The columns of `runs` that are known before a run starts, each from the run's configuration."""
 
 PROGRESS = (
     "trial",

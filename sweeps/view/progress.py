@@ -68,7 +68,7 @@ class SweepView:
     seeds: int
     epochs: int
     subject: str = ""
-    """What is searched and how, in a few words."""
+    """The search in a few words: activations, benchmark, algorithm, seeds and epochs."""
     started_at: float = field(default_factory=time.time)
     stopped_at: float | None = None
     """When the last trial ended; None while a driver runs the sweep."""

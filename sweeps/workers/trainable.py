@@ -40,7 +40,7 @@ class _Driver:
         self._judges = spec.early_stopping.rule != "none"
         self._epochs = spec.recipe.epochs
         self.queue_seconds = 0.0
-        """How long the worker waited for its trial, beside the search for it."""
+        """The worker's wait for its trial, without the search for it."""
 
     def next_trial(self, last: TrialOutcome | None = None) -> Order | None:
         """Report how the last trial ended, if there was one, and wait for the next; None: none."""

@@ -11,7 +11,7 @@ from trainers.data.registry import DATASETS
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images to train on and which to validate on."""
+    """The images to train on and those to validate on."""
 
     name: str = "mnist"
     validation: Literal["test", "held_out"] = "test"

@@ -14,7 +14,7 @@ FOR_VALIDATION = 360
 
 def read(root: Path, side: int) -> Arrays:
     """Read the images and resize them to `side` (bilinear); `root` is unused."""
-    # Each takes a second or more to import, for this data set alone.
+    # Torch and scikit-learn take a second or more to import, for this data set alone.
     import torch
     from sklearn.datasets import load_digits
     from torch.nn import functional as F

@@ -25,7 +25,7 @@ class Source:
 
     folder: str
     md5: Mapping[str, str]
-    """Each file's name and published MD5."""
+    """The published MD5 of each file, by name."""
     mirror: str
     """An address that answers where a download can work."""
     download: Callable[[Path], None]
@@ -47,4 +47,4 @@ class Dataset:
     resized that are too small for every network; others keep their own size."""
     classes: int
     printed: str
-    """Its name in texts and tables."""
+    """The data set's name in texts and tables."""

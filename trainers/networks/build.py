@@ -102,7 +102,7 @@ def _he_normal(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None
 
 
 def _torch_default(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
-    # What torch's own reset_parameters draws, from a generator that it does not accept.
+    # The draws of torch's reset_parameters, which accepts no generator.
     nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
     if layer.bias is not None:
         bound = 1 / math.sqrt(layer.weight[0].numel())

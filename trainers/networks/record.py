@@ -29,4 +29,4 @@ class Network:
     recipe: Recipe
     """The paper's recipe for the network (§3)."""
     printed: str
-    """Its name in texts and tables."""
+    """The network's name in texts and tables."""

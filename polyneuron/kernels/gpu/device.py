@@ -5,11 +5,11 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 DeviceFunction = Any
-"""What `triton.jit` makes of a function; it has no type of its own when interpreted."""
+"""A function as `triton.jit` makes it, which has no type of its own when interpreted."""
 
 
 class Device(Protocol):
-    """How one activation function works on a tile of x whose columns are functions.
+    """The device functions of one activation function, for a tile of x whose columns are functions.
 
     `parameters` and `gradients` are tuples of pointers in the order of the function's parameters.
     """
@@ -24,7 +24,7 @@ class Device(Protocol):
     """(sums, parameters, gradients, row, inside, S), stores the gradients of the parameters."""
 
     def sums(self, s: int) -> int:
-        """How many sums over x the gradients need where the first parameter is (A, s)."""
+        """Return the number of sums over x that the gradients need, by s of the parameters."""
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""How a kernel is started."""
+"""Starts of kernels."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

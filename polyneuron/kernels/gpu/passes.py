@@ -54,7 +54,7 @@ class Parametrised:
 
     @property
     def sums(self) -> int:
-        """How many sums over x the gradients of the parameters need."""
+        """Return the number of sums over x that the gradients of the parameters need."""
         return self.device.sums(self.s)
 
     def shared_by(self, columns: int) -> bool:
@@ -68,7 +68,7 @@ class Parametrised:
 
 @dataclass(frozen=True)
 class Front:
-    """What stands between x and f: u = (x - mean) rstd weight + bias + residual, or nothing."""
+    """The step from x to the input of f: u = (x - mean) rstd weight + bias + residual, or u = x."""
 
     norm: tuple[Tensor, ...] = ()
     """mean, rstd, weight and bias, float32 (C,)."""

@@ -43,7 +43,7 @@ def finish(sums, parameters, gradients, row, inside, S: tl.constexpr):
 
 @triton.jit
 def _beyond(x, t_left, t_right):
-    """How far x lies left of the left threshold, at most 0, and right of the right one."""
+    """Return the distances of x beyond the left threshold, at most 0, and beyond the right one."""
     left, right = x - t_left, x - t_right
     return tl.where(left > 0.0, 0.0, left), tl.where(right < 0.0, 0.0, right)
 
