@@ -15,7 +15,8 @@ from sweeps.driver.rows import close_runs, sweep_row, trial_row
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
 from sweeps.search.sampling import draw_parameters
 from sweeps.search.study import SweepStudy, create_study
-from sweeps.spec.reading import parse_spec, with_settings
+from sweeps.spec.overrides import with_settings
+from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
