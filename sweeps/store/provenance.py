@@ -15,7 +15,7 @@ SOURCES = (".py", ".cpp", ".hpp")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, of the platform and of each package that can change a result."""
+    """Return the versions of Python, the platform and each package that can change a result."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in ("polyneuron-sweeps", *PACKAGES):
         try:
