@@ -1,6 +1,6 @@
 """Rows of the tables about runs: from what a trainer reports, and from a run's configuration.
 
-A field of a record or of a part of the configuration is written to the column of its name. So
+A field of a record or of a section of the configuration is written to the column of its name. So
 another column of `runs` is a field there and a line in `analysis/store/schema.py`.
 """
 
@@ -26,22 +26,23 @@ from trainers import (
     Snapshot,
 )
 
-KEY = ("sweep", "run_id")
+RUN_KEY = ("sweep", "run_id")
 """Columns by which every table about runs names the run."""
 CONTROL_POINTS = ("c_x", "c_y", "w")
-"""Fields of a snapshot that have a value a control point: the columns of `snapshots`."""
-FUNCTION = ("epoch", "layer", "function")
-"""Fields of a snapshot that name the function in both of its tables."""
+"""Fields of a snapshot with one value a control point, written to `snapshots`; the others are
+written to `functions`."""
+FUNCTION_KEY = ("epoch", "layer", "function")
+"""Fields of a snapshot that name the function, written to both tables."""
 UNSTORED = ("data_seconds", "diverged_step", "diverged_layer")
 """Fields of a run's end without a column: the trial's row has the first, and `stop_reason` tells
 the others in words."""
-PARTS = {
+SECTIONS = {
     "activation": ActivationConfig,
     "network": NetworkConfig,
     "data": DataConfig,
     "recipe": Recipe,
 }
-"""The parts of a configuration, whose fields are searched for names of columns."""
+"""The sections of a configuration, whose fields fill the columns of their names."""
 
 
 def _option(config: RunConfig, name: str) -> object:
@@ -57,13 +58,13 @@ def _penalty(config: RunConfig, strength: float) -> float | None:
     return strength if activation_class(config.activation.name).penalised else None
 
 
-def _setting(part: str, name: str) -> Callable[[RunConfig], object]:
-    return lambda config: getattr(getattr(config, part), name)
+def _setting(section: str, name: str) -> Callable[[RunConfig], object]:
+    return lambda config: getattr(getattr(config, section), name)
 
 
 CONFIGURED: dict[str, Callable[[RunConfig], object]] = {
-    name: _setting(part, name)
-    for part, kind in PARTS.items()
+    name: _setting(section, name)
+    for section, kind in SECTIONS.items()
     for name in field_names(kind)
     if name in RUNS.schema.names
 } | {
@@ -94,20 +95,21 @@ PROGRESS = (
     "started_at",
     "ended_at",
 )
-"""Columns of `runs` that the recorder and `reuse` know."""
+"""Columns of `runs` that the recorder and `reuse` fill."""
 
 STORED_END = set(field_names(RunRecord)) - {*UNSTORED, "correct_bits"}
+"""Fields of a run's end that its row has."""
 
 check_fields(EpochRecord, EPOCHS)
-check_filled(EPOCHS, KEY, field_names(EpochRecord))
+check_filled(EPOCHS, RUN_KEY, field_names(EpochRecord))
 check_fields(Event, EVENTS)
-check_filled(EVENTS, KEY, ("at",), field_names(Event))
+check_filled(EVENTS, RUN_KEY, ("at",), field_names(Event))
 check_fields(Snapshot, FUNCTIONS, besides=CONTROL_POINTS)
-check_filled(FUNCTIONS, KEY, set(field_names(Snapshot)) - set(CONTROL_POINTS))
-check_filled(SNAPSHOTS, KEY, FUNCTION, ("point",), CONTROL_POINTS)
+check_filled(FUNCTIONS, RUN_KEY, set(field_names(Snapshot)) - set(CONTROL_POINTS))
+check_filled(SNAPSHOTS, RUN_KEY, FUNCTION_KEY, ("point",), CONTROL_POINTS)
 check_fields(RunRecord, RUNS, besides=("correct_bits", *UNSTORED))
-check_filled(RUNS, KEY, CONFIGURED, PROGRESS, STORED_END)
-check_filled(PREDICTIONS, KEY, ("correct_bits",))
+check_filled(RUNS, RUN_KEY, CONFIGURED, PROGRESS, STORED_END)
+check_filled(PREDICTIONS, RUN_KEY, ("correct_bits",))
 
 
 def run_columns(config: RunConfig) -> dict[str, object]:
@@ -122,7 +124,7 @@ def end_columns(record: RunRecord) -> dict[str, object]:
 
 def point_rows(snapshot: Snapshot) -> list[Row]:
     """Return a row of `snapshots`, without the run's key, for each control point."""
-    place = {name: getattr(snapshot, name) for name in FUNCTION}
+    place = {name: getattr(snapshot, name) for name in FUNCTION_KEY}
     points = zip(*(getattr(snapshot, name) for name in CONTROL_POINTS), strict=True)
     return [
         {**place, "point": point, **dict(zip(CONTROL_POINTS, values, strict=True))}

@@ -1,4 +1,4 @@
-"""Stores with planted effects, written part by part as the engine writes them."""
+"""Stores with planted effects, in the earlier layout: a Parquet file a part."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ def write_part(
     written_at: int | None = None,
     version: int | None = None,
 ) -> Path:
-    """Write one part as the store does; its path."""
+    """Write one part in the earlier layout, which is still read; return its path."""
     schema = TABLES[table].schema
     changed = {"written_at": str(number if written_at is None else written_at)}
     if version is not None:
