@@ -58,22 +58,34 @@ def first_losses(run_config, steps):
     return torch.tensor(losses)
 
 
+def assert_agree(fast, plain):
+    """Fail unless the losses differ as rounding makes them differ, and no more.
+
+    Training multiplies a difference: a max pool or a kink that goes the other way makes a jump, at
+    a step that depends on the processor's vectors. On AVX-512 the losses of 20 steps differ by at
+    most 2.4e-5, those of 50 or 100 by at most 4.7e-3; two plain trainings whose weights differ by
+    one unit in the last place part as far. A learning rate that is wrong by 1 % makes a difference
+    of 5e-3 or more in the first 20 steps.
+    """
+    assert not torch.equal(fast, plain)  # else the same kernels ran twice
+    difference = (fast - plain).abs()
+    assert float(difference[:20].max()) <= 1e-4
+    assert float(difference.max()) <= 1e-2
+
+
 @pytest.mark.parametrize("activation", ["polyneuron_r", "polyneuron", "swish"])
 def test_the_losses_of_the_first_100_steps_agree(activation, plainly, mnist_root):
     run_config = config(activation, data="mnist")
     fast = first_losses(run_config, 100)
     plain = plainly(first_losses, run_config, 100)
-    assert not torch.equal(fast, plain)  # else the same kernels ran twice
-    assert float((fast - plain).abs().max()) <= 1e-3
+    assert_agree(fast, plain)
 
 
 @pytest.mark.parametrize("activation", ["polyneuron_r", "polyneuron", "swish", "apl"])
 def test_the_losses_of_the_first_steps_agree_on_digits(activation, plainly):
-    # 50: training multiplies any difference, and where APL's kinks lie differently it jumps.
     run_config = config(activation, batch_size=32)
     fast, plain = first_losses(run_config, 50), plainly(first_losses, run_config, 50)
-    assert not torch.equal(fast, plain)
-    assert float((fast - plain).abs().max()) <= 1e-3
+    assert_agree(fast, plain)
 
 
 def test_the_losses_of_a_resnet_agree(plainly):
