@@ -26,7 +26,7 @@ from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep, begun_view
 from sweeps.search.early_stopping import Judge
 from sweeps.search.sampling import restored_parameters
-from sweeps.search.study import SweepStudy, Work, reopen_study
+from sweeps.search.study import SweepStudy, Work, check_there, reopen_study
 from sweeps.spec.errors import SpecError
 from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import load_spec, parse_spec
@@ -71,8 +71,9 @@ def continue_sweep(
     extended_spec = extended(wanted, request)
     with driver_lock(paths):
         pass
+    results = analysis.load(paths.folder)
+    check_there(extended_spec, paths, len(results.trials))
     if not request.accept_changes:
-        results = analysis.load(paths.folder)
         hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
         refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)

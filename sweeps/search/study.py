@@ -181,6 +181,34 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
         return _copied_to_memory(spec, storage)
 
 
+def check_there(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> None:
+    """Check that the study of a sweep that stopped is where it was.
+
+    Args:
+        spec: the sweep.
+        paths: of the sweep.
+        trials_known: how many trials the store has; above 0, there must be a study.
+
+    Raises:
+        StoreError: no database answers, or it is not the one that the sweep began with.
+    """
+    if trials_known == 0:
+        return
+    url = database_url(paths)
+    astray = StoreError(
+        f"the study of {spec.name!r} is not in {shown_url(url)}: set {URL_VARIABLE} as it was when"
+        " the sweep began"
+    )
+    # Opening a missing file would create it, and the next resume would take it for the study.
+    if url.startswith("sqlite:") and not paths.study.exists():
+        raise astray
+    with open_database(url) as storage:
+        try:
+            storage.get_study_id_from_name(spec.name)
+        except KeyError:
+            raise astray from None
+
+
 def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> SweepStudy:
     """Open the study of a sweep that stopped; call it while holding the driver's lock.
 
@@ -194,20 +222,11 @@ def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> Sweep
     Raises:
         StoreError: no database answers, or it is not the one that the sweep began with.
     """
-    url = database_url(paths)
-    astray = StoreError(
-        f"the study of {spec.name!r} is not in {shown_url(url)}: set {URL_VARIABLE} as it was when"
-        " the sweep began"
-    )
-    # Opening a missing file would create it, and the next resume would take it for the study.
-    if trials_known > 0 and url.startswith("sqlite:") and not paths.study.exists():
-        raise astray
-    with open_database(url) as storage:
+    check_there(spec, paths, trials_known)
+    with open_database(database_url(paths)) as storage:
         try:
             put_back_running(storage, spec.name)
         except KeyError:
-            if trials_known > 0:
-                raise astray from None
             return create_study(spec, paths)  # the driver died before it had made one
         return _copied_to_memory(spec, storage)
 

@@ -27,6 +27,7 @@ activation: relu
 space: {learning_rate: {log: [1e-4, 1e6]}}
 search: {algorithm: tpe, trials: 4}
 seeds: 1
+concurrency: 1
 """
 
 

@@ -137,7 +137,8 @@ def test_the_results_are_compacted_and_nothing_runs_any_more(
 
 
 def test_without_data_or_network_the_quickstart_says_so_and_uses_digits(tmp_path: Path) -> None:
-    arguments = ["run", "quickstart", "--set", "search.trials=2", "--set", "recipe.epochs=1"]
+    settings = ("search.trials=2", "recipe.epochs=1", "concurrency=1")
+    arguments = ["run", "quickstart", *(f"--set={setting}" for setting in settings)]
     # An address that nobody answers stands in for the absent network.
     proxies = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     nowhere = {"SWEEPS_DATA": str(tmp_path / "none"), "HOME": str(tmp_path)}

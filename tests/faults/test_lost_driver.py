@@ -71,7 +71,8 @@ def states(folder: Path, name: str) -> list[TrialState]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, sweeps_here: Callable) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "grid.yaml").write_text(GRID)
-    assert sweeps_here(folder, "run", "grid.yaml").returncode == 0
+    # One worker after the other finds what two side by side do.
+    assert sweeps_here(folder, "run", "grid.yaml", "--set", "concurrency=1").returncode == 0
     return folder
 
 
@@ -128,7 +129,7 @@ def test_a_stopped_sweep_is_interrupted_and_goes_on(tmp_path: Path, sweeps_here:
 def test_more_trials_and_seeds_train_only_what_is_new(
     tmp_path: Path, sweeps_here: Callable
 ) -> None:
-    (tmp_path / "tpe.yaml").write_text(TPE.replace("trials: 8", "trials: 2"))
+    (tmp_path / "tpe.yaml").write_text(TPE.replace("trials: 8", "trials: 2") + "concurrency: 1\n")
     assert sweeps_here(tmp_path, "run", "tpe.yaml").returncode == 0
     before = analysis.load(tmp_path / "results").runs.set_index("run_id")
     assert sweeps_here(tmp_path, "extend", "tpe", "--trials", "+1", "--seeds", "3").returncode == 0

@@ -59,6 +59,15 @@ def test_cifar10_is_what_torchvision_reads(cifar10_root):
     assert images.val_labels.tolist() == test.targets
 
 
+def test_digits_are_those_that_scikit_learn_reads() -> None:
+    from sklearn.datasets import load_digits
+
+    images = datasets.load("digits", sources.data_root(), 8)
+    whole = torch.cat([images.train_images, images.val_images])[:, 0]
+    expected = (torch.from_numpy(load_digits().images).float() * (255 / 16)).round()
+    assert torch.equal(whole, expected.to(torch.uint8))
+
+
 @pytest.mark.parametrize("side", [28, 32])
 def test_digits_are_resized_and_split_in_the_files_order(side):
     from sklearn.datasets import load_digits
