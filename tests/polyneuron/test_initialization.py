@@ -132,6 +132,14 @@ class TestRandomStart:
         assert float(w.std()) == pytest.approx(1, rel=0.2)
         assert float(v.std()) == pytest.approx(1, rel=0.3)
 
+    def test_half_range_scales_both_coordinates_of_polyneurons_points(self) -> None:
+        def start(half_range: float) -> list[torch.Tensor]:
+            generator = torch.Generator().manual_seed(1)
+            return list(start_points(50, 5, 3, "random", half_range, generator))
+
+        for found, of_1 in zip(start(4.0), start(1.0), strict=True):
+            assert torch.equal(found, 4 * of_1)
+
     def test_functions_differ(self) -> None:
         start = PolyNeuron(channels=4, init="random")
         assert len({tuple(row) for row in start.c_x.tolist()}) == 4
