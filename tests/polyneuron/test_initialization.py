@@ -13,7 +13,7 @@ from polyneuron import (
     penalties,
     solve_isolated,
 )
-from polyneuron.initialization import INITS, smooth_relu, start_coefficients
+from polyneuron.initialization import INITS, smooth_relu, start_coefficients, start_points
 
 FAR = torch.tensor([-100.0, 100.0], dtype=torch.float64)
 
