@@ -25,4 +25,10 @@ def backends(device: str) -> tuple[Backend, ...]:
 
 def backend_for(case: Case) -> Backend:
     """The fastest backend that supports a case."""
-    return next(backend for backend in backends(case.device.type) if backend.supports(case))
+    return _first(backends(case.device.type), case)
+
+
+# Kept, because every call of an activation asks, and asking each backend takes microseconds.
+@functools.cache
+def _first(among: tuple[Backend, ...], case: Case) -> Backend:
+    return next(backend for backend in among if backend.supports(case))

@@ -39,9 +39,9 @@ def fused_backend(
         Case(
             "norm",
             function,
-            columns=parameters[0].shape[-1] if parameters else 0,
-            dtype=z.dtype,
-            device=z.device,
+            parameters[0].shape[-1] if parameters else 0,
+            z.dtype,
+            z.device,
             shared=bool(parameters) and parameters[0].shape[0] == 1,
             channels_last=z.is_contiguous(memory_format=torch.channels_last),
             residual=residual is not None,

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from polyneuron import PolyNeuronR
+from polyneuron.kernels import choice
 from polyneuron.kernels.backend import KernelWarning, warn_of_plain_formulas
 from polyneuron.kernels.cpp import backend, compiler
 
@@ -35,6 +36,7 @@ def forget() -> None:
         compiler._compiler,
         warn_of_plain_formulas,
         backend._library,
+        choice._first,
     ):
         cached.cache_clear()
 
