@@ -18,10 +18,9 @@ from analysis.store.schema import EVENTS, SWEEPS
 from analysis.store.statuses import Status
 from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code, refuse_changes
-from sweeps.driver.driver import drive, started_ray
+from sweeps.driver.driver import drive
 from sweeps.driver.preparation import Prepared, prepare, stored_spec
 from sweeps.driver.rows import close_runs
-from sweeps.driver.signals import gentle_termination
 from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep, begun_view
 from sweeps.search.early_stopping import Judge
@@ -78,12 +77,7 @@ def continue_sweep(
         trained_on = (str(one) for one in hashes if one)
         refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
     prepared = prepare(extended_spec, address)
-    with (
-        started_ray(prepared.spec.resources, console, address) as slots,
-        gentle_termination() as interrupt,
-        _reopened(prepared, paths, request) as sweep,
-    ):
-        return drive(sweep, slots, interrupt, console)
+    return drive(_reopened(prepared, paths, request), prepared, console, address)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -59,17 +59,33 @@ def run_sweep(
     paths = SweepPaths(root.resolve(), prepared.spec.name)
     paths.check_free()
     check_free(prepared.spec, paths)
-    # Ray comes first: where no cluster starts, nothing has been written, and the name stays free.
+    return drive(_new_sweep(prepared, paths, tensorboard), prepared, console, address)
+
+
+def drive(
+    opened: AbstractContextManager[Sweep], prepared: Prepared, console: Console, address: str | None
+) -> bool:
+    """Start Ray, open a sweep, have workers train its trials, and close it.
+
+    Ray comes first: where no cluster starts, nothing has been written, and a new name stays free.
+
+    Returns:
+        True if every trial ran to an end of its own, or the budget is spent; False after an
+        interrupt.
+
+    Raises:
+        ClusterError: no cluster there, or it lacks what a trial needs.
+    """
     with (
-        started_ray(prepared.spec.resources, console, address) as slots,
+        _started_ray(prepared.spec.resources, console, address) as slots,
         gentle_termination() as interrupt,
-        _new_sweep(prepared, paths, tensorboard) as sweep,
+        opened as sweep,
     ):
-        return drive(sweep, slots, interrupt, console)
+        return _train(sweep, slots, interrupt, console)
 
 
 @contextmanager
-def started_ray(
+def _started_ray(
     resources: ResourcesSection, console: Console, address: str | None
 ) -> Iterator[int]:
     """Start Ray here or join a cluster.
@@ -113,14 +129,8 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
             )
 
 
-def drive(sweep: Sweep, slots: int, interrupt: Interrupt, console: Console) -> bool:
-    """Have workers train the trials of an open sweep, and close it.
-
-    Returns:
-        True if every trial ran to an end of its own, or the budget is spent; False after an
-        interrupt.
-    """
-    from sweeps.workers.pool import worker_pool  # see `started_ray`
+def _train(sweep: Sweep, slots: int, interrupt: Interrupt, console: Console) -> bool:
+    from sweeps.workers.pool import worker_pool  # see `_started_ray`
 
     work, spending = sweep.work, sweep.spending
     rows = TrialRows(sweep.paths.sweep, sweep.writer)

@@ -17,7 +17,7 @@ from sweeps.store.provenance import code_version, versions
 from sweeps.view.overview import rows
 
 ROWS_SECONDS = 0.5
-"""How often rows of trials are written: each write waits for the disk."""
+"""The time between two writes of rows of trials: each write waits for the disk."""
 
 check_fields(TrialOutcome, TRIALS)
 

@@ -11,7 +11,7 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 
 LOOK_SECONDS = 5.0
-"""How often spending is counted and noted; a killed driver forgets no more than that."""
+"""The time between two counts of the spending; a killed driver forgets no more than that."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ OnChange = Callable[[OpenTrial], None]
 """Is called with a trial at its start, at each epoch and at its end."""
 
 WORKER_RESTARTS = 2
-"""How often a trial whose worker was lost is given to another, which goes on from checkpoints."""
+"""The number of lost workers after which a trial goes to another, which resumes its runs."""
 
 
 @dataclass

@@ -101,14 +101,14 @@ class SweepPaths:
                 f" `sweeps results {self.sweep}`, or run again with --name ANOTHER"
             )
 
-    def create(self, again: bool = False) -> None:
-        """Make the sweep's folder; `again`: it may be there, as the sweep is resumed.
+    def create(self) -> None:
+        """Make the sweep's folder.
 
         Raises:
             StoreError: the name is taken, or the results folder cannot be written to.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=again)
+            self.folder.mkdir(parents=True)
             sync_folder(self.root)
         except FileExistsError:
             self.check_free()
@@ -118,7 +118,7 @@ class SweepPaths:
                 f"cannot write to the results folder {self.root}: {error.strerror or error}"
             ) from None
         address = os.environ.get(TABLES_ADDRESS)
-        if address and not again:
+        if address:
             self._put_tables_at(address_below(address, self.sweep))
 
     def _put_tables_at(self, address: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REDRAW_SECONDS = 0.25
 PUBLISH_SECONDS = 1.0
 LOG_SECONDS = 60.0
-"""How often a log gets a line while no trial ends."""
+"""The time between two lines of a log while no trial ends."""
 
 
 class LiveView:

@@ -26,7 +26,7 @@ def spec_of(*settings: str) -> SweepSpec:
 
 def refuse(root: Path, now: SweepSpec, code: str | None = None, data: tuple[str, ...] = ()) -> None:
     paths = SweepPaths(root, "kept")
-    paths.create(again=True)
+    paths.folder.mkdir(parents=True, exist_ok=True)
     row = {"spec_json": spec_of().to_json(), "code_version": code or code_version()}
     changes.refuse_changes(paths, row, data, now)
 

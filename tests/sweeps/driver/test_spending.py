@@ -21,7 +21,7 @@ def spending_of(root: Path, gpus: float = 0, **budget: float) -> Spending:
     search = {"algorithm": "random", "trials": 9}
     raw = {"name": "spends", "search": search, "budget": budget, "resources": {"gpus": gpus}}
     paths = SweepPaths(root, "spends")
-    paths.create(again=True)
+    paths.folder.mkdir(parents=True, exist_ok=True)
     return Spending(parse_spec(raw), paths)
 
 

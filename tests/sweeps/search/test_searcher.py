@@ -35,7 +35,8 @@ class Told:
 
     def __init__(self, spec: SweepSpec, root: Path, again: bool = False) -> None:
         self.paths = SweepPaths(root, spec.name)
-        self.paths.create(again)
+        if not again:
+            self.paths.create()
         self.url = f"sqlite:///{self.paths.study}"
         self.changes: list[tuple[int, str]] = []
         self.study = reopen_study(spec, self.paths, 0) if again else create_study(spec, self.paths)

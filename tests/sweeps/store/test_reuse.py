@@ -37,7 +37,7 @@ def spec_of(name: str, **more: object) -> SweepSpec:
 
 def run(root: Path, spec: SweepSpec, number: int = 0) -> TrialOutcome:
     paths = SweepPaths(root, spec.name)
-    paths.create(again=True)
+    paths.folder.mkdir(parents=True, exist_ok=True)
     paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name}])
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
     return train_trial(spec, paths, number, {}, execution, lambda *_: None)

@@ -39,7 +39,7 @@ def attempt(
     params: Params | None = None,
 ) -> TrialOutcome:
     paths = SweepPaths(root, spec.name)
-    paths.create(again=True)
+    paths.folder.mkdir(parents=True, exist_ok=True)
     paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name}])
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
     return train_trial(spec, paths, 0, params or {}, execution, on_epoch, fresh)
