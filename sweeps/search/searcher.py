@@ -19,7 +19,7 @@ OnChange = Callable[[OpenTrial], None]
 """Is called with a trial at its start, at each epoch and at its end."""
 
 WORKER_RESTARTS = 2
-"""The number of lost workers after which a trial goes to another, which resumes its runs."""
+"""The number of times that a trial whose worker was lost is given to another, which resumes it."""
 
 
 @dataclass
