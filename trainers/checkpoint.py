@@ -88,6 +88,11 @@ def read(path: Path) -> dict[str, Any]:
         )
     except pickle.UnpicklingError:
         raise DamagedCheckpointError("it holds more than tensors and plain values") from None
+    except (EOFError, KeyError, OSError, RuntimeError, ValueError):
+        # The hash fits, so the file was written whole, and what was written is no checkpoint.
+        raise DamagedCheckpointError("its content is no archive of torch") from None
+    if not isinstance(content, dict):
+        raise DamagedCheckpointError("it holds no names and values")
     return content
 
 

@@ -155,7 +155,7 @@ class Results:
     def query(self, sql: str) -> pd.DataFrame:
         """Return the result of an SQL query over the tables, as `select * from runs`.
 
-        Only the tables that the query names are read.
+        Only the tables that the query names are read, and no file besides.
 
         >>> load("results").query("select count(*) as n from epochs where epoch = 1")["n"].item()
         7
@@ -168,9 +168,11 @@ class Results:
         except ImportError:
             raise StoreError("query needs DuckDB: pip install duckdb") from None
         named = [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"python_enable_replacements": False}) as connection:
             for name in named:
                 connection.register(name, getattr(self, name))
+            # SQL may come from elsewhere: it reads and writes no file, and cannot allow itself to.
+            connection.execute("set enable_external_access = false; set lock_configuration = true")
             try:
                 frame: pd.DataFrame = connection.sql(sql).df()
             except duckdb.Error as cause:

@@ -17,6 +17,9 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.spec.shorthands import spell_out
 from sweeps.spec.yaml_text import parse_yaml
 
+MAX_BYTES = 200_000
+"""Longest file that is read as a specification."""
+
 SPECS = resources.files("sweeps") / "specs"
 
 
@@ -65,7 +68,12 @@ def _text(source: str) -> str:
     if source in bundled_names():
         return (SPECS / f"{source}.yaml").read_text("utf-8")
     try:
-        return Path(source).read_text("utf-8")
+        # Bounded, as devices and pipes may never end.
+        with Path(source).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise SpecError(f"{source}: longer than {MAX_BYTES:,} bytes; is it a specification?")
+        return content.decode("utf-8")
     except FileNotFoundError:
         known = hint(source, bundled_names())
         raise SpecError(f"no specification {source!r}: {known}") from None

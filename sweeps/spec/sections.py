@@ -30,6 +30,15 @@ def _known_algorithm(name: str) -> str:
     return name
 
 
+MAX_SEED = 2**31 - 1
+"""Largest seed of a run: the results' tables keep it in 32 bits."""
+
+MAX_SEARCH_SEED = 2**32 - 1
+"""Largest seed that NumPy's generators, and so Optuna's samplers, take."""
+
+MAX_SEEDS = 10_000
+"""Most seeds of a trial: each is listed in the specification and in its hash."""
+
 AlgorithmName = Annotated[
     str,
     AfterValidator(_known_algorithm),
@@ -91,7 +100,7 @@ class SearchSection(Section):
     algorithm: AlgorithmName = "tpe"
     trials: Count | None = None
     """Number of trials; left out with `grid`, which runs its whole grid."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEARCH_SEED)] = 0
     """Seed of the algorithm: the same seed and results draw the same trials."""
 
     @property
@@ -177,7 +186,10 @@ class SweepSpec(Section):
     activation: ActivationConfig = ActivationConfig()
     """The activation of every trial, where the space does not vary it."""
     space: dict[str, Domain] = {}
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
+        Field(min_length=1, max_length=MAX_SEEDS),
+    ]
     search: SearchSection
     early_stopping: EarlyStoppingSection = EarlyStoppingSection()
     objective: ObjectiveSection = ObjectiveSection()

@@ -8,7 +8,7 @@ from typing import Any
 
 from sweeps.spec.algorithms import ALGORITHMS
 from sweeps.spec.errors import SpecError
-from sweeps.spec.sections import KINDS, Domain
+from sweeps.spec.sections import KINDS, MAX_SEEDS, Domain
 from trainers.config import NetworkConfig, OptionValue
 from trainers.networks import NETWORKS
 
@@ -22,8 +22,6 @@ WORDS = {
 }
 """Sections in whose place a word may stand, and the field whose value it then is."""
 SEEDS = 5
-MOST_SEEDS = 10_000
-"""Seeds are listed one by one in the specification and in its hash."""
 
 
 def spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,8 +75,8 @@ def _seeds(seeds: object) -> object:
         return seeds
     if seeds < 1:
         raise SpecError(f"seeds: a trial needs at least one seed; got {seeds}")
-    if seeds > MOST_SEEDS:
-        raise SpecError(f"seeds: at most {MOST_SEEDS:,} a trial; got {seeds:,}")
+    if seeds > MAX_SEEDS:
+        raise SpecError(f"seeds: at most {MAX_SEEDS:,} a trial; got {seeds:,}")
     return list(range(seeds))
 
 

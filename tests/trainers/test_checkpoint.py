@@ -1,3 +1,6 @@
+import hashlib
+import io
+
 import pytest
 import torch
 
@@ -21,6 +24,12 @@ RECORDS = [
         b"\x00\xff\x80", 17, "act1",
     ),
 ]  # fmt: skip
+
+
+def write_hashed(path, payload):
+    """Write any payload under a header that fits."""
+    digest = hashlib.sha256(payload).hexdigest()
+    path.write_bytes(f"polyneuron-sweeps checkpoint {VERSION} {digest}\n".encode() + payload)
 
 
 def test_records_come_back_equal_through_a_file(tmp_path):
@@ -77,6 +86,35 @@ def test_a_file_with_code_in_it_is_refused(tmp_path):
     write(tmp_path / "a.ckpt", {"net": Code()})
     with pytest.raises(DamagedCheckpointError, match="more than tensors"):
         read(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9])
+def test_an_archive_cut_before_it_was_hashed_is_damaged(tmp_path, share):
+    path = tmp_path / "a.ckpt"
+    write(path, {"net": torch.zeros(1000)})
+    payload = path.read_bytes().partition(b"\n")[2]
+    write_hashed(path, payload[: int(share * len(payload))])
+    with pytest.raises(DamagedCheckpointError, match=r"no archive of torch"):
+        read(path)
+
+
+@pytest.mark.parametrize("content", [[1], 3, None])
+def test_an_archive_of_anything_but_names_is_damaged(tmp_path, content):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_hashed(tmp_path / "a.ckpt", buffer.getvalue())
+    with pytest.raises(DamagedCheckpointError, match="no names and values"):
+        read(tmp_path / "a.ckpt")
+
+
+def test_an_empty_archive_with_a_right_hash_gives_way_to_the_one_before(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.save(1, {"epoch": 1})
+    write_hashed(tmp_path / "epoch-00002.ckpt", b"")
+    content, damaged = folder.latest()
+    assert content == {"epoch": 1}
+    assert len(damaged) == 1
+    assert "epoch-00002.ckpt" in damaged[0]
 
 
 def test_only_the_last_two_are_kept(tmp_path):

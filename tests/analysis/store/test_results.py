@@ -207,6 +207,29 @@ def test_tables_can_be_queried(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "copy (select 1) to '{file}'",
+        "select * from '{file}'",
+        "select * from read_csv('{file}')",
+        "attach '{file}' as other",
+        "install httpfs",
+        "set enable_external_access = true",
+        "select * from secret",
+    ],
+)
+def test_a_query_sees_the_tables_and_nothing_else(tmp_path, sql):
+    pytest.importorskip("duckdb", reason="queries are for those who have DuckDB")
+    small_sweep().write(tmp_path)
+    secret = pd.DataFrame({"a": [1]})  # a variable, which DuckDB would find by its name
+    secret.to_csv(tmp_path / "secret.csv")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(analysis.StoreError, match="query: "):
+        analysis.load(tmp_path).query(sql.format(file=tmp_path / "secret.csv"))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_query_without_duckdb_says_what_to_install(tmp_path, monkeypatch):
     small_sweep().write(tmp_path)
     monkeypatch.setitem(sys.modules, "duckdb", None)

@@ -155,6 +155,18 @@ REFUSED = {
     "nested value": ("space/s", {"choice": [[3]]}, "space.s: expected a value or one of uniform"),
     "no seeds": ("seeds", 0, "seeds: a trial needs at least one seed; got 0"),
     "seed twice": ("seeds", [1, 1], "seeds: a seed is listed twice"),
+    "seed of 64 bits": (
+        "seeds",
+        [3_000_000_000],
+        "seeds.0: expected less than or equal to 21474836",
+    ),
+    "too many seeds": ("seeds", 100_000, "seeds: at most 10,000 a trial"),
+    "too long a list of seeds": ("seeds", list(range(10_001)), "seeds: .*at most 10000 items"),
+    "search seed of 33 bits": (
+        "search/seed",
+        2**32,
+        "search.seed: expected less than or equal to 4294967295",
+    ),
     "no trials": ("search", "tpe", "search: trials is missing"),
     "no such search": (
         "search/algorithm",
