@@ -90,7 +90,8 @@ def contrast(
             which are the usual n - cells where all are shared.
 
     Returns:
-        The contrast; all NaN if a cell of weight other than 0 has no runs.
+        The contrast; all NaN if a cell of weight other than 0 has no runs. Where no cell has
+        two values, its standard error is NaN and so are interval and p.
     """
     shared = [True] * len(samples) if shared is None else list(shared)
     cells = list(zip(samples, weights, shared, strict=True))
@@ -98,13 +99,15 @@ def contrast(
         return NO_CONTRAST
     groups = [[(x, w) for x, w, together in cells if together]]
     groups += [[(x, w)] for x, w, together in cells if not together and w]
+    estimate = sum(w * float(np.mean(x)) for x, w, _ in cells if w)
     # Satterthwaite: the freedom is V² / Σ V_g² / f_g over the groups' shares V_g of V
     variance, spread = 0.0, 0.0
     for group in groups:
         share, degrees = _group_variance(group)
+        if share and not degrees:  # one value a cell: a difference without a deviation
+            return Contrast(estimate, math.nan, 0.0)
         variance += share
         spread += share**2 / degrees if share else 0.0
-    estimate = sum(w * float(np.mean(x)) for x, w, _ in cells if w)
     freedom = variance**2 / spread if spread else float(_group_variance(groups[0])[1])
     return Contrast(estimate, math.sqrt(variance), freedom)
 

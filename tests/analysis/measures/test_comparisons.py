@@ -87,6 +87,17 @@ def test_diverged_runs_are_counted_and_rank_worst(tmp_path):
     assert row["p_better"] == pytest.approx(expected)
 
 
+def test_one_seed_gives_differences_without_intervals(tmp_path):
+    results = grid(tmp_path, lambda s, k: 2 + (k == 2), s_levels=(3,), seeds=1)
+    (row,) = analysis.compare(results, by="k", baseline=3, margin=0.1).to_dict("records")
+    np.testing.assert_allclose(
+        row["difference"], final(results, k=2).item() - final(results, k=3).item()
+    )
+    assert all(math.isnan(row[name]) for name in ("low", "high", "p", "p_holm"))
+    assert not row["within_margin"]
+    assert analysis.surface(results)["low"].isna().all()
+
+
 def test_a_margin_asks_for_equivalence(tmp_path):
     results = grid(tmp_path, lambda s, k: 2)
     wide = analysis.compare(results, by="k", baseline=3, margin=0.5)
