@@ -75,6 +75,8 @@ def _text(source: str) -> str:
             raise SpecError(f"{source}: longer than {MAX_BYTES:,} bytes; is it a specification?")
         return content.decode("utf-8")
     except FileNotFoundError:
+        if "/" in source or source.endswith((".yaml", ".yml")):
+            raise SpecError(f"no such file: {source}") from None
         known = hint(source, bundled_names())
         raise SpecError(f"no specification {source!r}: {known}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from sweeps.spec.errors import SpecError, hint
+from sweeps.spec.errors import OTHER_WORDS, SpecError, hint
 from sweeps.spec.sections import Domain, SweepSpec
 from trainers.bounds import out_of_bounds
 
-SHOWN_ERRORS = 2
+SHOWN_ERRORS = 10
 SHOWN_CHARACTERS = 80
 OUT_OF_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "predicate_failed")
 """Pydantic's errors for a number that the annotation of its field refuses."""
+TYPOS = ("extra_forbidden", "unexpected_keyword_argument")
+"""Pydantic's errors for a key that no field has."""
 UNION_MEMBERS = ("bool", "int", "float", "str")
 """Types that pydantic adds to the path of a value that may be of several."""
 PLAIN_WORDS = {
@@ -24,13 +26,18 @@ PLAIN_WORDS = {
     "an object": "keys and values",
     "a valid ": "a ",
     "Input should be": "expected",
+    "Tuple should have": "expected",
+    " after validation": "",
 }
 """Pydantic's words, and plain ones for them."""
 
 
 def refusal(error: ValidationError) -> SpecError:
-    """Return an error that says the first two things that are wrong, a line each."""
-    problems = error.errors(include_url=False)
+    """Return an error that says what is wrong, a line each; typos first.
+
+    A misspelt section is missing, too, and its name explains the complaint about that.
+    """
+    problems = sorted(error.errors(include_url=False), key=lambda one: one["type"] not in TYPOS)
     lines = list(dict.fromkeys(_line(problem) for problem in problems))
     more = len(lines) - SHOWN_ERRORS
     return SpecError("\n".join(lines[:SHOWN_ERRORS]) + (f" (and {more} more)" if more > 0 else ""))
@@ -42,7 +49,7 @@ def _line(problem: ErrorDetails) -> str:
     kind, message, value = problem["type"], problem["msg"], problem["input"]
     if kind == "json_invalid":
         return f"the specification is not plain data: {message}"
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+    if kind in TYPOS:
         return _unknown_key(location)
     section = _trainers_section(location)
     if section is not None and kind in OUT_OF_BOUNDS:
@@ -74,7 +81,18 @@ def _trainers_section(location: Sequence[int | str]) -> type | None:
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:
     *sections, key = (str(part) for part in location)
+    inside = [] if sections else _sections_with(key)
+    if inside:
+        return f"{key}: unknown key; did you mean {' or '.join(inside)}?"
     return f"{'.'.join((*sections, key))}: unknown key; {hint(key, _known_keys(sections))}"
+
+
+def _sections_with(key: str) -> list[str]:
+    """List where a key that stands outside all sections may be meant: `recipe.epochs`."""
+    key = OTHER_WORDS.get(key, key)
+    return [
+        f"{section}.{key}" for section in SweepSpec.model_fields if key in _known_keys([section])
+    ]
 
 
 def _known_keys(sections: Sequence[str]) -> list[str]:

@@ -174,7 +174,9 @@ def _check_recipe(spec: SweepSpec, key: str, value: OptionValue) -> None:
     try:
         parse_spec(resolved)
     except SpecError as error:
-        raise SpecError(f"space.{key}: {str(error).rpartition(f'{key}: ')[2]}") from None
+        advice = "; draw integers with int: [low, high]" if type(value) is float else ""
+        advice = advice if "expected an integer" in str(error) else ""
+        raise SpecError(f"space.{key}: {str(error).rpartition(f'{key}: ')[2]}{advice}") from None
 
 
 def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None]:
@@ -192,10 +194,16 @@ def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None
 
 
 def _values(domain: Domain) -> Sequence[OptionValue]:
-    """List the values of a domain to check; of a long range of integers the first and the last."""
+    """List the values of a domain to check: of a range its ends, and some that lie between.
+
+    A range of numbers draws fractions, which a setting that counts something cannot take.
+    """
     if domain.kind == "int":
         low, high = (int(value) for value in domain.values)
         return [*range(low, min(high, low + 65)), high]
+    if domain.kind in RANGES:
+        first, last = (float(value) for value in domain.values)
+        return [first + (last - first) / math.pi, first, last]
     return domain.values
 
 

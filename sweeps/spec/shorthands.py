@@ -21,6 +21,8 @@ WORDS = {
     "objective": "metric",
 }
 """Sections in whose place a word may stand, and the field whose value it then is."""
+CONDITIONS = {"when", "if", "condition", "conditions", "requires"}
+"""Keys by which other tools say to which trials a parameter applies."""
 SEEDS = 5
 
 
@@ -101,6 +103,11 @@ def _domain(key: str, raw: object) -> object:
         listed = isinstance(values, list | tuple)
         if kind in KINDS and listed and all(isinstance(value, OptionValue) for value in values):
             return {"kind": kind, "values": list(values)}
+    advice = ""
+    if isinstance(raw, Mapping) and CONDITIONS.intersection(raw):
+        advice = "; conditions are automatic: a parameter is drawn for the activations that have it"
+    elif isinstance(raw, list) and raw and all(isinstance(value, OptionValue) for value in raw):
+        advice = f"; write {{choice: {raw}}}"
     raise SpecError(
-        f"space.{key}: expected a value or one of {', '.join(KINDS)}: [...]; got {raw!r}"
+        f"space.{key}: expected a value or one of {', '.join(KINDS)}: [...]; got {raw!r}{advice}"
     )

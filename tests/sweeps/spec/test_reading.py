@@ -181,7 +181,17 @@ REFUSED = {
     "infinite rate": ("recipe/learning_rate", float("inf"), "learning_rate: expected a finite"),
     "two answers to trials": ("budget", {"trials": 3}, "budget.trials: search.trials says it"),
     "no budget at all": ("budget/gpu_hours", 0, "budget.gpu_hours: expected greater than 0"),
-    "unknown budget": ("budget/hours", 3, "budget.hours: unknown key; did you mean gpu_hours"),
+    "unknown budget": ("budget/hours", 3, "budget.hours: unknown key; did you mean wall_hours"),
+    "a section's key outside it": (
+        "epochs",
+        3,
+        r"^epochs: unknown key; did you mean recipe.epochs",
+    ),
+    "trials outside": ("trials", 5, r"^trials: unknown key; did you mean search.trials\?$"),
+    "a short word outside": ("lr", 1e-3, "lr: unknown key; did you mean recipe.learning_rate"),
+    "a short word": ("recipe/lr", 1e-3, "recipe.lr: unknown key; did you mean learning_rate"),
+    "list without a kind": ("space/s", [3, 5], r"write \{choice: \[3, 5\]\}$"),
+    "condition": ("space/s", {"choice": [3], "when": "x"}, "conditions are automatic: a parameter"),
     "reduction of one": ("early_stopping", {"reduction": 1}, "reduction: expected greater than o"),
     "unknown rule": ("early_stopping", "hope", "early_stopping.rule: expected 'none', 'asha'"),
     "unknown metric": ("objective", "accuracy", "objective.metric: expected 'last_val_error"),
@@ -196,6 +206,21 @@ def test_what_is_wrong_is_named_with_its_value_and_the_mend(case: str) -> None:
     with pytest.raises(SpecError, match=message) as caught:
         parse_spec(changed(path, value))
     assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_all_faults_of_a_file_are_named_the_typos_first() -> None:
+    raw = {"name": "x", "sapce": {}, "recipe": {"epochs": "3"}, "search": "tpe"}
+    with pytest.raises(SpecError) as caught:
+        parse_spec(raw)
+    typo, *others = str(caught.value).splitlines()
+    assert typo == "sapce: unknown key; did you mean space?"
+    assert [line.partition(":")[0] for line in others] == ["recipe.epochs", "search"]
+
+
+@pytest.mark.parametrize("source", ["nothere.yaml", "somewhere/nothere"])
+def test_a_missing_file_is_said_to_be_missing(source: str) -> None:
+    with pytest.raises(SpecError, match=f"^no such file: {source}$"):
+        load_spec(source)
 
 
 def test_a_missing_file_is_named_with_what_is_bundled() -> None:

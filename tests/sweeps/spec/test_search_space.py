@@ -106,6 +106,22 @@ def test_unsound_values_are_named(space: dict, activation: object, message: str)
         check(spec_of(space, activation))
 
 
+@pytest.mark.parametrize("kind", ["uniform", "log"])
+@pytest.mark.parametrize("key", ["batch_size", "epochs", "pad", "s", "k"])
+def test_a_count_cannot_be_drawn_from_a_range_of_numbers(key: str, kind: str) -> None:
+    with pytest.raises(SpecError, match=rf"space\.{key}: .*an integer"):
+        check(spec_of({key: {kind: [3, 9]}}))
+
+
+def test_a_rate_can_be_drawn_from_a_range_with_whole_ends() -> None:
+    check(spec_of({"learning_rate": {"log": [1, 2]}, "weight_decay": {"uniform": [0, 1]}}))
+
+
+def test_a_short_word_in_the_space_is_named() -> None:
+    with pytest.raises(SpecError, match=r"space\.lr: .*did you mean learning_rate"):
+        check(spec_of({"lr": {"log": [1e-4, 1e-2]}}))
+
+
 def test_cmaes_needs_two_ranges_that_every_trial_has() -> None:
     space = {
         "activation": {"choice": ["relu", "polyneuron_r"]},
