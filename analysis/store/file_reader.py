@@ -11,13 +11,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from analysis.store.errors import DamagedFile
+from analysis.store.errors import DamagedFile, StoreError
 from analysis.store.folders import Folder
 from analysis.store.headers import ForeignFileError, written_at
 from analysis.store.layout import tables_of
 from analysis.store.part_files import read_part
 from analysis.store.schema import Table
+from analysis.store.soundness import sound
 from analysis.store.table_files import open_table
+
+DAMAGE = (
+    *(pa.ArrowException, OSError, ForeignFileError),
+    # Of headers, counts and JSON that no writer of ours wrote.
+    *(ValueError, TypeError, LookupError, StopIteration, RecursionError),
+)
+"""Errors that mean damage, where they are raised in reading a file."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,13 @@ class DamagedError(Exception):
     """Carries the name of a damaged file from where it is read to where it is reported."""
 
     def __init__(self, path: str, cause: Exception) -> None:
-        self.file = DamagedFile(path, str(cause).splitlines()[0][:200])
+        self.file = DamagedFile(path, _line(cause))
+
+
+def _line(cause: Exception) -> str:
+    """Return an error's first line; of one without words its kind."""
+    lines = str(cause).splitlines() or [type(cause).__name__]
+    return lines[0][:200]
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,7 @@ class FileReader:
                 file = open_table(source, self.schema)
                 when = written_at(info.path, file.schema_arrow, self.table)
                 rows = file.read(self._columns_in(file.schema_arrow), use_threads=False)
+            rows = sound(rows, self.table)
         return OpenFile(info.path, when, [RowGroup(len(rows), lambda: rows)])
 
     def open(self, info: fs.FileInfo) -> OpenFile:
@@ -99,9 +114,8 @@ class FileReader:
         with self._naming_damage(info):
             # A file of its own a call: one must not be read by two threads.
             file = open_table(source, self.schema, metadata)
-            return file.read_row_group(
-                group, self._columns_in(file.schema_arrow), use_threads=False
-            )
+            columns = self._columns_in(file.schema_arrow)
+            return sound(file.read_row_group(group, columns, use_threads=False), self.table)
 
     def _columns_in(self, found: pa.Schema) -> list[str]:
         """Return the columns of the schema that a file has: an older version had fewer."""
@@ -112,9 +126,9 @@ class FileReader:
     def _naming_damage(self, info: fs.FileInfo) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
+        except (FileNotFoundError, StoreError):
             raise
-        except (pa.ArrowException, OSError, ForeignFileError) as cause:
+        except DAMAGE as cause:
             now = self.sweep.filesystem.get_file_info(info.path)
             if (now.size, now.mtime_ns) != (info.size, info.mtime_ns):
                 raise FileNotFoundError(f"{info.path} was replaced while being read") from cause

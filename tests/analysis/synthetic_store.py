@@ -210,7 +210,7 @@ class SyntheticSweep:
                 "learning_rate": rate,
                 "train_loss": error / 25,
                 "val_loss": error / 30,
-                "train_error_percent": error * 1.3,
+                "train_error_percent": min(error * 1.3, 100.0),
                 "val_error_percent": error,
                 "gradient_norm": 1.0 / epoch,
                 "penalty_sum": 0.01,
