@@ -70,7 +70,7 @@ def test_bad_input_ends_with_two_lines_code_2_and_nothing_on_disk(
 def test_a_missing_file_is_named(sweeps) -> None:
     code, _, err = sweeps("run", "nothing.yaml")
     assert code == 2
-    assert "no specification 'nothing.yaml'" in err
+    assert err == "error: no such file: nothing.yaml\n"
 
 
 def test_an_unknown_command_and_option_end_with_code_2(sweeps) -> None:
