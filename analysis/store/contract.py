@@ -22,7 +22,8 @@ class SweepStore(ABC):
 
     - *Durable.* Rows survive a crash of the process, and of the machine, once a write returned.
     - *Whole.* Rows of one call of `write_all` are read together, or none of them is.
-    - *The last row wins.* Of rows with one key, the row written last is read.
+    - *The last row wins.* Of rows with one key, the row is read that its writer wrote last. Where
+      several writers wrote one, an end outranks a beginning (`Status.rank`); no clock decides.
     - *Consistent.* A reader finds every row that was durable when it began, also while others
       write, merge and compact.
     - *Lossless.* Merging and compacting change nothing that can be read; null stays null, and NaN

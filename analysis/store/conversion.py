@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.store.keys import last_rows
+from analysis.store.keys import last_rows, ranked_rows
 from analysis.store.schema import FREE_TEXT, Table
+from analysis.store.statuses import ranks
 
 
 class Columns:
@@ -47,12 +48,24 @@ class Columns:
         return pd.DataFrame({name: self._columns.pop(name).array() for name in names}, copy=False)
 
 
-def last_of_each_key(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """Return a frame sorted by its key, with the last row of each key and a fresh index.
+def last_of_each_key(
+    frame: pd.DataFrame, key: Sequence[str], writers: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Return a frame sorted by its key, with one row of each key and a fresh index.
 
     The given frame loses its columns, so that no two copies of one are in memory.
+
+    Args:
+        frame: each writer's rows in the order in which they were written.
+        key: names of columns.
+        writers: from `writers_of`; None: the last row of each key is taken.
     """
-    kept = last_rows([_sortable(frame[name]) for name in key])
+    keys = [_sortable(frame[name]) for name in key]
+    if writers is None:
+        kept = last_rows(keys)
+    else:
+        status = frame["status"].cat
+        kept = ranked_rows(keys, writers, ranks(status.categories)[status.codes.to_numpy()])
     if kept is None:
         return frame
     replaced = len(kept) < len(frame)

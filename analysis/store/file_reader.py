@@ -13,8 +13,8 @@ from pyarrow import fs
 
 from analysis.store.errors import DamagedFile, StoreError
 from analysis.store.folders import Folder
-from analysis.store.headers import ForeignFileError, written_at
-from analysis.store.layout import tables_of
+from analysis.store.headers import ForeignFileError, check_header
+from analysis.store.layout import order_of, tables_of
 from analysis.store.part_files import read_part
 from analysis.store.schema import Table
 from analysis.store.soundness import sound
@@ -38,10 +38,11 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class OpenFile:
-    """A readable file of a table: when it was written, in nanoseconds, and its rows."""
+    """A readable file of a table: its writer and its rows."""
 
     path: str
-    written_at: int
+    writer: str | None
+    """None: the compacted table, whose rows are older than those of every part."""
     groups: Sequence[RowGroup]
 
 
@@ -76,21 +77,21 @@ class FileReader:
             source = self._source(info.path)
             if info.extension == "arrows":
                 rows = read_part(source, tables_of(info.path).index(self.table.name))
-                when = written_at(info.path, rows.schema, self.table)
+                check_header(info.path, rows.schema, self.table)
                 rows = rows.select(self._columns_in(rows.schema))
             else:
                 file = open_table(source, self.schema)
-                when = written_at(info.path, file.schema_arrow, self.table)
+                check_header(info.path, file.schema_arrow, self.table)
                 rows = file.read(self._columns_in(file.schema_arrow), use_threads=False)
             rows = sound(rows, self.table)
-        return OpenFile(info.path, when, [RowGroup(len(rows), lambda: rows)])
+        return OpenFile(info.path, order_of(info.path)[0], [RowGroup(len(rows), lambda: rows)])
 
     def open(self, info: fs.FileInfo) -> OpenFile:
         """Open a compacted table; the open file stays the same when another takes its name."""
         with self._naming_damage(info):
             source = self._source(info.path)
             file = open_table(source, self.schema)
-            when = written_at(info.path, file.schema_arrow, self.table)
+            check_header(info.path, file.schema_arrow, self.table)
         groups = [
             RowGroup(
                 file.metadata.row_group(group).num_rows,
@@ -98,7 +99,7 @@ class FileReader:
             )
             for group in range(file.num_row_groups)
         ]
-        return OpenFile(info.path, when, groups)
+        return OpenFile(info.path, None, groups)
 
     def _source(self, path: str) -> pa.NativeFile:
         filesystem = self.sweep.filesystem

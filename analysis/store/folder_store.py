@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from analysis.store.contract import SweepStore
 from analysis.store.errors import DamagedFile, StoreWarning
 from analysis.store.folders import Folder, open_folder, with_tables
-from analysis.store.layout import compacted_file, part_files, tables_of
+from analysis.store.layout import compacted_file, order_of, part_files, tables_of
 from analysis.store.merging import merged
 from analysis.store.part_writer import PartWriter
-from analysis.store.reading import read_parts, read_table
+from analysis.store.reading import PartRows, read_parts, read_table
 from analysis.store.schema import RUNS, TABLES, Table
 from analysis.store.table_files import write_table
 
@@ -73,25 +73,38 @@ class FolderStore(SweepStore):
         A damaged part stays where it is, and so do all parts of a table whose one file is damaged.
         """
         damaged: dict[str, DamagedFile] = {}
-        written_at: dict[str, int] = {}
         done: dict[str, set[str]] = {}
+        guests: set[str] = set()
         for table in TABLES.values():
             files, unreadable = read_parts(self.folder, table)
             damaged |= {file.path: file for file in unreadable}
             whole = compacted_file(self.folder, table)
-            parts = {file.path: file.written_at for file in files if file.path != whole.path}
+            parts = [file.path for file in files if file.path != whole.path]
+            if table is RUNS:
+                guests = _guests(files)
             if parts and whole.path not in damaged:
                 write_table(whole, table, merged(table, files))
-                written_at |= parts
                 for path in parts:
                     done.setdefault(path, set()).add(table.name)
         for file in damaged.values():
             warnings.warn(f"left damaged {file.path}: {file.reason}", StoreWarning, 2)
-        # Oldest first, so that a crash leaves the newest parts, which win over older rows.
-        for path in sorted(done, key=written_at.__getitem__):
+        # A crash in between leaves parts whose rows win over the compacted ones: so those of others
+        # than a run's own writer go first, and of each writer the oldest.
+        for path in sorted(
+            done, key=lambda path: (order_of(path)[0] not in guests, order_of(path))
+        ):
             if done[path] == set(tables_of(path)):
                 self.folder.filesystem.delete_file(path)
         return list(damaged.values())
+
+
+def _guests(files: Sequence[PartRows]) -> set[str]:
+    """Return the writers that wrote rows of runs which are not their own."""
+    return {
+        file.writer
+        for file in files
+        if file.writer is not None and set(file.rows["run_id"].to_pylist()) != {file.writer}
+    }
 
 
 def open_store(path: str | Path) -> FolderStore:

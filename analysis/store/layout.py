@@ -5,7 +5,8 @@
     <sweep>/tables/<table>/<writer>-<number>.parquet                a part of an earlier layout
 
 A part has the rows of one call of a writer, of one table or several. Its name lists the tables, so
-that a reader of one table opens no other part. Parts of the earlier layout are read, not written.
+that a reader of one table opens no other part. Its number gives its place among its writer's parts:
+a clock may go back, a number does not. Parts of the earlier layout are read, not written.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ TABLES_FOLDER = "tables"
 """The folder of a sweep that has its compacted tables and the folder of parts."""
 PARTS_FOLDER = "parts"
 """The folder of parts that are not compacted yet."""
+_PART = re.compile(r"(?P<writer>.+)-(?P<number>\d{6,})\.(?P<tables>.+)")
 
 
 def compacted_file(sweep: Folder, table: Table) -> Folder:
@@ -36,7 +38,7 @@ def parts_folder(sweep: Folder) -> Folder:
 
 def part_files(sweep: Folder, table: Table, writer: str | None = None) -> list[fs.FileInfo]:
     """Return the parts that have rows of a table, of one writer or of all, sorted by name."""
-    name = r"[^.].*" if writer is None else rf"{re.escape(writer)}-\d{{6}}"
+    name = r"[^.].*" if writer is None else rf"{re.escape(writer)}-\d{{6,}}"
     several = rf"{name}(\.\w+)*\.{table.name}(\.\w+)*\.arrows"
     return [
         *sweep.child(TABLES_FOLDER, table.name).matching(re.compile(rf"{name}\.parquet")),
@@ -51,9 +53,8 @@ def part_name(writer: str, number: int, tables: Iterable[str]) -> str:
 
 def next_number(sweep: Folder, writer: str) -> int:
     """Return the number after the last part of a writer."""
-    written = parts_folder(sweep).matching(re.compile(rf"{re.escape(writer)}-\d{{6}}\..+"))
-    stems = (file.base_name.partition(".")[0] for file in written)
-    return 1 + max((int(stem.rpartition("-")[2]) for stem in stems), default=-1)
+    written = parts_folder(sweep).matching(re.compile(rf"{re.escape(writer)}-\d{{6,}}\..+"))
+    return 1 + max((order_of(file.path)[2] for file in written), default=-1)
 
 
 def tables_of(part: str) -> list[str]:
@@ -61,4 +62,21 @@ def tables_of(part: str) -> list[str]:
     folder, _, name = part.rpartition("/")
     if name.endswith(".parquet"):
         return [folder.rpartition("/")[2]]
-    return re.sub(r"^.*-\d{6}\.", "", name).split(".")[:-1]
+    return _named(name)["tables"].split(".")[:-1]
+
+
+def order_of(part: str) -> tuple[str, bool, int]:
+    """Return the writer of a part, and by what the parts of one writer are in order.
+
+    Returns:
+        The writer, False in the earlier layout, whose parts come first, and the part's number.
+    """
+    name = _named(part.rpartition("/")[2])
+    return name["writer"], name["tables"] != "parquet", int(name["number"])
+
+
+def _named(name: str) -> re.Match[str]:
+    # A name without a number is nobody's of ours: it orders, and is found damaged when read.
+    found = _PART.fullmatch(name) or _PART.fullmatch(f"{name}-000000.parquet")
+    assert found is not None
+    return found

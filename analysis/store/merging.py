@@ -1,4 +1,4 @@
-"""The rows of several parts as one sequence, in which each key has its last row."""
+"""The rows of several parts as one sequence, in which each key has one row."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from analysis.store.keys import last_rows
+from analysis.store.keys import last_rows, ranked_rows, writers_of
 from analysis.store.reading import PartRows
 from analysis.store.schema import Table
+from analysis.store.statuses import ranks
 
 ROWS_A_GROUP = 100_000
 """Rows that a reader decodes at a time: 12 MB of 15 columns, beside the frame that it fills."""
 
 
 def merged(table: Table, parts: list[PartRows]) -> Iterator[pa.Table]:
-    """Yield the rows of parts in groups, sorted by their key; the last row of each key.
+    """Yield the rows of parts in groups, sorted by their key, with one row of each.
 
     Args:
         table: the table of the rows.
-        parts: in the order in which they were written; a column that one lacks is null there. The
-            list is emptied, so that its memory can be used again.
+        parts: as `read_parts` returns them; a column that one lacks is null there. The list is
+            emptied, so that its memory can be used again.
     """
     if not parts:
         return
     coded = _coded(table.schema)
+    writers = writers_of([(part.writer, len(part.rows)) for part in parts], table)
     rows = pa.concat_tables([_conform(part.rows, coded) for part in parts])
     parts.clear()
     columns = {}
@@ -33,7 +35,11 @@ def merged(table: Table, parts: list[PartRows]) -> Iterator[pa.Table]:
         columns[name] = rows[name].combine_chunks()
         rows = rows.drop_columns(name)  # so that no two copies of the table are in memory
     joined = pa.table(columns)
-    kept = last_rows([_sortable(joined[name]) for name in table.key])
+    keys = [_sortable(joined[name]) for name in table.key]
+    if writers is None:
+        kept = last_rows(keys)
+    else:
+        kept = ranked_rows(keys, writers, _status_ranks(joined["status"]))
     for start in range(0, len(joined) if kept is None else len(kept), ROWS_A_GROUP):
         here = slice(start, start + ROWS_A_GROUP)
         some = joined.slice(start, ROWS_A_GROUP) if kept is None else joined.take(kept[here])
@@ -61,6 +67,13 @@ def _coded(schema: pa.Schema) -> pa.Schema:
         for f in schema
     ]
     return pa.schema(fields)
+
+
+def _status_ranks(column: pa.ChunkedArray) -> np.ndarray:
+    array = column.combine_chunks()
+    by_code = ranks(array.dictionary.to_pylist())
+    found: np.ndarray = by_code[np.asarray(array.indices.fill_null(-1))]
+    return found
 
 
 def _sortable(column: pa.ChunkedArray) -> np.ndarray:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from analysis.store.errors import StoreError, unknown_name
 from analysis.store.folders import Folder
-from analysis.store.headers import ForeignFileError, header
+from analysis.store.headers import ForeignFileError
 from analysis.store.schema import TABLES, Table
 from analysis.store.whole_files import whole_file
 
@@ -29,7 +29,7 @@ def write_part(file: Folder, rows: Mapping[str, pa.Array]) -> None:
     """Write one part whole: for each table's name its rows, as `row_list` returns them."""
     count = sum(lists.value_lengths()[0].as_py() for lists in rows.values())
     options = pa.ipc.IpcWriteOptions(compression=None if count < FEW_ROWS else "zstd")
-    part = pa.RecordBatch.from_pydict(dict(rows), metadata=header(TABLES[next(iter(rows))]))
+    part = pa.RecordBatch.from_pydict(dict(rows), metadata=TABLES[next(iter(rows))].schema.metadata)
     stream = pa.BufferOutputStream()
     with pa.ipc.new_stream(stream, part.schema, options=options) as writer:
         writer.write_batch(part)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from analysis.store.contract import Row, RowWriter
 from analysis.store.folders import Folder
-from analysis.store.layout import next_number, part_name, parts_folder
+from analysis.store.layout import next_number, order_of, part_name, parts_folder
 from analysis.store.merging import merged
 from analysis.store.part_files import joined_row_list, row_list, write_part
 from analysis.store.reading import read_parts
@@ -42,8 +42,8 @@ class PartWriter(RowWriter):
         for table, (read, _) in found.items():
             if read:
                 self._write({table.name: joined_row_list(table, merged(table, read))})
-        # A crash in between leaves parts whose rows the merged parts, being newer, replace.
-        for path in parts:
+        # A crash in between leaves parts whose rows the merged parts, of higher numbers, replace.
+        for path in sorted(parts, key=order_of):
             self._sweep.filesystem.delete_file(path)
 
     def _write(self, rows: Mapping[str, pa.Array]) -> None:

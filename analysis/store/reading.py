@@ -17,7 +17,8 @@ from analysis.store.conversion import Columns, last_of_each_key
 from analysis.store.errors import DamagedFile, StoreError
 from analysis.store.file_reader import DamagedError, FileReader, OpenFile
 from analysis.store.folders import Folder
-from analysis.store.layout import compacted_file, part_files
+from analysis.store.keys import writers_of
+from analysis.store.layout import compacted_file, order_of, part_files
 from analysis.store.schema import Table
 
 Found = TypeVar("Found")
@@ -28,10 +29,11 @@ _ATTEMPTS = 5  # a compaction may remove parts between listing and reading them
 
 @dataclass(frozen=True)
 class PartRows:
-    """The rows of one table that one file has, and when it was written, in nanoseconds."""
+    """The rows of one table that one file has."""
 
     path: str
-    written_at: int
+    writer: str | None
+    """None: the compacted table, whose rows are older than those of every part."""
     rows: pa.Table
 
 
@@ -43,7 +45,7 @@ def read_table(
 ) -> tuple[pd.DataFrame, list[DamagedFile]]:
     """Return a table of some sweeps as a frame, and the damaged files that were left out.
 
-    The frame is sorted by the table's key and has the last row of each.
+    The frame is sorted by the table's key and has one row of each, as `keys` chooses it.
 
     Args:
         sweeps: the folders of the sweeps.
@@ -55,11 +57,15 @@ def read_table(
         StoreError: a newer version of the schema wrote a file.
     """
     wanted = [f for f in table.schema if columns is None or f.name in (*table.key, *columns)]
-    schema = pa.schema(wanted)
+    # The status is read in any case: of the rows of several writers it chooses one.
+    aside = [f for f in table.schema if f.name == "status" and f not in wanted]
+    schema = pa.schema([*wanted, *aside])
 
     def read(damaged: dict[str, DamagedFile]) -> pd.DataFrame:
         files = [file for sweep in sweeps for file in _open_files(sweep, table, schema, damaged)]
-        return last_of_each_key(_filled(files, schema, run_ids), table.key)
+        writers = writers_of([(f.writer, sum(g.count for g in f.groups)) for f in files], table)
+        frame = last_of_each_key(_filled(files, schema, run_ids), table.key, writers)
+        return frame.drop(columns=[field.name for field in aside]) if aside else frame
 
     return _whole(read, table)
 
@@ -80,7 +86,7 @@ def read_parts(
 
     def read(damaged: dict[str, DamagedFile]) -> list[PartRows]:
         return [
-            PartRows(f.path, f.written_at, pa.concat_tables(group.read() for group in f.groups))
+            PartRows(f.path, f.writer, pa.concat_tables(group.read() for group in f.groups))
             for f in _open_files(sweep, table, table.schema, damaged, writer)
         ]
 
@@ -110,7 +116,7 @@ def _open_files(
     damaged: dict[str, DamagedFile],
     writer: str | None = None,
 ) -> list[OpenFile]:
-    """Return the compacted table, then the parts in the order in which they were written.
+    """Return the compacted table, then the parts of each writer in the order of their numbers.
 
     Those in `damaged` are left out, and those found damaged are added to it.
     """
@@ -133,7 +139,7 @@ def _open_files(
     first = attempt(reader.open, compacted) if exists else None
     with ThreadPoolExecutor(_LOCAL_READS if sweep.local else _REMOTE_READS) as pool:
         loaded = list(pool.map(partial(attempt, reader.load), parts))
-    readable = sorted((f for f in loaded if f is not None), key=lambda f: (f.written_at, f.path))
+    readable = sorted((f for f in loaded if f is not None), key=lambda f: order_of(f.path))
     return readable if first is None else [first, *readable]
 
 

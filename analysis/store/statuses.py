@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+
+import numpy as np
 
 
 class Status(StrEnum):
@@ -37,3 +40,15 @@ class Status(StrEnum):
     def trouble(self) -> bool:
         """True where a view explains the reason."""
         return self in (Status.DIVERGED, Status.ERROR)
+
+    @property
+    def rank(self) -> int:
+        """Rise with what cannot be taken back: of two writers' rows the higher one counts."""
+        if self.final:
+            return 3
+        return (Status.RUNNING, Status.INTERRUPTED, Status.ERROR).index(self)
+
+
+def ranks(words: Iterable[str]) -> np.ndarray:
+    """Return the ranks of statuses, and after them -1, so that code -1 for null finds it."""
+    return np.array([*(Status(word).rank for word in words), -1], np.int8)

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.store.folders import Folder
-from analysis.store.headers import header
 from analysis.store.schema import Table
 from analysis.store.whole_files import whole_file
 
@@ -17,7 +16,7 @@ def write_table(
     file: Folder, table: Table, groups: Iterable[pa.Table], compression: str = "zstd"
 ) -> None:
     """Write a table as one Parquet file, whole; each group of rows becomes a row group."""
-    metadata = header(table)
+    metadata = table.schema.metadata
     floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     words = [field.name for field in table.schema if field.name not in floats]
     with (

@@ -53,6 +53,7 @@ class StoreContract:
         store.writer("r1").write(EPOCHS, [_epoch("r1", 1, 5.0), _epoch("r1", 2, 4.0)])
         store.writer("r1").write(EPOCHS, [_epoch("r1", 2, 3.5), _epoch("r1", 2, 3.0)])
         assert _errors(store) == {("r1", 1): 5.0, ("r1", 2): 3.0}
+        store.compact()
         store.writer("a name that sorts before r1").write(EPOCHS, [_epoch("r1", 1, 2.0)])
         assert _errors(store) == {("r1", 1): 2.0, ("r1", 2): 3.0}
 
@@ -123,10 +124,33 @@ class StoreContract:
         run.merge()
         driver.write(RUNS, [_run("r2", Status.INTERRUPTED)])
         for _ in range(2):
-            frame, _ = store.read(RUNS)
-            found = dict(zip(frame["run_id"].astype(str), frame["status"].astype(str), strict=True))
-            assert found == {"r1": Status.COMPLETED, "r2": Status.INTERRUPTED}
+            assert _statuses(store) == {"r1": Status.COMPLETED, "r2": Status.INTERRUPTED}
             store.compact()
+
+    @pytest.mark.parametrize("ended", [Status.COMPLETED, Status.DIVERGED, Status.ERROR])
+    def test_no_clock_decides_which_row_is_read(
+        self, store: SweepStore, ended: Status, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = [1_800_000_000.0]
+        monkeypatch.setattr("time.time", lambda: now[0])
+        monkeypatch.setattr("time.time_ns", lambda: int(1e9 * now[0]))
+        begun, finished = store.writer("r1"), store.writer("r2")
+        begun.write(RUNS, [_run("r1", Status.RUNNING)])
+        finished.write(RUNS, [_run("r2", Status.RUNNING)])
+        for number in range(1, 12):  # two digits: numbers are in order as numbers
+            finished.write(EPOCHS, [_epoch("r2", 1, number)])
+        now[0] -= 3600  # and stays: the clock of the machine was wrong before
+        store.writer("driver").write(RUNS, [_run("r1", Status.INTERRUPTED)])
+        finished.write_all([(EPOCHS, [_epoch("r2", 1, 2.5)]), (RUNS, [_run("r2", ended)])])
+        store.writer("another").write(RUNS, [_run("r2", Status.RUNNING)])
+        for change in (lambda: None, finished.merge, store.compact, lambda: None):
+            change()
+            assert _statuses(store) == {"r1": Status.INTERRUPTED, "r2": ended}
+            assert _errors(store) == {("r2", 1): 2.5}
+        now[0] -= 3600
+        begun = self.reopened(store).writer("r1")
+        begun.write(RUNS, [_run("r1", Status.RUNNING)])
+        assert _statuses(store)["r1"] == Status.RUNNING  # another attempt, after a compaction
 
     def test_a_reader_finds_every_durable_row_while_others_write(self, store: SweepStore) -> None:
         durable, failures = [0], []
@@ -183,6 +207,11 @@ def _epoch(run_id: str, number: int, error: float) -> dict[str, Any]:
 
 def _run(run_id: str, status: Status, seed: int = 0) -> dict[str, Any]:
     return {"sweep": "a", "run_id": run_id, "trial": 0, "seed": seed, "status": status}
+
+
+def _statuses(store: SweepStore) -> dict[str, str]:
+    frame, _ = store.read(RUNS)
+    return dict(zip(frame["run_id"].astype(str), frame["status"].astype(str), strict=True))
 
 
 def _errors(store: SweepStore) -> Errors:

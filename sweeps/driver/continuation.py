@@ -87,7 +87,7 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
         writer = paths.store.writer("driver")
         # Read once, for all below: a large store takes seconds.
         results = analysis.load(paths.folder)
-        close_runs(results, writer)
+        close_runs(results, paths.store)
         with closing(reopen_study(spec, paths, len(results.trials))) as study:
             row = _sweep_row(results, paths)
             queued = study.queue_again() if request.retry_errors else 0

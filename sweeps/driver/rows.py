@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 import analysis
-from analysis.store.contract import RowWriter
+from analysis.store.contract import RowWriter, SweepStore
 from analysis.store.schema import RUNS, TRIALS
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
@@ -93,13 +93,14 @@ def trial_row(sweep: str, trial: OpenTrial) -> dict[str, object]:
     }
 
 
-def close_runs(results: analysis.Results, writer: RowWriter) -> None:
+def close_runs(results: analysis.Results, store: SweepStore) -> None:
     """Record the runs that no worker has any more as interrupted."""
     left = results.runs[results.runs["status"] == Status.RUNNING]
     epochs = results.epochs["run_id"].value_counts()
     ended = {"status": Status.INTERRUPTED, "ended_at": datetime.now(UTC)}
     # None is Arrow's null; pandas has several other signs for it.
     known = rows(left.astype(object).where(left.notna(), None))
-    writer.write(
-        RUNS, [{**row, **ended, "epochs_done": int(epochs.get(row["run_id"], 0))} for row in known]
-    )
+    for row in known:
+        # In the run's own name: its next worker then writes after this row, whatever the clocks.
+        done = int(epochs.get(row["run_id"], 0))
+        store.writer(row["run_id"]).write(RUNS, [{**row, **ended, "epochs_done": done}])

@@ -76,7 +76,7 @@ def train_single_run(
         try:
             trial.outcome = _with_progress_bar(spec, paths, execution, console)
         except KeyboardInterrupt:
-            close_runs(analysis.load(paths.folder), writer)
+            close_runs(analysis.load(paths.folder), paths.store)
             console.print("interrupted; the same command with --resume goes on", soft_wrap=True)
             raise
         writer.write(TRIALS, [trial_row(spec.name, trial)])

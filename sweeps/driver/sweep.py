@@ -34,7 +34,7 @@ class Sweep:
 
     def finish(self) -> None:
         """Close the runs that were cut off, and put each table into one file."""
-        close_runs(analysis.load(self.paths.folder), self.writer)
+        close_runs(analysis.load(self.paths.folder), self.paths.store)
         self.paths.store.compact()
 
 

@@ -318,14 +318,11 @@ def write_part(
     number: int = 0,
     *,
     writer: str = "worker",
-    written_at: int | None = None,
     version: int | None = None,
 ) -> Path:
     """Write one part in the earlier layout, which is still read; return its path."""
     schema = TABLES[table].schema
-    changed = {"written_at": str(number if written_at is None else written_at)}
-    if version is not None:
-        changed["schema_version"] = str(version)
+    changed = {} if version is None else {"schema_version": str(version)}
     metadata = {k.decode(): v.decode() for k, v in schema.metadata.items()} | changed
     path = root / sweep / "tables" / table / f"{writer}-{number:06d}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from analysis.store.errors import DamagedFile
 from analysis.store.folder_store import FolderStore, open_store
 from analysis.store.part_files import row_list
 from analysis.store.schema import Table
+from analysis.store.statuses import Status
 from analysis.store.testing import StoreContract
 
 
@@ -53,9 +54,10 @@ class MemoryStore(SweepStore):
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[tuple, dict[str, Any]]] = {}
+        self.writers: dict[tuple, str] = {}
 
     def writer(self, name: str, new: bool = False) -> RowWriter:
-        return MemoryWriter(self)
+        return MemoryWriter(self, name)
 
     def read(
         self, table: Table, columns: Sequence[str] | None = None
@@ -70,19 +72,25 @@ class MemoryStore(SweepStore):
         return [nulls | row for row in rows if row["run_id"] == run_id]
 
     def compact(self) -> list[DamagedFile]:
+        self.writers.clear()
         return []
 
 
 class MemoryWriter(RowWriter):
-    def __init__(self, store: MemoryStore) -> None:
-        self.tables = store.tables
+    def __init__(self, store: MemoryStore, name: str) -> None:
+        self.tables, self.writers, self.name = store.tables, store.writers, name
 
     def write_all(self, tables: Sequence[tuple[Table, Sequence[Row]]]) -> None:
         for table, rows in tables:
             row_list(table, rows)  # refuses a column that the table lacks
         for table, rows in tables:
-            keyed = {tuple(row[name] for name in table.key): dict(row) for row in rows}
-            self.tables[table.name] = self.tables.get(table.name, {}) | keyed
+            known = self.tables.setdefault(table.name, {})
+            for row in rows:
+                key = tuple(row[name] for name in table.key)
+                other = self.writers.get((table.name, *key), self.name) != self.name
+                if other and Status(known[key]["status"]).rank > Status(row["status"]).rank:
+                    continue
+                known[key], self.writers[table.name, *key] = dict(row), self.name
 
     def merge(self, beyond: int = 1) -> None:
         pass

@@ -7,6 +7,7 @@ import pytest
 from synthetic_store import SyntheticSweep, configuration, learning_curve, write_part
 
 import analysis
+from analysis.store.folder_store import open_store
 from analysis.store.schema import SCHEMA_VERSION, TABLES
 
 
@@ -84,22 +85,41 @@ def test_the_last_row_of_a_key_wins(tmp_path):
     assert runs.set_index("run_id").loc[row["run_id"], "status"] == "diverged"
 
 
-def test_of_two_writers_the_newer_part_wins_whatever_its_name(tmp_path):
-    sweep = small_sweep()
-    row = sweep.rows["runs"][0]
-    for writer, written_at, status in (("z", 5, "running"), ("a", 9, "completed")):
-        changed = [row | {"status": status}]
-        write_part(tmp_path, "demo", "runs", changed, writer=writer, written_at=written_at)
-    assert analysis.load(tmp_path).runs["status"].tolist() == ["completed"]
+@pytest.mark.parametrize("columns", [None, ["seed"], ["seed", "status"]], ids=str)
+@pytest.mark.parametrize("number", [0, 1_000_000])
+def test_of_two_writers_the_end_wins_whatever_their_names_and_numbers(tmp_path, number, columns):
+    row = small_sweep().rows["runs"][0]
+    for writer, status, seed in (("z", "running", 1), ("a", "completed", 2), ("b", "running", 3)):
+        changed = [row | {"status": status, "seed": seed}]
+        write_part(tmp_path, "demo", "runs", changed, number, writer=writer)
+    runs = analysis.load(tmp_path).table("runs", columns)
+    assert runs["seed"].tolist() == [2]
+    assert "status" not in runs or runs["status"].tolist() == ["completed"]
+    assert columns is None or list(runs) == ["sweep", "run_id", *sorted(columns)]
+
+
+def test_a_part_wins_over_parts_of_smaller_numbers_and_of_the_earlier_layout(tmp_path):
+    row = {"sweep": "demo", "run_id": "r", "epoch": 1}
+    write_part(tmp_path, "demo", "epochs", [row | {"val_loss": 1.0}], 5, writer="r")
+    store = open_store(tmp_path / "demo")
+    store.writer("r").write(TABLES["epochs"], [row | {"val_loss": 2.0}])
+    assert analysis.load(tmp_path).table("epochs", ["val_loss"])["val_loss"].tolist() == [2.0]
+    (part,) = (tmp_path / "demo" / "tables" / "parts").iterdir()
+    part.rename(part.with_name("r-1000000.epochs.arrows"))
+    store.writer("r").write(TABLES["epochs"], [row | {"val_loss": 3.0}])
+    assert (part.parent / "r-1000001.epochs.arrows").exists()
+    (part.parent / "r-1000001.epochs.arrows").rename(part.with_name("r-999999.epochs.arrows"))
+    assert analysis.load(tmp_path).table("epochs", ["val_loss"])["val_loss"].tolist() == [2.0]
 
 
 def test_parts_win_over_the_compacted_table(tmp_path):
     sweep = small_sweep()
     row = sweep.rows["runs"][0]
-    old = write_part(tmp_path, "demo", "runs", [row | {"status": "running"}], written_at=99)
+    old = write_part(tmp_path, "demo", "runs", [row | {"status": "completed"}], 9)
     old.rename(tmp_path / "demo" / "tables" / "runs.parquet")
-    write_part(tmp_path, "demo", "runs", [row], number=1, written_at=1)
-    assert analysis.load(tmp_path).runs["status"].tolist() == ["completed"]
+    write_part(tmp_path, "demo", "runs", [row | {"status": "running"}], number=1)
+    write_part(tmp_path, "demo", "runs", [row | {"status": "interrupted"}], writer="other")
+    assert analysis.load(tmp_path).runs["status"].tolist() == ["interrupted"]
 
 
 def test_unfinished_and_foreign_files_are_ignored(tmp_path):

@@ -137,7 +137,7 @@ def test_runs_that_no_worker_has_any_more_are_interrupted(stored: Stored) -> Non
     run = {**key, "started_at": datetime.now(UTC), "seed": 2, "trial": 0}
     stored.writer.write(RUNS, [{**run, "status": Status.RUNNING}])
     stored.writer.write(EPOCHS, [{**key, "epoch": 1, "val_error_percent": 50.0}])
-    close_runs(stored.results(), stored.writer)
+    close_runs(stored.results(), stored.paths.store)
     runs = stored.results().runs.set_index("run_id")
     assert runs.loc["gone-s2", ["status", "epochs_done", "seed"]].tolist() == ["interrupted", 1, 2]
     assert (runs["status"] == Status.COMPLETED).sum() == 1
