@@ -1,6 +1,6 @@
 """The verdict on each claim of the paper, in plain words.
 
-Supported, contradicted, inconclusive, or not tested: only confirmatory sweeps decide.
+Only confirmatory sweeps decide; `analysis.paper.words` has the words.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
@@ -16,11 +15,10 @@ from analysis.measures.run_sets import runs_sha256
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
 from analysis.paper.rules import RULES, Comparison, Missing
+from analysis.paper.words import Word
 from analysis.printed import benchmark_name, number
 from analysis.statistics.intervals import holm
 from analysis.store.results import Results
-
-Word = Literal["supported", "contradicted", "inconclusive", "not tested"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def judge(results: Results) -> list[Verdict]:
 def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     """Return the verdict on one claim."""
     if claim.rule == "untested":
-        return Verdict(claim, "not tested", f"{claim.why[0].upper()}{claim.why[1:]}.")
+        return Verdict(claim, Word.NOT_TESTED, f"{claim.why[0].upper()}{claim.why[1:]}.")
     rule = RULES[claim.rule]
     names = claim.benchmarks or [n for n in paper().benchmarks if evidence.tests(claim, n)]
     found = {name: rule(claim, evidence, name) for name in names}
@@ -90,19 +88,19 @@ def _all_hold(
     refuting = [one for one, p in zip(found, against, strict=True) if p < one.level]
     if refuting:
         worst = min(refuting, key=lambda one: one.against_p)
-        return Verdict(claim, "contradicted", _sentence(worst), found, worst)
+        return Verdict(claim, Word.CONTRADICTED, _sentence(worst), found, worst)
     if missing or not found:
         return _not_tested(claim, found, missing)
     # not corrected, since all have to hold: an intersection-union test (Berger 1982)
     undecided = [one for one in found if not one.supports]
     weakest = min(undecided or found, key=_clearance)
     if not undecided:
-        return Verdict(claim, "supported", _sentence(weakest), found, weakest)
+        return Verdict(claim, Word.SUPPORTED, _sentence(weakest), found, weakest)
     reason = _open_sentence(weakest)
     if len(undecided) > 1:
         names = "; ".join(one.name for one in undecided if one is not weakest)
         reason += f" Open too, of {len(found)} comparisons: {names}."
-    return Verdict(claim, "inconclusive", reason, found, weakest)
+    return Verdict(claim, Word.NOT_DECIDED, reason, found, weakest)
 
 
 def _any_holds(
@@ -114,13 +112,13 @@ def _any_holds(
     shown = [one for one, p in zip(found, adjusted, strict=True) if p < one.level]
     if shown:
         clearest = min(shown, key=lambda one: one.support_p)
-        return Verdict(claim, "supported", _sentence(clearest), found, clearest)
+        return Verdict(claim, Word.SUPPORTED, _sentence(clearest), found, clearest)
     if missing or not found:
         return _not_tested(claim, found, missing)
     clearest = max(found, key=_clearance)
     if all(one.against_p < one.level for one in found):
-        return Verdict(claim, "contradicted", _sentence(clearest), found, clearest)
-    return Verdict(claim, "inconclusive", _open_sentence(clearest), found, clearest)
+        return Verdict(claim, Word.CONTRADICTED, _sentence(clearest), found, clearest)
+    return Verdict(claim, Word.NOT_DECIDED, _open_sentence(clearest), found, clearest)
 
 
 def _not_tested(
@@ -128,11 +126,11 @@ def _not_tested(
 ) -> Verdict:
     if not comparisons and all(not one.name for one in missing):
         needed = " and ".join(claim.sweeps) if claim.benchmarks else " or ".join(claim.sweeps)
-        return Verdict(claim, "not tested", f"Needs {needed}.")
+        return Verdict(claim, Word.NOT_TESTED, f"Needs {needed}.")
     first = missing[0]
     lacks = f"{first.name}: {first.reason}" if first.name else first.reason
     reason = f"{benchmark_name(first.benchmark)}: {lacks}."
-    return Verdict(claim, "not tested", reason, comparisons)
+    return Verdict(claim, Word.NOT_TESTED, reason, comparisons)
 
 
 def _clearance(one: Comparison) -> float:
@@ -166,6 +164,8 @@ def _open_sentence(one: Comparison) -> str:
     if test == "no_gain":
         power = "show with 80 % power that there is no gain, if there is none."
         return f"{text} {runs.capitalize()} {power}"
+    # a gap is shown as far beyond the threshold as the test can tell
+    gap += one.threshold
     return f"{text} A true gap of {number(gap)} points shows in 80 % of cases with {runs}."
 
 
@@ -176,8 +176,9 @@ def _found(one: Comparison) -> str:
         sides = one.diverged if one.runs[1] else one.diverged[:1]
         runs += f", {' and '.join(map(str, sides))} diverged"
     digits = 3 if one.unit == "" else 2  # shares and correlations are below 1
-    estimate = number(one.interval.estimate, digits)
-    text = f"{benchmark_name(one.benchmark)}, {one.name}: {estimate}{unit}"
+    text = f"{benchmark_name(one.benchmark)}, {one.name}"
+    if math.isfinite(one.interval.estimate):
+        text += f": {number(one.interval.estimate, digits)}{unit}"
     if math.isfinite(one.interval.low):
         low, high = (number(x, digits) for x in (one.interval.low, one.interval.high))
         text += f" (95 % interval {low} to {high}, {runs})"
@@ -191,6 +192,7 @@ def _found(one: Comparison) -> str:
 def _row(verdict: Verdict) -> dict[str, object]:
     one, ids = verdict.deciding, verdict.run_ids
     against = holm([comparison.against_p for comparison in verdict.comparisons])
+    against = [p for p in against if not math.isnan(p)]
     return {
         "claim": verdict.claim.id,
         "quote": verdict.claim.quote,

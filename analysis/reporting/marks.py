@@ -5,6 +5,7 @@ A new sign needs its LaTeX in `analysis.reporting.rendering`.
 
 from __future__ import annotations
 
+from analysis.paper.words import Word
 from analysis.store.statuses import Status
 
 STATUS_MARKS = {
@@ -17,10 +18,10 @@ STATUS_MARKS = {
 }
 
 VERDICT_MARKS = {
-    "supported": "✓ supported",
-    "contradicted": "✕ contradicted",
-    "inconclusive": "? inconclusive",
-    "not tested": "– not tested",
+    Word.SUPPORTED: "✓ supported",
+    Word.CONTRADICTED: "✕ contradicted",
+    Word.NOT_DECIDED: "? not decided",
+    Word.NOT_TESTED: "– not tested",
 }
 
 

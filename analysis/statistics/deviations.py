@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy
 
-from analysis.statistics.intervals import UNKNOWN, Interval, Sample, contrast
+from analysis.statistics.intervals import UNKNOWN, Interval, Sample, contrast, equal_values
 
 POOLING_LEVEL, PLAINLY_APART = 0.20, 0.01
 
@@ -38,13 +38,13 @@ def deviation_ratio(first: Sample, second: Sequence[Sample], confidence: float =
     """Return sd(first) over the pooled sd of `second`, with its interval from F (Snedecor 1934).
 
     The interval assumes normal errors, on which a ratio of deviations depends far more than a
-    mean does.
+    mean does. Equal values have no deviation, and no ratio.
     """
-    own = float(np.var(first, ddof=1)) if len(first) > 1 else math.nan
+    if equal_values(first) or all(map(equal_values, second)):
+        return UNKNOWN
+    own = float(np.var(first, ddof=1))
     freedom = sum(len(sample) - 1 for sample in second)
     pooled = sum(float(np.var(sample)) * len(sample) for sample in second)
-    if not (own >= 0 and freedom > 0 and pooled > 0):
-        return UNKNOWN
     ratio = own * freedom / pooled
     tail = (1 - confidence) / 2
     f = scipy.stats.f(len(first) - 1, freedom)
@@ -67,7 +67,8 @@ def share_deviation(samples: Sequence[Sample], level: float | None = None) -> li
     """Return for each cell True if its deviation may be pooled with the others'.
 
     A cell keeps its own deviation if its Brown-Forsythe test against all other cells together is
-    below the level. Cells of fewer than three runs cannot be told apart, and are pooled.
+    below the level. Cells of fewer than three runs cannot be told apart, and are pooled; a cell
+    of three equal values or more is apart, and has no deviation at all.
 
     Args:
         samples: the values of each cell.
@@ -83,8 +84,12 @@ def share_deviation(samples: Sequence[Sample], level: float | None = None) -> li
     shared = []
     for index, cell in enumerate(centred):
         others = [x for i, x in enumerate(centred) if i != index and len(x) > 2]
-        enough = len(cell) > 2 and others and (np.ptp(cell) or np.ptp(np.concatenate(others)))
-        shared.append(not enough or not _apart(cell, np.concatenate(others)) < level)
+        if len(cell) < 3 or not others:
+            shared.append(True)
+        elif equal_values(samples[index]):
+            shared.append(False)
+        else:
+            shared.append(not _apart(cell, np.concatenate(others)) < level)
     return shared
 
 

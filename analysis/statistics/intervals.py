@@ -19,6 +19,9 @@ Floats = npt.NDArray[np.float64]
 Sample = Sequence[float] | Floats
 Alternative = Literal["two-sided", "greater", "less"]
 
+ROUNDING = 1e-9
+"""Relative difference of two values that is none: sums in another order differ by as much."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -55,11 +58,7 @@ class Contrast:
         """Return the p value of `estimate = null` against the alternative; NaN without runs."""
         if not self.freedom > 0:
             return math.nan
-        gap = self.estimate - null
-        if self.standard_error == 0:  # equal runs: any gap is certain, and 0 / 0 is none
-            t = math.copysign(math.inf, gap) if gap else 0.0
-        else:
-            t = gap / self.standard_error
+        t = (self.estimate - null) / self.standard_error
         if alternative == "two-sided":
             return 2 * float(scipy.special.stdtr(self.freedom, -abs(t)))
         return float(scipy.special.stdtr(self.freedom, -t if alternative == "greater" else t))
@@ -91,7 +90,7 @@ def contrast(
 
     Returns:
         The contrast; all NaN if a cell of weight other than 0 has no runs. Where no cell has
-        two values, its standard error is NaN and so are interval and p.
+        two values that differ, its standard error is NaN and so are interval and p.
     """
     shared = [True] * len(samples) if shared is None else list(shared)
     cells = list(zip(samples, weights, shared, strict=True))
@@ -99,12 +98,15 @@ def contrast(
         return NO_CONTRAST
     groups = [[(x, w) for x, w, together in cells if together]]
     groups += [[(x, w)] for x, w, together in cells if not together and w]
-    estimate = sum(w * float(np.mean(x)) for x, w, _ in cells if w)
+    terms = [w * float(np.mean(x)) for x, w, _ in cells if w]
+    estimate = sum(terms)
+    if abs(estimate) <= ROUNDING * sum(map(abs, terms)):
+        estimate = 0.0
     # Satterthwaite: the freedom is V² / Σ V_g² / f_g over the groups' shares V_g of V
     variance, spread = 0.0, 0.0
     for group in groups:
         share, degrees = _group_variance(group)
-        if share and not degrees:  # one value a cell: a difference without a deviation
+        if share and not degrees:  # one value a cell, or equal ones: no deviation is known
             return Contrast(estimate, math.nan, 0.0)
         variance += share
         spread += share**2 / degrees if share else 0.0
@@ -118,7 +120,7 @@ def difference(first: Sample, second: Sample, pooled: bool = True) -> Contrast:
 
 
 def mean_interval(sample: Sample, confidence: float = 0.95) -> Interval:
-    """Return the mean's t interval; a single value has no bounds."""
+    """Return the mean's t interval; a single value has no bounds, nor have equal ones."""
     return pooled_intervals([sample], confidence)[0]
 
 
@@ -135,12 +137,22 @@ def pooled_intervals(samples: Sequence[Sample], confidence: float = 0.95) -> lis
 
 
 def pooled_deviation(samples: Sequence[Sample]) -> tuple[float, int]:
-    """Return the standard deviation within samples and its degrees of freedom, or (NaN, 0)."""
+    """Return the standard deviation within samples and its degrees of freedom, or (NaN, 0).
+
+    Samples of equal values have none: an interval of width 0 would be certain of anything.
+    """
     freedom = sum(max(len(sample) - 1, 0) for sample in samples)
-    if freedom == 0:
+    if all(equal_values(sample) for sample in samples):
         return math.nan, 0
     squares = sum(float(np.var(sample)) * len(sample) for sample in samples if len(sample))
     return math.sqrt(squares / freedom), freedom
+
+
+def equal_values(sample: Sample) -> bool:
+    """Return True if no two values differ by more than rounding; of one value, True."""
+    if len(sample) < 2:
+        return True
+    return float(np.ptp(sample)) <= ROUNDING * float(np.max(np.abs(sample)))
 
 
 def t_quantile(probability: float, freedom: float) -> float:

@@ -283,7 +283,7 @@ def lambda_sum_suitable(kind: str, rng: Rng) -> list[SyntheticSweep]:
     return _lambdas(mean, _quiet(kind), rng, 20)
 
 
-SCATTER_RATIOS = {"true": 3.0, "false": 1.0, "border": 1.0, "undecidable": 1.3}
+SCATTER_RATIOS = {"true": 3.0, "false": 1.0, "border": 1.5, "undecidable": 1.5}
 
 
 def no_penalty_inconsistent(kind: str, rng: Rng) -> list[SyntheticSweep]:

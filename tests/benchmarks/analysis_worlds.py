@@ -39,7 +39,7 @@ from analysis.paper.rules import Comparison
 from analysis.paper.verdicts import Verdict, judge_claim
 
 WRONG = {"true": "contradicted", "false": "supported", "border": "supported"}
-WORDS = ("supported", "contradicted", "inconclusive", "not tested")
+WORDS = ("supported", "contradicted", "not decided", "not tested")
 COVERAGE = 0.93, 0.97
 AT_ONCE = 50
 ROUNDING = 1e-4
@@ -140,7 +140,7 @@ def table(found: list[Found]) -> str:
     covered = coverage(found)
     lines = [
         "| claim | true: supported / contradicted | false: contradicted / supported "
-        "| border: supported | undecidable: inconclusive | intervals cover |",
+        "| border: supported | undecidable: not decided | intervals cover |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for plan in covered:
@@ -149,7 +149,7 @@ def table(found: list[Found]) -> str:
             f"{by['true'].share('supported'):.1%} / {by['true'].wrong:.1%}",
             f"{by['false'].share('contradicted'):.1%} / {by['false'].wrong:.1%}",
             f"{by['border'].wrong:.1%}",
-            f"{by['undecidable'].share('inconclusive'):.1%}",
+            f"{by['undecidable'].share('not decided'):.1%}",
             f"{covered[plan]:.1%}",
         ]
         lines.append(f"| {plan} | {' | '.join(cells)} |")

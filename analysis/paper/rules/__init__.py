@@ -2,7 +2,8 @@
 
 A conclusion that one cell is better than another also has to hold with diverged runs ranked
 worst. A comparison supports its claim, or not, at its level: 5 %, or less if seeds were added after
-a look. Its evidence against the claim is a p value.
+a look. Its evidence against the claim is a p value. No data do both: where a claim has a margin,
+it is supported on one side of the margin and contradicted on the other.
 """
 
 from collections.abc import Callable, Mapping

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.paper.claims import Claim, paper
-from analysis.paper.evidence import Arm, Evidence
+from analysis.paper.evidence import Evidence
 from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_of, unready
-from analysis.paper.rules.pairs import Pair, keeps_its_rank, pairs, rank_p
-from analysis.statistics.intervals import Contrast, Interval
+from analysis.paper.rules.pairs import Pair, keeps_its_rank, pairs
+from analysis.printed import activation_name, count
+from analysis.statistics.intervals import NO_CONTRAST, Contrast, Interval
 from analysis.statistics.power import Test
 from analysis.statistics.trends import jonckheere
 
@@ -23,7 +24,11 @@ def better(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
 
 
 def no_gain(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
-    """Hold if the one-sided 95 % upper bound of the gain is below the margin."""
+    """Hold if the one-sided 95 % upper bound of the gain is below the margin.
+
+    Against the claim stands a gain whose one-sided lower bound is above the margin. The gain of an
+    undecided claim may be on either side of the margin.
+    """
     made = list(pairs(claim, evidence, benchmark))
     found = [_decide(pair, claim, _no_gain) for pair in made]
     if claim.factor is None or not claim.factor.get("trend"):
@@ -51,7 +56,10 @@ def best_choice(claim: Claim, evidence: Evidence, benchmark: str) -> list[Findin
 
 
 def somewhere(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
-    """Hold if, after Holm's correction, the gain of at least one pair lies above 0."""
+    """Hold if, after Holm's correction, the gain of at least one pair lies above the margin.
+
+    Against the claim stands that the one-sided upper bounds of all gains are below it.
+    """
     return [_decide(pair, claim, _somewhere) for pair in pairs(claim, evidence, benchmark)]
 
 
@@ -73,15 +81,16 @@ def _decide(
     if isinstance(pair, Missing):
         return pair
     arms = (*pair.candidate, *pair.reference)
-    return unready(pair.name, pair.benchmark, arms, claim) or decide(pair, claim)
+    not_yet = unready(pair.name, pair.benchmark, arms, claim)
+    if not_yet:
+        return not_yet
+    return untrained(pair) if math.isnan(pair.gain().estimate) else decide(pair, claim)
 
 
 def _better(pair: Pair, claim: Claim) -> Comparison:
     gain = pair.gain()
     question: tuple[Test, float] = ("difference", _gap_to_find(pair, claim, gain))
     compared = replace(undecided(pair, gain), question=question)
-    if not all(compared.runs):
-        return _by_rank(compared, supports=pair.candidate, refutes=pair.reference)
     interval = gain.interval(1 - compared.level)
     supports = interval.low > 0 and keeps_its_rank(pair.candidate, pair.reference)
     against = interval.high < 0 and keeps_its_rank(pair.reference, pair.candidate)
@@ -91,31 +100,29 @@ def _better(pair: Pair, claim: Claim) -> Comparison:
 def _no_gain(pair: Pair, claim: Claim) -> Comparison:
     gain, margin = pair.gain(), margin_of(claim, pair.benchmark)
     compared = replace(undecided(pair, gain), question=("no_gain", margin), threshold=margin)
-    if not compared.runs[0]:  # a candidate that never ends a run gains nothing
-        return replace(compared, supports=True, note="every run of it diverged")
-    if not compared.runs[1]:
-        return _by_rank(compared, supports=pair.reference, refutes=pair.candidate)
     below = gain.bound("high", 1 - compared.level) < margin
-    supports = below and keeps_its_rank(pair.reference, pair.candidate, margin)
-    # a gain that is above 0 and below the margin is too small to refute
-    against = not below and gain.interval(1 - compared.level).low > 0
-    against = against and keeps_its_rank(pair.candidate, pair.reference)
-    return replace(compared, supports=supports, against_p=gain.p_value() if against else 1.0)
+    gains = gain.interval(1 - compared.level).low > 0
+    beyond = gain.estimate > margin and keeps_its_rank(pair.candidate, pair.reference)
+    return replace(
+        compared,
+        supports=below and keeps_its_rank(pair.reference, pair.candidate, margin),
+        against_p=gain.p_value(margin, "greater") if beyond else 1.0,
+        note="a gain too small to matter" if below and gains else "",
+    )
 
 
 def _somewhere(pair: Pair, claim: Claim) -> Comparison:
     gain, margin = pair.gain(), margin_of(claim, pair.benchmark)
-    compared = replace(undecided(pair, gain), question=("difference", margin))
-    if not all(compared.runs):
-        compared = _by_rank(compared, supports=pair.candidate, refutes=pair.reference)
-        return replace(compared, support_p=rank_p(pair.candidate, pair.reference))
-    gains = gain.estimate > 0 and keeps_its_rank(pair.candidate, pair.reference)
+    # a gain of twice the margin is as far beyond it as none is below
+    question: tuple[Test, float] = ("difference", margin)
+    compared = replace(undecided(pair, gain), question=question, threshold=margin)
+    gains = gain.estimate > margin and keeps_its_rank(pair.candidate, pair.reference)
     none = gain.bound("high", 1 - compared.level) < margin
     none = none and keeps_its_rank(pair.reference, pair.candidate, margin)
     return replace(
         compared,
-        supports=gains and gain.interval(1 - compared.level).low > 0,
-        support_p=gain.p_value() if gains else 1.0,
+        supports=gains and gain.interval(1 - compared.level).low > margin,
+        support_p=gain.p_value(margin) if gains else 1.0,
         against_p=gain.p_value(margin, "less") if none else 1.0,
     )
 
@@ -138,15 +145,16 @@ def _slower(pair: Pair, claim: Claim) -> Comparison:
     )
 
 
-def _by_rank(compared: Comparison, supports: Sequence[Arm], refutes: Sequence[Arm]) -> Comparison:
-    """Decide where no run of one side ended: by ranks, with diverged runs as the worst."""
-    return replace(
-        compared,
-        # half of the level, and twice the p value: two-sided as the t tests
-        supports=rank_p(supports, refutes) < compared.level / 2,
-        against_p=min(1.0, 2 * rank_p(refutes, supports)),
-        note=f"every run of {'it' if not compared.runs[0] else 'the other'} diverged",
-    )
+def untrained(pair: Pair) -> Comparison:
+    """Return the comparison, not decided, of a pair without a gain, since all runs diverged.
+
+    A reading of the paper in which an activation cannot be trained says nothing about the error
+    that the paper measured with it.
+    """
+    arms = (arm for arm in (*pair.candidate, *pair.reference) if not len(arm.sample))
+    never = [f"all {count(arm.diverged, 'run')} of {activation_name(arm.name)}" for arm in arms]
+    note = f"could not be trained in this reading: {', '.join(never)} diverged"
+    return replace(undecided(pair, NO_CONTRAST), note=note)
 
 
 def undecided(pair: Pair, gain: Contrast) -> Comparison:

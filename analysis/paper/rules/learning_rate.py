@@ -12,7 +12,7 @@ from analysis.measures.cells import Family, Key
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
 from analysis.paper.rules.comparison import Finding, Missing, unready
-from analysis.paper.rules.gain import undecided
+from analysis.paper.rules.gain import undecided, untrained
 from analysis.paper.rules.pairs import Pair, keeps_its_rank
 from analysis.printed import activation_name
 from analysis.statistics.intervals import Floats
@@ -52,7 +52,7 @@ def _decide(
     # a rate at which every run of one side diverged has no mean; `keeps_its_rank` counts it
     ended = [all(len(family.cells[key].sample) for key in both) for both in zip(*keys, strict=True)]
     if sum(ended) < 2:
-        return Missing(name, benchmark, "no run ended at most of the rates")
+        return untrained(pair)
     weights = _slope([key[1] for key, there in zip(keys[0], ended, strict=True) if there])
     used = [[key for key, there in zip(own, ended, strict=True) if there] for own in keys]
     rise = family.contrast(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -28,10 +29,11 @@ NAME = "both penalties at 0 against all others"
 def scatter(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """Hold if runs without penalties scatter more than all others, or diverge more often.
 
-    They scatter more if the F interval of the ratio of deviations lies above 1 and two tests that
-    need no normal errors agree: Brown and Forsythe's, and the rank of the cell's variance among
-    all others' if there are enough cells for a rank to reach 5 %. Scatter and divergence each have
-    half of 5 %. Against the claim stands a ratio whose one-sided upper bound is below the margin.
+    They scatter more if the F interval of the ratio of deviations lies above the margin and two
+    tests that need no normal errors agree: Brown and Forsythe's, and the rank of the cell's
+    variance among all others' if there are enough cells for a rank to reach 5 %. Scatter and
+    divergence each have half of 5 %. Against the claim stands a ratio whose one-sided upper bound
+    is below the margin.
     """
     arms = evidence.arms(claim, benchmark, ["lambda_sum", "lambda_prod"])
     if not arms:
@@ -45,11 +47,9 @@ def scatter(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
         return [not_yet]
     by_divergence = _by_divergence(benchmark, bare, others)
     samples = [arm.sample for arm in others if len(arm.sample) > 1]
-    if len(bare.sample) > 2 and samples:
+    if len(bare.sample) > 2 and math.isfinite(deviation_ratio(bare.sample, samples).low):
         return [_by_scatter(by_divergence, bare.sample, samples, claim.margin or 1.0)]
-    if by_divergence.supports:
-        return [by_divergence]
-    return [Missing(NAME, benchmark, "too few runs ended to compare deviations")]
+    return [by_divergence]
 
 
 def _by_divergence(benchmark: str, bare: Arm, others: tuple[Arm, ...]) -> Comparison:
@@ -74,7 +74,7 @@ def _by_scatter(
 ) -> Comparison:
     """Return the comparison with the ratio of the cell's own deviation to that of all samples."""
     ratio, level = deviation_ratio(own, samples), by_divergence.level
-    beyond = deviation_ratio(own, samples, 1 - level / 2).low > 1
+    beyond = deviation_ratio(own, samples, 1 - level / 2).low > margin
     rank, cells = variance_rank_p(own, samples), len(samples) + 1
     ranks_agree = rank <= level or 1 / cells > level
     centred = np.concatenate([sample - np.median(sample) for sample in samples])
@@ -88,6 +88,7 @@ def _by_scatter(
     return replace(
         by_divergence,
         interval=ratio,
+        threshold=margin,
         supports=(beyond and apart and ranks_agree) or by_divergence.supports,
         against_p=float(f.cdf((ratio.estimate / margin) ** 2)) if refutable else 1.0,
         note=(

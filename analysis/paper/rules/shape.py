@@ -14,10 +14,12 @@ from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_
 from analysis.paper.rules.gain import exponential, undecided
 from analysis.paper.rules.pairs import Pair
 from analysis.printed import activation_name
-from analysis.statistics.intervals import contrast
+from analysis.statistics.intervals import Floats, Interval, contrast
 from analysis.statistics.trends import jonckheere
 
-Bound = Literal["high", "low"]
+Bound = Literal["high", "low", "exact"]
+"""The bound of a mean that has to clear the margin; of a quantity that is exact by construction,
+every run has to, and there is no interval."""
 
 
 def below(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
@@ -32,15 +34,16 @@ def above(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
 
 def tails(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """Hold if PolyNeuron's tails bend less than the margin and PolyNeuron-R's more."""
-    sides: dict[str, Bound] = {"polyneuron": "high", "polyneuron_r": "low"}
+    # eq. 2 makes PolyNeuron's tails straight at k = 3: runs differ by rounding alone
+    sides: dict[str, Bound] = {"polyneuron": "exact", "polyneuron_r": "low"}
     return _each_activation(claim, evidence, benchmark, sides)
 
 
 def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """Hold if points shrink more at the largest penalty than without one, and along all levels.
 
-    The 95 % interval of the ratio of shrinkages has to lie below 1, and Jonckheere's test to
-    find the trend. Against the claim stands a ratio whose one-sided lower bound is above the
+    The 95 % interval of the ratio of shrinkages has to lie below the margin, and Jonckheere's test
+    to find the trend. Against the claim stands a ratio whose one-sided lower bound is above the
     margin.
     """
     factor = claim.factor or {}
@@ -68,8 +71,8 @@ def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
         undecided(pair, change),
         unit="ratio",
         interval=exponential(change.interval()),
-        threshold=1.0,
-        supports=change.interval(1 - level).high < 0 and trend < level,
+        threshold=claim.margin or 1.0,
+        supports=change.interval(1 - level).high < little and trend < level,
         against_p=change.p_value(little, "greater"),
         level=level,
         note=f"trend over {len(arms)} levels: p = {trend:.2g}",
@@ -108,8 +111,7 @@ def _decide(
         reason = f"{measured} runs have snapshots, and it takes {claim.minimum_runs}"
         return Missing(name, benchmark, reason)
     mean = contrast([arm.sample], [1])
-    bound = mean.bound(side, 1 - arm.level)
-    return Comparison(
+    compared = Comparison(
         name=name,
         benchmark=benchmark,
         candidate=(arm,),
@@ -117,7 +119,26 @@ def _decide(
         unit="",
         interval=mean.interval(),
         threshold=margin,
+        level=arm.level,
+    )
+    if side == "exact":
+        return _exact(compared, arm.sample)
+    bound = mean.bound(side, 1 - arm.level)
+    return replace(
+        compared,
         supports=bound < margin if side == "high" else bound > margin,
         against_p=mean.p_value(margin, "greater" if side == "high" else "less"),
-        level=arm.level,
+    )
+
+
+def _exact(compared: Comparison, sample: Floats) -> Comparison:
+    """Decide by the margin alone, which every run has to keep, or none."""
+    holds = sample < compared.threshold
+    shown = "all" if holds.all() else f"{holds.sum()} of"
+    return replace(
+        compared,
+        interval=Interval(compared.interval.estimate, math.nan, math.nan),
+        supports=bool(holds.all()),
+        against_p=1.0 if holds.any() else 0.0,
+        note=f"holds in {shown} {len(sample)} runs, no interval",
     )

@@ -12,6 +12,7 @@ from analysis.paper.claims import paper
 from analysis.paper.evidence import exploratory
 from analysis.paper.table1 import seed_correlations, table1
 from analysis.paper.verdicts import Verdict
+from analysis.paper.words import Word
 from analysis.printed import MISSING, activation_name, benchmark_name, interval, number
 from analysis.reporting import figures
 from analysis.reporting.marks import VERDICT_MARKS, yes_or_no
@@ -26,7 +27,7 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
     """Return the verdicts and the comparisons behind them; nothing if only searches ran."""
     if len(exploratory(results)) == results.runs["sweep"].nunique():
         return []
-    tested = [verdict for verdict in found if verdict.word != "not tested"]
+    tested = [verdict for verdict in found if verdict.word != Word.NOT_TESTED]
     counts = ", ".join(f"{sum(v.word == word for v in found)} {word}" for word in VERDICT_MARKS)
     # the verdicts that say something come first
     shown = [*tested, *(verdict for verdict in found if verdict not in tested)]
@@ -36,7 +37,7 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
     note = (
         "A claim holds or falls by a rule and a margin that were fixed before the runs "
         f"(claims.toml, sha256 {paper().sha256[:12]}). Only runs of confirmatory sweeps in the "
-        "paper's setting count. Inconclusive means that these runs cannot tell. Intervals are "
+        "paper's setting count. Not decided means that these runs cannot tell. Intervals are "
         "about this test set: on another test set of its size, gaps would shift a little for all "
         "seeds alike. A run set is named by the hash of its run ids, which Methods lists."
     )

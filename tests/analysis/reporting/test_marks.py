@@ -1,10 +1,8 @@
-from typing import get_args
-
 import pytest
 
 from analysis.measures.trials import MOST_URGENT_FIRST
 from analysis.measures.values import OUTCOMES
-from analysis.paper.verdicts import Word
+from analysis.paper.words import Word
 from analysis.printed import MISSING
 from analysis.reporting.marks import STATUS_MARKS, VERDICT_MARKS, yes_or_no
 from analysis.reporting.rendering import latex
@@ -13,7 +11,7 @@ from analysis.store.statuses import Status
 
 def test_every_status_has_an_outcome_an_urgency_and_a_mark():
     assert set(OUTCOMES) == set(MOST_URGENT_FIRST) == set(STATUS_MARKS) == set(Status)
-    assert set(VERDICT_MARKS) == set(get_args(Word))
+    assert set(VERDICT_MARKS) == set(Word)
 
 
 @pytest.mark.parametrize(

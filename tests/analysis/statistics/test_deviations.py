@@ -90,8 +90,13 @@ def test_of_two_cells_only_a_plain_difference_keeps_them_apart():
     assert np.mean([not all(shared) for shared in worlds]) < 0.06
 
 
-@pytest.mark.parametrize(
-    "cells", [[], [[1.0]], [[1.0, 2.0], [3.0]], [[2.0] * 5, [2.0] * 5]], ids=str
-)
+@pytest.mark.parametrize("cells", [[], [[1.0]], [[1.0, 2.0], [3.0]], [[2.0] * 2] * 2], ids=str)
 def test_too_few_runs_to_tell_share(cells):
     assert share_deviation(cells) == [True] * len(cells)
+
+
+def test_equal_values_share_no_deviation_and_have_no_ratio():
+    equal, spread = [2.0, 2.0, 2.0], [1.0, 2.0, 3.0]
+    assert share_deviation([equal, spread, spread]) == [False, True, True]
+    for first, second in ((equal, [spread]), (spread, [equal]), (equal, [equal])):
+        assert math.isnan(deviation_ratio(first, second).low)

@@ -41,8 +41,8 @@ def test_an_interval_worked_by_hand():
     np.testing.assert_allclose([ours.low, ours.high], [-0.484138, 4.484138], atol=1e-6)
 
 
-@pytest.mark.parametrize("sample", [[], [3.0]], ids=["none", "one"])
-def test_one_run_has_no_interval(sample):
+@pytest.mark.parametrize("sample", [[], [3.0], [1.66] * 5, [0.1 + 0.2, 0.3, 0.3]], ids=str)
+def test_without_variance_there_is_no_interval(sample):
     ours = mean_interval(sample)
     assert math.isnan(ours.low)
     assert math.isnan(ours.high)
@@ -133,11 +133,18 @@ def test_swapping_the_arms_mirrors_the_difference(a, b):
     np.testing.assert_allclose(ours.p_value(0, "greater"), mirrored.p_value(0, "less"), atol=1e-12)
 
 
-def test_equal_runs_without_scatter_decide_nothing_or_everything():
-    same = difference([2.0, 2.0], [2.0, 2.0])
-    assert same.p_value() == 1.0
-    apart = difference([3.0, 3.0], [2.0, 2.0])
-    assert apart.p_value() == 0.0
+@pytest.mark.parametrize("other", [[2.0] * 5, [3.0] * 5], ids=["same", "apart"])
+def test_equal_values_decide_nothing(other):
+    found = difference([2.0] * 5, other)
+    assert found.estimate == 2.0 - other[0]
+    assert math.isnan(found.p_value())
+    assert math.isnan(found.bound("high"))
+
+
+def test_a_difference_below_the_values_rounding_is_none():
+    """0.1 + 0.2 is not 0.3: sums in another order differ so."""
+    assert difference([0.1 + 0.2, 1.0], [0.3, 1.0]).estimate == 0
+    assert difference([1.0 + 1e-6, 2.0], [1.0, 2.0]).estimate == pytest.approx(5e-7)
 
 
 def test_holm_is_statsmodels_and_leaves_the_untested_out():

@@ -1,0 +1,115 @@
+"""The regions in which a claim is supported and contradicted have nothing in common."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from analysis.paper.claims import Claim, paper
+from analysis.paper.evidence import Arm
+from analysis.paper.rules import RULES, Comparison
+from analysis.printed import ACTIVATIONS
+
+CLAIMS = {claim.id: claim for claim in paper().claims}
+SPREAD = np.array([-1.0, -0.6, -0.1, 0.2, 0.5, 1.1])
+
+CELLS = {
+    "relaxed_beats_polyneuron": [("polyneuron",), ("polyneuron_r",)],
+    "improved_or_comparable": [(name,) for name in ACTIVATIONS],
+    "no_gain_above_k3": [("polyneuron", k, 3) for k in (3, 4, 5)],
+    "three_points_of_order_three": [(3, 1), (3, 2), (3, 3), (3, 4), (3, 5), (5, 3)],
+    "lambda_prod_hinders": [("polyneuron_r", x) for x in (0.0, 1e-3, 1e-2, 1e-1)],
+    "lambda_prod_pulls_to_zero": [(x,) for x in (0.0, 1e-3, 1e-2, 1e-1)],
+    "more_points_are_slower": [("polyneuron", s) for s in (3, 5)],
+    "relaxed_computes_less": [("polyneuron",), ("polyneuron_r",)],
+    "even_order_hurts": [(k, 3) for k in (1, 2, 3, 4, 5)],
+    "error_rises_faster_with_rate": [
+        (name, rate)
+        for name in ("relu", "swish", "polyneuron", "polyneuron_r", "apl")
+        for rate in (3e-4, 1e-3, 3e-3, 1e-2)
+    ],
+    "no_penalty_inconsistent": [(a, b) for a in (0.0, 1e-2) for b in (0.0, 1e-2)],
+    "places_stay_without_lambda_prod": [("polyneuron_r",)],
+    "most_change_is_early": [("polyneuron",), ("polyneuron_r",)],
+    "tails_linear_or_not": [("polyneuron",), ("polyneuron_r",)],
+    "relu_like_start_is_stable": [
+        (name, init, 3)
+        for name in ("polyneuron", "polyneuron_r")
+        for init in ("random", "relu_like")
+    ],
+}
+"""The cells of one claim for each rule, and of two where the margin is of another kind."""
+
+
+@dataclass
+class Drawn:
+    """Stands for the evidence: the arms of a claim, as they were drawn."""
+
+    drawn: dict
+
+    def arms(self, claim, benchmark, columns, metric="val_error_percent", at=None):
+        return self.drawn
+
+    def devices(self, claim, benchmark):
+        return {"cpu"}
+
+
+# around every margin there is (0 to 1.5, and logarithms), at every certainty
+means = st.floats(-0.5, 1.5) | st.sampled_from([0.0, 0.05, 0.1, 0.25, 0.9, math.log(0.9), 1.5])
+scales = st.sampled_from([1e-6, 1e-3, 0.02, 0.06, 0.1, 0.5, 2.0])
+
+
+@st.composite
+def arms_of(draw, keys) -> dict:
+    found, runs = {}, 30
+    scale = draw(scales)  # mostly one for all, so that intervals are as narrow as gaps are small
+    for key in keys:
+        failed = draw(st.sampled_from([0, 0, 0, 3, 15]))  # few counts, as exact tests are slow
+        own = draw(st.sampled_from([scale, scale, scale * 1.25, scale * 1.4, scale * 3]))
+        sample = draw(means) + own * np.resize(SPREAD, runs - failed)
+        found[key] = Arm(sample, diverged=failed, name=str(key[0]))
+    return found
+
+
+def refutes(one: Comparison) -> bool:
+    return one.against_p < one.level
+
+
+def test_every_rule_is_drawn():
+    assert {CLAIMS[claim].rule for claim in CELLS} == set(RULES)
+
+
+@pytest.mark.parametrize("claim", CELLS)
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(data=st.data())
+def test_no_data_support_and_contradict_a_comparison(claim, data):
+    chosen: Claim = CLAIMS[claim]
+    found = RULES[chosen.rule](chosen, Drawn(data.draw(arms_of(CELLS[claim]))), "lenet5/mnist")
+    compared = [one for one in found if isinstance(one, Comparison)]
+    assume(compared)
+    for one in compared:
+        assert not (one.supports and refutes(one)), one
+        assert not (one.support_p < one.level and refutes(one)), one
+
+
+@pytest.mark.parametrize(
+    ("gain", "runs", "expected"),
+    [
+        (0.0, 3000, (True, False)),
+        (0.05, 3000, (True, False)),
+        (0.07, 40, (False, False)),
+        (0.15, 40, (False, False)),
+        (0.15, 3000, (False, True)),
+    ],
+)
+def test_a_gain_below_the_margin_never_refutes_that_there_is_none(gain, runs, expected):
+    """0.10 is the margin. A gain of 0.07 was "contradicted" at 40 runs and "supported" at 320."""
+    claim = CLAIMS["no_gain_above_k3"]
+    spread = 0.3 * np.resize(SPREAD, runs)
+    arms = {("polyneuron", k, 3): Arm(5 - gain * (k > 3) + spread) for k in (3, 4, 5)}
+    for one in RULES["no_gain"](claim, Drawn(arms), "lenet5/mnist"):
+        assert (one.supports, refutes(one)) == expected
+        assert ("too small to matter" in one.note) == (gain == 0.05)
