@@ -107,10 +107,11 @@ def _guests(files: Sequence[PartRows]) -> set[str]:
     }
 
 
-def open_store(path: str | Path) -> FolderStore:
-    """Return the store of a sweep's folder, which may lie elsewhere, see `with_tables`.
+def open_store(path: str | Path, tables_at: str | None = None) -> FolderStore:
+    """Return the store of a sweep's folder, whose tables may lie below `tables_at`.
 
     Raises:
+        ElsewhereError: they lie in another place.
         StoreError: neither pyarrow nor fsspec knows the address's scheme.
     """
-    return FolderStore(with_tables(open_folder(path)))
+    return FolderStore(with_tables(open_folder(path), (tables_at, str(path))))

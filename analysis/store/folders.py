@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from analysis.store.errors import StoreError
 
 ELSEWHERE = "tables_at.txt"
 """The file in a sweep's folder that has the address of the tables, where they lie elsewhere."""
+
+TABLES_ADDRESS = "SWEEPS_TABLES"
+"""Environment variable with the address under which new sweeps put their tables, as
+`s3://bucket/results`, and where tables are then looked for; default: the sweeps' own folders."""
+
+_LONGEST_ADDRESS = 4096
 
 _OBJECT_STORES = ("s3", "gcs", "abfs")
 """File systems whose folders are only beginnings of names, and need no making."""
@@ -88,17 +95,45 @@ def address_below(address: str, name: str) -> str:
     return f"{place.rstrip('/')}/{name}{mark}{options}"
 
 
-def with_tables(sweep: Folder) -> Folder:
+def with_tables(sweep: Folder, known: Iterable[str | None]) -> Folder:
     """Return the folder of a sweep's tables: the sweep's own, or the one named in its pointer file.
 
+    Args:
+        sweep: the folder of the sweep.
+        known: addresses that the user named. A pointer to a place below none of them is not
+            followed: whoever wrote it would get requests signed with the reader's keys.
+
     Raises:
+        ElsewhereError: the pointer leads to another place.
         StoreError: neither pyarrow nor fsspec knows the address's scheme.
     """
     pointer = sweep.child(ELSEWHERE)
     if not pointer.exists():
         return sweep
     with sweep.filesystem.open_input_stream(pointer.path) as file:
-        return open_folder(file.read().decode().strip())
+        address = file.read(_LONGEST_ADDRESS).decode(errors="replace").strip()
+    if not any(_lies_below(address, one) for one in known if one):
+        raise ElsewhereError(sweep.path, address)
+    return open_folder(address)
+
+
+class ElsewhereError(StoreError):
+    """A sweep whose tables lie at an address that its reader did not name."""
+
+    def __init__(self, sweep: str, address: str) -> None:
+        place, mark, options = address.partition("?")
+        above = f"{place.rpartition('/')[0]}{mark}{options}"
+        super().__init__(
+            f"the tables of {sweep} lie at {address!r}, which is not asked without your word:"
+            f" if you trust it, set {TABLES_ADDRESS}={above!r}, or load with tables_at={above!r}"
+        )
+
+
+def _lies_below(address: str, known: str) -> bool:
+    place, _, options = address.partition("?")
+    above, _, known_options = known.partition("?")
+    inside = place.startswith(f"{above.rstrip('/')}/") and ".." not in place.split("/")
+    return inside and options == known_options  # options name the host that is asked
 
 
 def _open_through_fsspec(address: str) -> Folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -12,7 +13,13 @@ import pandas as pd
 from pyarrow import fs
 
 from analysis.store.errors import DamagedFile, StoreError, StoreWarning, unknown_name
-from analysis.store.folders import Folder, open_folder, with_tables
+from analysis.store.folders import (
+    TABLES_ADDRESS,
+    ElsewhereError,
+    Folder,
+    open_folder,
+    with_tables,
+)
 from analysis.store.layout import TABLES_FOLDER
 from analysis.store.reading import read_table
 from analysis.store.schema import TABLES
@@ -21,7 +28,9 @@ SHOWN_ORDER = {"runs": ["sweep", "trial", "seed", "run_id"]}
 """Tables that are shown in another order than their key's."""
 
 
-def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
+def load(
+    path: str | Path, sweeps: Sequence[str] | None = None, *, tables_at: str | None = None
+) -> Results:
     """Return the results under a root of many sweeps, or in one sweep's folder.
 
     >>> load("results", ["real"]).runs["status"].value_counts().loc[["pruned", "error"]].to_dict()
@@ -30,14 +39,21 @@ def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
     Args:
         path: a folder, or an address as `s3://bucket/results`.
         sweeps: names of the sweeps to read; None: all.
+        tables_at: an address below which tables may lie; None: `SWEEPS_TABLES`. Pointers to
+            other places are not followed.
 
     Raises:
         StoreError: the path has no results, or none of a sweep that is named.
     """
     try:
-        found = _find_sweeps(open_folder(path))
+        known = (tables_at or os.environ.get(TABLES_ADDRESS), str(path))
+        found, elsewhere = _find_sweeps(open_folder(path), known)
     except OSError as cause:
         raise StoreError(f"cannot read {path}: {str(cause).splitlines()[0]}") from cause
+    for name in elsewhere if sweeps is None else elsewhere.keys() & set(sweeps):
+        if sweeps is not None or not found:
+            raise elsewhere[name]
+        warnings.warn(f"left out {elsewhere[name]}", StoreWarning, 2)
     if not found:
         raise StoreError(f"no results in {path}: expected <root>/<sweep>/{TABLES_FOLDER}")
     if sweeps is not None and (isinstance(sweeps, str) or not sweeps):
@@ -48,13 +64,23 @@ def load(path: str | Path, sweeps: Sequence[str] | None = None) -> Results:
     return Results(str(path), {name: found[name] for name in sweeps or found})
 
 
-def _find_sweeps(folder: Folder) -> dict[str, Folder]:
-    here = with_tables(folder)
+def _find_sweeps(
+    folder: Folder, known: Sequence[str | None]
+) -> tuple[dict[str, Folder], dict[str, ElsewhereError]]:
+    """Return the folders of tables by sweep, and why those elsewhere are not followed."""
+    here = with_tables(folder, known)
     if here.child(TABLES_FOLDER).exists():
-        return {folder.path.rsplit("/", 1)[-1]: here}
-    below = [info for info in folder.entries() if info.type == fs.FileType.Directory]
-    children = {i.base_name: with_tables(folder.child(i.base_name)) for i in below}
-    return {n: child for n, child in children.items() if child.child(TABLES_FOLDER).exists()}
+        return {folder.path.rsplit("/", 1)[-1]: here}, {}
+    found: dict[str, Folder] = {}
+    elsewhere: dict[str, ElsewhereError] = {}
+    for info in folder.entries():
+        if info.type == fs.FileType.Directory:
+            try:
+                found[info.base_name] = with_tables(folder.child(info.base_name), known)
+            except ElsewhereError as error:
+                elsewhere[info.base_name] = error
+    whole = {name: one for name, one in found.items() if one.child(TABLES_FOLDER).exists()}
+    return whole, elsewhere
 
 
 class Results:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.store.errors import StoreError
 from analysis.store.folder_store import FolderStore, open_store
-from analysis.store.folders import ELSEWHERE, address_below, open_folder
+from analysis.store.folders import ELSEWHERE, TABLES_ADDRESS, address_below, open_folder
 from analysis.store.layout import TABLES_FOLDER
 from analysis.store.whole_files import sync_folder, write_atomically
-
-TABLES_ADDRESS = "SWEEPS_TABLES"
-"""Environment variable with the address under which new sweeps put their tables, as
-`s3://bucket/results`; default: the sweeps' own folders."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +19,8 @@ class SweepPaths:
 
     root: Path
     sweep: str
+    tables_at: str | None = field(default_factory=lambda: os.environ.get(TABLES_ADDRESS))
+    """The address of `SWEEPS_TABLES`, which a worker on another machine takes from its driver."""
 
     @property
     def folder(self) -> Path:
@@ -37,7 +35,7 @@ class SweepPaths:
     @property
     def store(self) -> FolderStore:
         """The tables of results, in the sweep's folder or at `SWEEPS_TABLES`."""
-        return open_store(self.folder)
+        return open_store(self.folder, self.tables_at)
 
     @property
     def study(self) -> Path:
@@ -117,9 +115,8 @@ class SweepPaths:
             raise StoreError(
                 f"cannot write to the results folder {self.root}: {error.strerror or error}"
             ) from None
-        address = os.environ.get(TABLES_ADDRESS)
-        if address:
-            self._put_tables_at(address_below(address, self.sweep))
+        if self.tables_at:
+            self._put_tables_at(address_below(self.tables_at, self.sweep))
 
     def _put_tables_at(self, address: str) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from analysis.store.folders import ElsewhereError
 from analysis.store.schema import EPOCHS, EVENTS, FUNCTIONS, PREDICTIONS, RUNS, SNAPSHOTS
 from analysis.store.statuses import Status
 from sweeps.store.paths import SweepPaths
@@ -35,10 +36,12 @@ def take_over(config: RunConfig, paths: SweepPaths, trial: int) -> dict[str, Any
 
 def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, Any]] | None:
     for name in sorted(folder.name for folder in paths.root.iterdir() if folder.is_dir()):
-        other = SweepPaths(paths.root, name)
-        if other.sweep == paths.sweep or not other.store.has_run(config.run_id):
-            continue
-        row = other.store.row_of_run(config.run_id)
+        other = SweepPaths(paths.root, name, paths.tables_at)
+        try:
+            known = other.sweep != paths.sweep and other.store.has_run(config.run_id)
+        except ElsewhereError:
+            continue  # tables that the user did not point to
+        row = other.store.row_of_run(config.run_id) if known else None
         if row and Status(row["status"]).reproducible and _same_origin(row, config):
             return other, row
     return None

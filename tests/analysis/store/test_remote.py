@@ -40,11 +40,10 @@ def sweep() -> SyntheticSweep:
 def test_a_store_at_an_s3_address_is_the_same_store(
     bucket, sweep, tmp_path: Path, monkeypatch
 ) -> None:
-    here, there = store.SweepPaths(tmp_path / "a", "far"), store.SweepPaths(tmp_path / "b", "far")
-    write_as_the_engine_does(here, sweep)
+    write_as_the_engine_does(store.SweepPaths(tmp_path / "a", "far"), sweep)
     monkeypatch.setenv("SWEEPS_TABLES", bucket.address("results"))
+    there = store.SweepPaths(tmp_path / "b", "far")
     write_as_the_engine_does(there, sweep)
-    monkeypatch.delenv("SWEEPS_TABLES")
     assert not there.tables.exists()
     methods = [method for method, path in bucket.requests if path.endswith(".arrows")]
     assert methods.count("PUT") == 1 + 2 * (4 + 2), "each part is one request"
@@ -64,6 +63,31 @@ def test_a_store_at_an_s3_address_is_the_same_store(
         "runs.parquet",
         "epochs.parquet",
     }
+
+
+def test_a_pointer_to_a_place_that_the_user_did_not_name_sends_nothing(
+    bucket, sweep, tmp_path: Path, monkeypatch
+) -> None:
+    write_as_the_engine_does(store.SweepPaths(tmp_path, "mine"), sweep)
+    stranger = store.SweepPaths(tmp_path, "far", bucket.address("results"))
+    write_as_the_engine_does(stranger, sweep)
+    before = len(bucket.requests)
+    place, _, options = bucket.address("results").partition("?")
+    for known in (None, bucket.address("others"), f"{place}?{options}&region=x", place + "/far/.."):
+        if known is not None:
+            monkeypatch.setenv("SWEEPS_TABLES", known)
+        with pytest.warns(analysis.StoreWarning, match="far lie at 's3://.*set SWEEPS_TABLES="):
+            assert analysis.load(tmp_path).names == ("mine",)
+        for path, names in ((tmp_path / "far", None), (tmp_path, ["far"])):
+            with pytest.raises(analysis.StoreError, match="not asked without your word"):
+                analysis.load(path, names)
+        with pytest.raises(analysis.StoreError, match="not asked without your word"):
+            _ = store.SweepPaths(tmp_path, "far").store
+    assert len(bucket.requests) == before
+    found = analysis.load(tmp_path, tables_at=bucket.address("results"))
+    assert found.names == ("far", "mine")
+    assert len(found.runs) == 2
+    assert len(bucket.requests) > before
 
 
 def test_a_name_that_is_taken_there_is_refused(bucket, sweep, tmp_path: Path, monkeypatch) -> None:
