@@ -71,6 +71,8 @@ class Paper:
     """Of a test: `planned`, or `extended` if seeds were added after a look."""
     setting: Mapping[str, Mapping[str, Any]]
     """Values of the configuration's keys, by benchmark, by activation and for `both`."""
+    irrelevant: Mapping[str, Sequence[str]]
+    """Keys that change nothing in the setting, by benchmark, by activation and for `both`."""
     options: Mapping[str, Mapping[str, Any]]
     """Default options by activation."""
 
@@ -86,24 +88,29 @@ class Paper:
         return tuple(dict.fromkeys(sweep for claim in tested for sweep in claim.sweeps))
 
     def departures(self, benchmark: str, config_json: str) -> dict[str, str]:
-        """Return the keys in which a configuration departs from the paper's setting, and how."""
+        """Return the keys in which a configuration departs from the paper's setting, and how.
+
+        On a benchmark that the paper does not have, keys that it has for both are compared alone.
+        """
         config = json.loads(config_json)
-        activation = _lookup(config, "activation.name")
+        chosen = config.get("activation", {})
+        activation, options = chosen.get("name"), chosen.get("options", {})
+        places = ("both", benchmark, activation)
         # the later entry wins: an activation's own setting over the benchmark's
-        expected = {
-            **self.setting["both"],
-            **self.setting.get(benchmark, {}),
-            **self.setting.get(activation, {}),
-        }
-        known = self.options.get(activation, {})
-        chosen = _lookup(config, "activation.options")
-        pairs = [(key, _lookup(config, key), value) for key, value in expected.items()]
-        # an option that the paper does not have is a departure whatever its value
-        pairs += [(name, value, known.get(name, "an option")) for name, value in chosen.items()]
+        expected = {k: v for place in places for k, v in self.setting.get(place, {}).items()}
+        expected |= self.options.get(activation, {})
+        found_keys = {**_keys(config), **options}
+        epochs = int(found_keys.get("recipe.epochs", expected.get("recipe.epochs", 1)))
+        expected, found_keys = _with_drops(expected, epochs), _with_drops(found_keys, epochs)
+        ignored = {key for place in places for key in self.irrelevant.get(place, ())}
         return {
-            key: f"{key} is {_shown(found)}, not {_shown(value)}"
-            for key, found, value in pairs
-            if not _same(found, value)
+            key: f"{key} is {_shown(found)}, not {_shown(expected[key])}"
+            if key in expected
+            else f"{key} is {_shown(found)}, a setting that the paper does not have"
+            for key, found in found_keys.items()
+            if key not in ignored
+            and (key in expected or key in options or benchmark in self.setting)
+            and not (key in expected and _same(found, expected[key]))
         }
 
 
@@ -122,11 +129,27 @@ def _claim(entry: Mapping[str, Any]) -> Claim:
     return Claim(**frozen)
 
 
-def _lookup(config: Mapping[str, Any], key: str) -> Any:
-    found: Any = config
-    for name in key.split("."):
-        found = found.get(name, "not recorded") if isinstance(found, Mapping) else "not recorded"
-    return found
+def _keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values by `section.key`, without what names the benchmark and the activation."""
+    keys = {
+        f"{section}.{name}": value
+        for section, values in config.items()
+        for name, value in (values.items() if isinstance(values, Mapping) else [("", values)])
+        if name != "name" and (section, name) != ("activation", "options")
+    }
+    return keys
+
+
+def _with_drops(keys: Mapping[str, Any], epochs: int) -> dict[str, Any]:
+    """Return the keys with rate drops as shares of their own epochs, rounded to those of a run.
+
+    A store has shares or epochs, and a run of other epochs departs in its epochs alone.
+    """
+    drops, own = keys.get("recipe.drop_at"), keys.get("recipe.epochs")
+    if not isinstance(drops, list) or not own:
+        return dict(keys)
+    shares = [at if at < 1 else at / own for at in drops]
+    return {**keys, "recipe.drop_at": [math.floor(at * epochs + 0.5) for at in shares]}
 
 
 def _same(found: Any, expected: Any) -> bool:
@@ -138,10 +161,11 @@ def _same(found: Any, expected: Any) -> bool:
             and len(found) == len(expected)
             and all(map(_same, found, expected))
         )
+    if isinstance(found, Sequence) and not isinstance(found, str):
+        return False
     if isinstance(expected, Real) and not isinstance(expected, bool):
         number = isinstance(found, Real) and not isinstance(found, bool)  # True == 1 in Python
-        # 2/3 stands in the file with eight digits
-        return number and math.isclose(float(found), float(expected), rel_tol=1e-6, abs_tol=1e-12)
+        return number and math.isclose(float(found), float(expected), rel_tol=1e-9, abs_tol=1e-12)
     return bool(found == expected)
 
 

@@ -16,13 +16,17 @@ networks = pytest.importorskip("trainers.networks", reason="as above")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_trainers_defaults_are_the_papers_setting(network, activation):
     data = {"lenet5": "mnist", "resnet20": "cifar10"}[network]
-    config = config_module.RunConfig(
+    config = trainers_configuration(network, data, activation)
+    assert paper().departures(f"{network}/{data}", json.dumps(config)) == {}
+
+
+def trainers_configuration(network: str, data: str, activation: str) -> dict:
+    return config_module.RunConfig(
         activation=config_module.ActivationConfig(name=activation),
         network=config_module.NetworkConfig(name=network),
         data=config_module.DataConfig(name=data),
         recipe=networks.NETWORKS[network].recipe,
-    )
-    assert paper().departures(f"{network}/{data}", json.dumps(config.identity())) == {}
+    ).identity()
 
 
 def test_the_synthetic_configuration_is_one_of_the_trainers():
@@ -40,6 +44,52 @@ def test_each_departure_is_named():
         "recipe.epochs": "recipe.epochs is 3, not 30",
         "s": "s is 5, not 3",
     }
+
+
+@pytest.mark.parametrize("network", ["lenet5", "resnet20"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_key_is_in_the_setting_or_departs(network, activation):
+    """Whatever key changes, also one that no version has yet, the run is kept apart."""
+    data = {"lenet5": "mnist", "resnet20": "cifar10"}[network]
+    benchmark = f"{network}/{data}"
+    config = json.loads(json.dumps(trainers_configuration(network, data, activation)))
+    config["recipe"]["an_older_default"] = config["a_new_section"] = 1
+    for section, values in config.items():
+        for name in values if isinstance(values, dict) else ():
+            changed = json.loads(json.dumps(config))
+            if (name, section) in {("name", s) for s in config} | {("options", "activation")}:
+                continue
+            changed[section][name] = 77 if name == "epochs" else "another"
+            found = paper().departures(benchmark, json.dumps(changed))
+            key = f"{section}.{name}"
+            ignored = {
+                k for p in ("both", benchmark, activation) for k in paper().irrelevant.get(p, ())
+            }
+            assert (key in found) != (key in ignored), key
+            assert "recipe.an_older_default" in found
+            assert "a_new_section." in found
+
+
+def test_what_cannot_matter_is_no_departure():
+    """A penalty that ReLU does not have, a network's field that the other one has."""
+    config = configuration(activation="relu", lambda_sum=0.5, lambda_prod=0.5)
+    config["network"]["residual"] = "act_then_add"
+    config["data"]["held_out_images"] = 7
+    assert paper().departures("lenet5/mnist", json.dumps(config)) == {}
+    config["activation"]["name"] = "polyneuron_r"
+    assert set(paper().departures("lenet5/mnist", json.dumps(config))) == {
+        "recipe.lambda_sum",
+        "recipe.lambda_prod",
+    }
+
+
+def test_rate_drops_are_the_epochs_at_which_they_act():
+    for drops, same in (([20, 25], True), ([0.66, 0.84], True), ([20], False), ([21, 25], False)):
+        found = paper().departures("lenet5/mnist", json.dumps(configuration(drop_at=drops)))
+        assert (found == {}) == same, drops
+
+
+def test_a_key_that_a_run_does_not_have_is_no_departure():
+    config = configuration()
     del config["recipe"]["pad"]
-    departures = paper().departures("lenet5/mnist", json.dumps(config))
-    assert departures["recipe.pad"] == "recipe.pad is not recorded, not 4"
+    assert paper().departures("lenet5/mnist", json.dumps(config)) == {}

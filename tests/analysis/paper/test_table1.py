@@ -53,7 +53,10 @@ def test_the_text_fixes_the_rows_of_swish_and_polyneuron_r(tmp_path):
 
 @pytest.mark.parametrize(
     "recipe",
-    [{"epochs": 3}, {"learning_rate": 1e-2}, {"flip": "none"}, {"decay": "decoupled"}],
+    [
+        *({"epochs": 3}, {"learning_rate": 1e-2}, {"flip": "none"}, {"decay": "decoupled"}),
+        *({"epsilon": 1e-7}, {"warm_up": 5}),
+    ],
     ids=lambda recipe: next(iter(recipe)),
 )
 def test_runs_in_another_setting_do_not_count(tmp_path, recipe):
