@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.cells import Cell, Key
+from analysis.measures.origins import choice_between, origins
 from analysis.measures.rows import rows_of_each
 from analysis.measures.shapes import measure
 from analysis.measures.values import (
@@ -26,6 +27,7 @@ from analysis.paper.claims import Claim, paper
 from analysis.store.results import Results
 
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "sweep")
+_ORIGIN = ("code_version", "data_sha256")
 _KEPT = ("sweep", "run_id", "config_id", "seed", "status", "device", *SETTING, *CONFIGURATION)
 
 
@@ -84,7 +86,10 @@ class Evidence:
         found = [_departures(*pair) for pair in pairs]
         departures = dict(zip(one_each["config_id"].astype(str), found, strict=True))
         kept = runs[[*_KEPT, "config_json"]]
+        own = runs[["status", *_ORIGIN]].groupby(runs["benchmark"].astype(str))
+        found_origins = [origins(group) for _, group in own]
         return kept.assign(
+            origin=pd.concat(found_origins) if found_origins else pd.Series(dtype=object),
             config_id=kept["config_id"].astype(str),
             departures=kept["config_id"].astype(str).map(departures),
             status=kept["status"].astype(str),
@@ -142,6 +147,10 @@ class Evidence:
         """Return True if some run varies a key that the claim leaves free, or if it leaves none."""
         departures = self._chosen(claim, benchmark)["departures"]
         return bool(len(departures) and (not claim.free or departures.map(len).any()))
+
+    def choice(self, claim: Claim, benchmark: str) -> str:
+        """Return the origins between which the claim's runs ask for a choice; empty if none."""
+        return choice_between(self._chosen(claim, benchmark)["origin"])
 
     def devices(self, claim: Claim, benchmark: str) -> set[str]:
         """Return the devices of the claim's runs: times compare only within one device."""

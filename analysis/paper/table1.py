@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.measures.origins import Origin
 from analysis.measures.values import At, independent, values
 from analysis.paper.claims import Paper, paper
 from analysis.paper.evidence import Evidence
@@ -25,16 +26,18 @@ def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFr
         scope: of the learned activations; the paper does not say.
 
     Returns:
-        One row per benchmark and activation: the paper's error, ours with its 95 % t interval,
-        the deviation, the counts of measured, diverged, censored and missing runs, ours less the
-        paper's, `within_tolerance` (null without runs), and the ids of all runs, whatever became
-        of them. Errors in percent.
+        One row per benchmark and activation, and of runs of several codes or data sets one for each
+        (`code_version`, `data_sha256`; null without runs): the paper's error, ours with its 95 % t
+        interval, the deviation, the counts of measured, diverged, censored and missing runs, ours
+        less the paper's, `within_tolerance` (null without runs), and the ids of all runs, whatever
+        became of them. Errors in percent.
     """
     found = _in_setting(results, at, scope)
     rows = [
-        _row(benchmark, activation, found, paper())
+        _row(benchmark, activation, chosen, paper())
         for benchmark in paper().benchmarks
         for activation in ACTIVATIONS
+        for chosen in _by_origin(found, benchmark, activation)
     ]
     frame = pd.DataFrame(rows)
     counts = ["n", "n_diverged", "n_censored", "n_missing"]
@@ -60,12 +63,19 @@ def seed_correlations(results: Results, scope: str = "layer") -> dict[str, float
 
 def _in_setting(results: Results, at: At, scope: str) -> pd.DataFrame:
     """Return the values that may stand in Table 1, each run once."""
-    rows = Evidence(results, scope).in_setting.index
-    return independent(values(results, "val_error_percent", at).loc[rows])
+    origin = Evidence(results, scope).in_setting["origin"]
+    found = values(results, "val_error_percent", at).loc[origin.index].assign(origin=origin)
+    alone = [independent(group) for _, group in found.groupby("origin")]
+    return pd.concat(alone).sort_index() if alone else found
 
 
-def _row(benchmark: str, activation: str, found: pd.DataFrame, claims: Paper) -> dict[str, object]:
+def _by_origin(found: pd.DataFrame, benchmark: str, activation: str) -> list[pd.DataFrame]:
     chosen = found[(found["benchmark"] == benchmark) & (found["activation"] == activation)]
+    return [group for _, group in chosen.groupby("origin")] or [chosen]
+
+
+def _row(benchmark: str, activation: str, chosen: pd.DataFrame, claims: Paper) -> dict[str, object]:
+    origin: Origin | None = None if chosen.empty else chosen["origin"].iloc[0]
     outcomes = chosen["outcome"].value_counts()
     sample = chosen.loc[chosen["outcome"] == "measured", "value"].to_numpy()
     ours = mean_interval(sample)
@@ -75,6 +85,8 @@ def _row(benchmark: str, activation: str, found: pd.DataFrame, claims: Paper) ->
     return {
         "benchmark": benchmark,
         "activation": activation,
+        "code_version": origin.code_version if origin else None,
+        "data_sha256": origin.data_sha256 if origin else None,
         "paper_error_percent": theirs,
         "mean": ours.estimate,
         "low": ours.low,

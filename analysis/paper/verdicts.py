@@ -65,6 +65,10 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     rule = RULES[claim.rule]
     names = claim.benchmarks or [n for n in paper().benchmarks if evidence.tests(claim, n)]
     found = {name: rule(claim, evidence, name) for name in names}
+    asked = {name: evidence.choice(claim, name) for name in names}
+    for name, choice in asked.items():
+        if choice:  # the verdict would be of runs that do not belong together
+            return Verdict(claim, Word.NOT_DECIDED, f"{benchmark_name(name)}: {choice}.")
     findings = [finding for some in found.values() for finding in some]
     comparisons = [finding for finding in findings if isinstance(finding, Comparison)]
     missing = [finding for finding in findings if isinstance(finding, Missing)]

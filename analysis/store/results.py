@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pyarrow import fs
 
@@ -178,6 +179,21 @@ class Results:
             frame = frame.sort_values(SHOWN_ORDER[name], kind="stable", ignore_index=True)
         return frame
 
+    def where(self, *, code_version: str | None = None, data_sha256: str | None = None) -> Results:
+        """Return the results of the runs of one training code, or of one data set.
+
+        >>> load("results").where(code_version="0.1.0").names
+        ('real',)
+
+        Args:
+            code_version: as in `runs`, or its start; None: every code.
+            data_sha256: likewise.
+
+        Raises:
+            StoreError: no run has them.
+        """
+        return _Chosen(self, {"code_version": code_version, "data_sha256": data_sha256})
+
     def query(self, sql: str) -> pd.DataFrame:
         """Return the result of an SQL query over the tables, as `select * from runs`.
 
@@ -215,6 +231,39 @@ class Results:
         """Return the run ids whose codes a table shares with `runs`, so that joins are fast."""
         own = name in ("sweeps", "trials", "runs")
         return [] if own else list(self.runs["run_id"].cat.categories)
+
+
+class _Chosen(Results):
+    """The results of some runs, by the starts of their columns' values."""
+
+    def __init__(self, whole: Results, starts: Mapping[str, str | None]) -> None:
+        super().__init__(whole.path, whole._folders)
+        self._whole, self._damaged = whole, whole._damaged
+        keep = pd.Series(True, index=whole.runs.index)
+        for column, start in starts.items():
+            if start is not None:
+                found = whole.runs[column].astype(object).fillna("")
+                keep &= found.str.startswith(start)
+                if not keep.any():
+                    raise StoreError(unknown_name(column, start, set(found)))
+        runs = whole.runs[keep]
+        self._keys: dict[tuple[str, ...], set[tuple[str, ...]]] = {
+            key: set(zip(*(runs[name].astype(str) for name in ("sweep", *key)), strict=True))
+            for key in ((), ("trial",), ("run_id",))
+        }
+        self._folders = {n: at for n, at in whole._folders.items() if (n,) in self._keys[()]}
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return a table of the whole, without the rows of other runs."""
+        frame = self._whole.table(name, columns)
+        keys: dict[str, tuple[str, ...]] = {"sweeps": (), "trials": ("trial",)}
+        key = keys.get(name, ("run_id",))
+        of_row = zip(*(frame[part].astype(str) for part in ("sweep", *key)), strict=True)
+        own = self._keys[key]
+        if name == "events":  # those of a sweep belong to no run
+            own = own | {(sweep, "") for (sweep,) in self._keys[()]}
+        keep = np.fromiter((row in own for row in of_row), dtype=bool, count=len(frame))
+        return frame[keep].reset_index(drop=True)
 
 
 def _explained(complaint: str, tables: Sequence[str]) -> str:

@@ -190,15 +190,24 @@ def report(
         bool,
         typer.Option("--watch", help="Rewrite it as results come in, until all are there."),
     ] = False,
+    code: Annotated[
+        str | None, typer.Option(help="Only runs of this training code, or of this start of it.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Only runs on data of this hash, or of this start of it.")
+    ] = None,
 ) -> None:
     """Write a report of one or more sweeps as HTML, Markdown and LaTeX."""
     import analysis
 
     folder = out or root / names[0] / "report"
+    if watch and (code or data):
+        raise typer.BadParameter("--watch follows all runs: leave out --code and --data")
     if watch:
         _watch_report(root, names, folder)
         return
-    for path in analysis.report(analysis.load(root, names), folder):
+    results = analysis.load(root, names).where(code_version=code, data_sha256=data)
+    for path in analysis.report(results, folder):
         if path.suffix in REPORTS:
             console.print(str(path), soft_wrap=True)
 

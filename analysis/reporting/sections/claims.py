@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
+from analysis.measures.origins import Origin
 from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
 from analysis.paper.claims import paper
@@ -87,10 +89,11 @@ def table1_sections(results: Results) -> list[ReportSection]:
     frame = frame[frame.groupby("benchmark")["n"].transform("sum") > 0]
     if frame.empty:
         return []
+    several = frame.groupby(["benchmark", "activation"])["n"].transform("size") > 1
     rows = tuple(
         (
             benchmark_name(row["benchmark"]),
-            activation_name(row["activation"]),
+            activation_name(row["activation"]) + (f" ({_origin(row)})" if apart else ""),
             number(row["paper_error_percent"]),
             interval(Interval(row["mean"], row["low"], row["high"])),
             number(row["sd"], 3),
@@ -100,7 +103,7 @@ def table1_sections(results: Results) -> list[ReportSection]:
             MISSING if pd.isna(row["within_tolerance"]) else yes_or_no(row["within_tolerance"]),
             run_set(row["run_ids"]),
         )
-        for row in records(frame)
+        for row, apart in zip(records(frame), several, strict=True)
     )
     columns = (
         "Benchmark",
@@ -126,6 +129,10 @@ def table1_sections(results: Results) -> list[ReportSection]:
     caption = "Table 1 of the paper beside ours"
     table = PrintedTable("table1", caption, columns, rows, frozenset(columns[2:8]), note)
     return [ReportSection("table1", "Table 1", (table, *_seed_notes(results)))]
+
+
+def _origin(row: dict[str, Any]) -> str:
+    return Origin(row["code_version"], row["data_sha256"]).printed
 
 
 def _seed_notes(results: Results) -> list[Paragraph]:
