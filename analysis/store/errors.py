@@ -17,10 +17,17 @@ class StoreWarning(UserWarning):
 
 @dataclass(frozen=True)
 class DamagedFile:
-    """A file that could not be read and was left out."""
+    """A file that could not be read and was left out, or rows that are missing."""
 
     path: str
+    """Of the file; of rows the run or trial that lacks them, below its sweep."""
     reason: str
+    left_out: bool = True
+    """False where nothing is left to be read."""
+
+    def __str__(self) -> str:
+        """Say what is damaged, and how."""
+        return f"{'skipped damaged ' if self.left_out else ''}{self.path}: {self.reason}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:

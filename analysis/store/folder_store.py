@@ -11,14 +11,18 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from analysis.store.completeness import missing_parts
 from analysis.store.contract import SweepStore
-from analysis.store.errors import DamagedFile, StoreWarning
+from analysis.store.errors import DamagedFile, StoreError, StoreWarning
+from analysis.store.file_reader import DAMAGE, DamagedError
 from analysis.store.folders import Folder, open_folder, with_tables
+from analysis.store.headers import check_header
 from analysis.store.layout import compacted_file, order_of, part_files, tables_of
 from analysis.store.merging import merged
 from analysis.store.part_writer import PartWriter
 from analysis.store.reading import PartRows, read_parts, read_table
 from analysis.store.schema import RUNS, TABLES, Table
+from analysis.store.soundness import sound
 from analysis.store.table_files import write_table
 
 _COMPACTED_RUNS: dict[str, tuple[int | None, frozenset[str]]] = {}
@@ -39,17 +43,15 @@ class FolderStore(SweepStore):
         self, table: Table, columns: Sequence[str] | None = None
     ) -> tuple[pd.DataFrame, list[DamagedFile]]:
         """Return a table as a frame, and the damaged files that were left out."""
-        return read_table([self.folder], table, columns)
+        frame, damaged = read_table([self.folder], table, columns)
+        return frame, [*damaged, *missing_parts(self.folder).values()]
 
     def rows_of_run(self, table: Table, run_id: str) -> list[dict[str, Any]]:
         """Return the rows of one run from its own parts and the compacted table."""
         parts, _ = read_parts(self.folder, table, run_id)
         rows = [row for group in merged(table, parts) for row in group.to_pylist()]
-        whole = compacted_file(self.folder, table)
-        if not whole.exists():
-            return rows
         only = [("run_id", "=", run_id)]
-        earlier = pq.read_table(whole.path, filesystem=whole.filesystem, filters=only).to_pylist()
+        earlier = _read_compacted(compacted_file(self.folder, table), table, filters=only)
         last = {tuple(row[name] for name in table.key): row for row in (*earlier, *rows)}
         return list(last.values())
 
@@ -60,8 +62,8 @@ class FolderStore(SweepStore):
         if info.is_file:
             changed_at, known = _COMPACTED_RUNS.get(whole.path, (None, frozenset()))
             if changed_at != info.mtime_ns:
-                ids = pq.read_table(whole.path, filesystem=whole.filesystem, columns=["run_id"])
-                known = frozenset(ids["run_id"].to_pylist())
+                found = _read_compacted(whole, RUNS, columns=list(RUNS.key))
+                known = frozenset(row["run_id"] for row in found)
                 _COMPACTED_RUNS[whole.path] = (info.mtime_ns, known)
             if run_id in known:
                 return True
@@ -70,14 +72,17 @@ class FolderStore(SweepStore):
     def compact(self) -> list[DamagedFile]:
         """Put each table into one file, sorted by its key.
 
-        A damaged part stays where it is, and so do all parts of a table whose one file is damaged.
+        A damaged part stays where it is, and so do all parts of a table whose one file is damaged,
+        and of a writer of which a part is missing: they show that it is.
         """
-        damaged: dict[str, DamagedFile] = {}
+        damaged = missing_parts(self.folder)
+        gapped = {order_of(path)[0] for path in damaged}
         done: dict[str, set[str]] = {}
         guests: set[str] = set()
         for table in TABLES.values():
             files, unreadable = read_parts(self.folder, table)
             damaged |= {file.path: file for file in unreadable}
+            files = [file for file in files if file.writer not in gapped]
             whole = compacted_file(self.folder, table)
             parts = [file.path for file in files if file.path != whole.path]
             if table is RUNS:
@@ -87,15 +92,35 @@ class FolderStore(SweepStore):
                 for path in parts:
                     done.setdefault(path, set()).add(table.name)
         for file in damaged.values():
-            warnings.warn(f"left damaged {file.path}: {file.reason}", StoreWarning, 2)
+            said = f"left damaged {file.path}: {file.reason}" if file.left_out else str(file)
+            warnings.warn(said, StoreWarning, 2)
         # A crash in between leaves parts whose rows win over the compacted ones: so those of others
         # than a run's own writer go first, and of each writer the oldest.
-        for path in sorted(
-            done, key=lambda path: (order_of(path)[0] not in guests, order_of(path))
+        places = {path: order_of(path) for path in done.keys() | damaged.keys()}
+        kept: set[str] = set()
+        for path, (writer, *_) in sorted(
+            places.items(), key=lambda item: (item[1][0] not in guests, item[1])
         ):
-            if done[path] == set(tables_of(path)):
+            if done.get(path) != set(tables_of(path)):
+                kept.add(writer)  # with all that follow: a gap would count as a loss
+            elif writer not in kept:
                 self.folder.filesystem.delete_file(path)
         return list(damaged.values())
+
+
+def _read_compacted(whole: Folder, table: Table, **which: Any) -> list[dict[str, Any]]:
+    """Return some rows of a compacted file; of one that is damaged none, with a warning."""
+    try:
+        rows = pq.read_table(whole.path, filesystem=whole.filesystem, **which)
+        check_header(whole.path, rows.schema, table)
+        return list(sound(rows, table).to_pylist())
+    except FileNotFoundError:
+        return []  # nothing is compacted yet
+    except StoreError:
+        raise
+    except DAMAGE as cause:
+        warnings.warn(str(DamagedError(whole.path, cause).file), StoreWarning, 3)
+        return []
 
 
 def _guests(files: Sequence[PartRows]) -> set[str]:

@@ -47,13 +47,18 @@ class Folder:
         listing: list[fs.FileInfo] = self.filesystem.get_file_info(selector)
         return sorted(listing, key=lambda info: info.base_name)
 
+    def names(self) -> list[str]:
+        """Return the names of the files and folders directly in this one, in no order."""
+        if not self.local:
+            return [info.base_name for info in self.entries()]
+        return [path.name for path in Path(self.path).iterdir()] if self.exists() else []
+
     def matching(self, pattern: re.Pattern[str]) -> list[fs.FileInfo]:
         """Return the entries whose whole names match, sorted by name."""
         if not self.local:
             return [info for info in self.entries() if pattern.fullmatch(info.base_name)]
         # A writer looks for its own among 10,000 files: only of those are size and time asked.
-        names = (path.name for path in Path(self.path).iterdir()) if self.exists() else ()
-        found = sorted(name for name in names if pattern.fullmatch(name))
+        found = sorted(name for name in self.names() if pattern.fullmatch(name))
         paths = [self.child(name).path for name in found]
         matching: list[fs.FileInfo] = self.filesystem.get_file_info(paths)
         return matching

@@ -77,6 +77,10 @@ def order_of(part: str) -> tuple[str, bool, int]:
 
 def _named(name: str) -> re.Match[str]:
     # A name without a number is nobody's of ours: it orders, and is found damaged when read.
-    found = _PART.fullmatch(name) or _PART.fullmatch(f"{name}-000000.parquet")
+    found = (
+        _PART.fullmatch(name)
+        or _PART.fullmatch(f"{name}.arrows")
+        or _PART.fullmatch(f"{name}-000000.parquet")
+    )
     assert found is not None
     return found

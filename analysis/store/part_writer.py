@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from analysis.store.completeness import missing_parts
 from analysis.store.contract import Row, RowWriter
 from analysis.store.folders import Folder
 from analysis.store.layout import next_number, order_of, part_name, parts_folder
@@ -39,6 +40,8 @@ class PartWriter(RowWriter):
         parts = {part.path for read, _ in found.values() for part in read}
         if len(parts) <= beyond or any(damaged for _, damaged in found.values()):
             return
+        if missing_parts(self._sweep, self._name):
+            return  # its other parts show that one is missing
         for table, (read, _) in found.items():
             if read:
                 self._write({table.name: joined_row_list(table, merged(table, read))})

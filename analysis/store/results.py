@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pyarrow import fs
 
+from analysis.store.completeness import missing_parts, short_runs, short_trials
 from analysis.store.errors import DamagedFile, StoreError, StoreWarning, unknown_name
 from analysis.store.folders import (
     TABLES_ADDRESS,
@@ -112,8 +113,25 @@ class Results:
 
     @property
     def damaged(self) -> tuple[DamagedFile, ...]:
-        """The files that were left out so far because they cannot be read."""
+        """What is known so far to be damaged: files that were left out, and rows that are missing.
+
+        Tables are looked at as they are read; `verified` reads all that can show a loss.
+        """
         return tuple(self._damaged.values())
+
+    @cached_property
+    def verified(self) -> bool:
+        """False if something is damaged or missing, which `damaged` then names."""
+        # Read anew and in this order: a trial's end is written after its runs.
+        trials = self.table("trials", ["config_id", "status", "seeds_done"])
+        runs = self.table("runs", ["trial", "config_id", "status"])
+        self._name_damaged(short_trials(trials, runs))
+        self.table("epochs", ())
+        return not self._damaged
+
+    @cached_property
+    def _missing_parts(self) -> list[DamagedFile]:
+        return [one for folder in self._folders.values() for one in missing_parts(folder).values()]
 
     @cached_property
     def sweeps(self) -> pd.DataFrame:
@@ -174,7 +192,9 @@ class Results:
                 raise StoreError(unknown_name(f"column of {name}", column, table.schema.names))
         folders = list(self._folders.values())
         frame, damaged = read_table(folders, table, columns, self._run_ids(name))
-        self._name_damaged(damaged)
+        self._name_damaged([*damaged, *self._missing_parts])
+        if name == "epochs":
+            self._name_damaged(short_runs(self.runs, frame))
         if name in SHOWN_ORDER and columns is None:
             frame = frame.sort_values(SHOWN_ORDER[name], kind="stable", ignore_index=True)
         return frame
@@ -224,7 +244,7 @@ class Results:
     def _name_damaged(self, damaged: Sequence[DamagedFile]) -> None:
         for file in damaged:
             if file.path not in self._damaged:
-                warnings.warn(f"skipped damaged {file.path}: {file.reason}", StoreWarning, 4)
+                warnings.warn(str(file), StoreWarning, 4)
             self._damaged[file.path] = file
 
     def _run_ids(self, name: str) -> list[str]:

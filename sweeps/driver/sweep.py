@@ -8,6 +8,7 @@ from pathlib import Path
 
 import analysis
 from analysis.store.contract import RowWriter
+from analysis.store.errors import StoreError
 from analysis.store.statuses import Status
 from sweeps.driver.rows import close_runs
 from sweeps.driver.spending import Spending
@@ -33,9 +34,23 @@ class Sweep:
     view: SweepView
 
     def finish(self) -> None:
-        """Close the runs that were cut off, and put each table into one file."""
+        """Close the runs that were cut off, and put each table into one file.
+
+        Raises:
+            StoreError: the tables lack trials that this driver has seen end.
+        """
         close_runs(analysis.load(self.paths.folder), self.paths.store)
         self.paths.store.compact()
+        trials = analysis.load(self.paths.folder).trials
+        there = trials["status"].value_counts()
+        lost = {s: n - int(there.get(s, 0)) for s, n in self.view.counts.items() if s.final}
+        if any(count > 0 for count in lost.values()):
+            found = sum(int(there.get(status, 0)) for status in lost)
+            raise StoreError(
+                f"{self.view.done} trials of {self.paths.sweep!r} ended, and its tables have"
+                f" {found}: files were removed or damaged meanwhile;"
+                f" `sweeps resume {self.paths.sweep}` trains what is missing"
+            )
 
 
 def begun_view(

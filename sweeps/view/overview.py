@@ -106,7 +106,9 @@ def sweeps_table(root: Path) -> RenderableType:
 
 def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     """Show the trials of a sweep, the best first, and the commands that come next."""
-    trials = analysis.load(root, [name]).trials
+    results = analysis.load(root, [name])
+    trials = results.trials
+    _ = results.verified  # warns of what is damaged or missing
     ordered = trials.sort_values(["objective", "trial"], na_position="last")
     shown = rows(ordered.head(SHOWN_TRIALS))
     cells = [_ending(trial) for trial in shown]

@@ -55,7 +55,8 @@ def failures(results: Results) -> ReportSection:
         blocks.append(PrintedTable("failures", caption, columns, rows, numeric, note))
     # rows may be missing from every number above: this must not be overlooked
     for part in results.damaged:
-        blocks.append(Paragraph(f"Damaged and left out: {part.path} ({part.reason})", strong=True))
+        what = "Damaged and left out" if part.left_out else "Incomplete"
+        blocks.append(Paragraph(f"{what}: {part.path} ({part.reason})", strong=True))
     return ReportSection("failures", "Failed and stopped runs", tuple(blocks))
 
 
