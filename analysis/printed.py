@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from analysis.statistics.intervals import Interval
@@ -93,18 +93,37 @@ def short(value: object) -> str:
     if value is None or value != value:  # NaN is not itself
         return MISSING
     if isinstance(value, float):
-        return f"{value:.3g}".replace("e-0", "e-").replace("-", "−")  # 1e-06 as 1e−6
+        text = _plain(value, 3) if 1 <= abs(value) < 1e4 else f"{value:.3g}"
+        text = text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")  # 1e-06 as 1e−6
+        return text.replace("-", "−")
     return str(value)
 
 
-def brief(value: object) -> str:
-    """Return a parameter's value in few columns: a float with two digits, words unchanged."""
-    if not isinstance(value, float):
+def brief(value: object, digits: int = 2) -> str:
+    """Return a parameter's value in few columns: a float with so many digits, words unchanged."""
+    if not isinstance(value, float) or not math.isfinite(value):
         return str(value)
     if value and not 0.01 <= abs(value) < 1e4:
-        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
-    return f"{value:.2g}"
+    return _plain(value, digits) if abs(value) >= 1 else f"{value:.{digits}g}"
+
+
+def brief_column(values: Sequence[object]) -> list[str]:
+    """Return values as `brief` does, with as many digits as tell them apart."""
+    kinds = len(set(values))
+    for digits in range(2, 18):  # 17 digits tell any two floats apart
+        texts = [brief(value, digits) for value in values]
+        if len(set(texts)) == kinds:
+            break
+    return texts
+
+
+def _plain(value: float, digits: int) -> str:
+    """Return a number from 1 on without an exponent: no digit before the point is lost."""
+    whole = len(str(int(abs(value))))
+    text = f"{value:.{max(digits - whole, 1)}f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def with_standard_error(estimate: float, standard_error: float | None) -> str:

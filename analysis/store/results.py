@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -57,7 +58,11 @@ def load(
             raise elsewhere[name]
         warnings.warn(f"left out {elsewhere[name]}", StoreWarning, 2)
     if not found:
-        raise StoreError(f"no results in {path}: expected <root>/<sweep>/{TABLES_FOLDER}")
+        root = "" if str(path) == "results" else f" --root {shlex.quote(str(path))}"
+        raise StoreError(
+            f"no sweeps in {path} yet (as <sweep>/{TABLES_FOLDER}); start with"
+            f" `sweeps run quickstart{root}`"
+        )
     if sweeps is not None and (isinstance(sweeps, str) or not sweeps):
         raise StoreError(f"sweeps is a list of names, as {sorted(found)[:2]}, not {sweeps!r}")
     for name in sweeps or ():

@@ -31,6 +31,7 @@ from sweeps.commands.terminal import (
 )
 from sweeps.extras import NotInstalledError
 from sweeps.spec.errors import SpecError
+from sweeps.store.paths import SweepPaths
 from sweeps.workers.environment import ClusterError
 from trainers.data import DATASETS
 from trainers.data.sources import DataUnavailableError
@@ -135,7 +136,8 @@ def stop(name: SweepName, root: Root = ROOT) -> None:
     from sweeps.driver.signals import stop_driver
 
     stop_driver(root, name)
-    console.print(f"asked {name} to stop; go on with `sweeps resume {name}`", soft_wrap=True)
+    command = SweepPaths(root, name).hint("resume")
+    console.print(f"asked {name} to stop; go on with {command}", soft_wrap=True)
 
 
 @app.command()
@@ -171,7 +173,6 @@ def compact(name: SweepName, root: Root = ROOT) -> None:
     """Put each table of a sweep into one file, which reads faster; done at a sweep's end too."""
     import analysis
     from sweeps.store.locks import driver_lock
-    from sweeps.store.paths import SweepPaths
 
     analysis.load(root, [name])
     paths = SweepPaths(root.resolve(), name)
@@ -280,7 +281,8 @@ def _to_the_end(root: Path, name: str, work: Callable[[], bool]) -> None:
         complete = False
     if not complete:
         begun = (root / name).exists()
-        how = f"go on with `sweeps resume {name}`" if begun else "nothing was written"
+        command = SweepPaths(root, name).hint("resume")
+        how = f"go on with {command}" if begun else "nothing was written"
         say(errors, f"interrupted; {how}", "yellow")
         raise typer.Exit(INTERRUPTED)
 

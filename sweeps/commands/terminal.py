@@ -11,6 +11,8 @@ from typing import Annotated, TextIO
 import typer
 from rich.console import Console
 
+from sweeps.store.paths import ROOT as ROOT
+
 LOG_WIDTH = 200
 """Columns of a log, so that no table in it is cut off."""
 
@@ -38,7 +40,6 @@ AcceptChanges = Annotated[
     bool,
     typer.Option("--accept-changes", help="Go on although spec, code or data changed."),
 ]
-ROOT = Path("results")
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 

@@ -30,7 +30,7 @@ from sweeps.spec.errors import SpecError
 from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import load_spec, parse_spec
 from sweeps.spec.search_space import Params
-from sweeps.spec.sections import SweepSpec
+from sweeps.spec.sections import MAX_SEEDS, SweepSpec
 from sweeps.store.locks import driver_lock
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
@@ -138,6 +138,8 @@ def extended(spec: SweepSpec, request: Request) -> SweepSpec:
             raise SpecError(
                 f"--seeds: the sweep has {len(spec.seeds)} seeds a trial; ask for more than that"
             )
+        if request.seeds > MAX_SEEDS:
+            raise SpecError(f"--seeds: at most {MAX_SEEDS:,} a trial; got {request.seeds}")
         unused = (seed for seed in range(10**6) if seed not in spec.seeds)
         new = [next(unused) for _ in range(request.seeds - len(spec.seeds))]
         changed["seeds"] = (*spec.seeds, *new)

@@ -157,8 +157,8 @@ def _train(sweep: Sweep, slots: int, interrupt: Interrupt, console: Console) -> 
         rows.write(now=True)
     sweep.finish()
     if reason.startswith("budget"):
-        name = sweep.paths.sweep
-        console.print(f"{reason}; a larger budget goes on: `sweeps resume {name} --set ...`")
+        command = sweep.paths.hint("resume", "--set ...")
+        console.print(f"{reason}; a larger budget goes on: {command}", soft_wrap=True)
         return True
     return sweep.view.complete
 

@@ -65,5 +65,5 @@ def stop_driver(root: Path, name: str) -> None:
     stored_spec(paths)
     host, pid = driver_process(paths)
     if host != socket.gethostname():
-        raise StoreError(f"{name} is run on {host}: stop it there, with `sweeps stop {name}`")
+        raise StoreError(f"{name} is run on {host}: stop it there, with {paths.hint('stop')}")
     os.kill(pid, signal.SIGTERM)

@@ -49,7 +49,7 @@ class Sweep:
             raise StoreError(
                 f"{self.view.done} trials of {self.paths.sweep!r} ended, and its tables have"
                 f" {found}: files were removed or damaged meanwhile;"
-                f" `sweeps resume {self.paths.sweep}` trains what is missing"
+                f" {self.paths.hint('resume')} trains what is missing"
             )
 
 

@@ -25,7 +25,7 @@ def driver_lock(paths: SweepPaths) -> Iterator[None]:
         except BlockingIOError:
             raise StoreError(
                 f"the sweep {paths.sweep!r} is being run by another process; watch it with"
-                f" `sweeps status {paths.sweep}`, end it with `sweeps stop {paths.sweep}`"
+                f" {paths.hint('status')}, end it with {paths.hint('stop')}"
             ) from None
         file.truncate(0)
         file.write(f"{socket.gethostname()} {os.getpid()}\n")

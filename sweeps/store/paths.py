@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,15 @@ from analysis.store.folder_store import FolderStore, open_store
 from analysis.store.folders import ELSEWHERE, TABLES_ADDRESS, address_below, open_folder
 from analysis.store.layout import TABLES_FOLDER
 from analysis.store.whole_files import sync_folder, write_atomically
+
+ROOT = Path("results")
+"""The folder of all results, unless `--root` or `SWEEPS_ROOT` names another."""
+
+
+def root_option(root: Path) -> str:
+    """Return the option that leads a command to a root; nothing where it goes there by itself."""
+    usual = Path(os.environ.get("SWEEPS_ROOT") or ROOT)
+    return "" if root.resolve() == usual.resolve() else f" --root {shlex.quote(str(root))}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,11 @@ class SweepPaths:
         """The file that the sweep's one driver keeps locked while it lives."""
         return self.folder / "driver.lock"
 
+    def hint(self, verb: str, options: str = "") -> str:
+        """Return a command on the sweep as a message shows it, which runs as it stands."""
+        where = root_option(self.root)
+        return f"`sweeps {verb} {shlex.quote(self.sweep)}{where}{options and f' {options}'}`"
+
     def check_free(self) -> None:
         """Check that no sweep has the name yet.
 
@@ -96,7 +111,7 @@ class SweepPaths:
         if self.folder.exists():
             raise StoreError(
                 f"the name {self.sweep!r} is taken: {self.folder} exists. See it with"
-                f" `sweeps results {self.sweep}`, or run again with --name ANOTHER"
+                f" {self.hint('results')}, or run again with --name ANOTHER"
             )
 
     def create(self) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from analysis.printed import (
     MISSING,
-    brief,
+    brief_column,
     brief_parameters,
     brief_symbol,
     duration,
@@ -90,7 +90,9 @@ def parameter_columns(
     # The trial with the most parameters has them in the order of the specification.
     fullest_first = sorted(trials, key=len, reverse=True)
     keys = list(dict.fromkeys(key for one in fullest_first for key in one))
-    cells = [[brief(one[key]) if key in one else MISSING for key in keys] for one in trials]
+    known = {key: list(dict.fromkeys(one[key] for one in trials if key in one)) for key in keys}
+    by_value = {key: dict(zip(known[key], brief_column(known[key]), strict=True)) for key in keys}
+    cells = [[by_value[key][one[key]] if key in one else MISSING for key in keys] for one in trials]
     widths = [max(map(len, column)) for column in zip(map(brief_symbol, keys), *cells, strict=True)]
     if sum(2 + width for width in widths) <= left:
         return [brief_symbol(key) for key in keys], cells

@@ -17,7 +17,7 @@ from analysis.store.contract import Row
 from analysis.store.statuses import Status
 from sweeps.spec.reading import parse_spec
 from sweeps.store.locks import driver_alive
-from sweeps.store.paths import SweepPaths
+from sweeps.store.paths import SweepPaths, root_option
 from sweeps.view.drawing import add_parameter_columns, best_text, parameter_columns
 from sweeps.view.progress import KEPT_ERRORS, KEPT_TROUBLES, Best, RunningTrial, SweepView
 
@@ -70,7 +70,7 @@ def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
     if not view.complete:
         view.notes.append(
             f"no driver runs this sweep any more, and {view.total - view.done} trials have no"
-            f" end; go on with `sweeps resume {paths.sweep}`"
+            f" end; go on with {paths.hint('resume')}"
         )
     return view
 
@@ -126,7 +126,7 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     parts: list[RenderableType] = [table]
     if len(ordered) > SHOWN_TRIALS:
         parts.append(Text(f"and {len(ordered) - SHOWN_TRIALS} more", style="dim"))
-    where = "" if root == Path("results") else f" --root {root}"
+    where = root_option(root)
     next_steps = (
         f"\nGo on with\n  sweeps results {name} --csv{where}    (one row a run)"
         f"\n  sweeps report {name}{where}    (tables and figures as HTML)"

@@ -5,6 +5,7 @@ import pytest
 from analysis.printed import (
     benchmark_name,
     brief,
+    brief_column,
     brief_parameters,
     count,
     duration,
@@ -68,13 +69,37 @@ def test_a_terminal_has_few_columns():
     assert (rate(0.2, "epochs"), rate(0.001, "trials")) == ("12 epochs/min", "3.6 trials/h")
 
 
+def test_a_number_in_few_columns_keeps_its_size():
+    assert [brief(value) for value in (100.0, 136.7, 1.0, -2.345, 9999.96)] == [
+        "100",
+        "136.7",
+        "1",
+        "-2.3",
+        "10000",
+    ]
+    assert (short(100.0), short(136.7), short(1e5), short(0.00012)) == (
+        "100",
+        "136.7",
+        "1e5",
+        "0.00012",
+    )
+
+
+def test_a_column_has_as_many_digits_as_tell_its_values_apart():
+    assert brief_column([0.011, 0.012, 0.0123]) == ["0.011", "0.012", "0.0123"]
+    assert brief_column([1e-3, 1.04e-3]) == ["1.00e-3", "1.04e-3"]
+    assert brief_column(["relu", 3, 0.5, 0.5]) == ["relu", "3", "0.5", "0.5"]
+    neighbours = [0.1, math.nextafter(0.1, 1.0)]
+    assert len(set(brief_column(neighbours))) == 2
+
+
 def test_parameters_are_short_and_words_stay():
     assert parameter("learning_rate", 0.001) == "learning rate = 0.001"
     assert parameter("lambda_sum", 1e-6) == "λ_sum = 1e−6"
     assert (short("swish"), short(3), short(1234.5), short(math.nan)) == (
         "swish",
         "3",
-        "1.23e+03",
+        "1234.5",
         "–",
     )
     assert (count(1, "run"), count(1200, "run")) == ("1 run", "1,200 runs")

@@ -151,7 +151,9 @@ def test_a_newer_schema_is_refused(tmp_path):
 
 
 def test_a_missing_store_is_one_line(tmp_path):
-    with pytest.raises(analysis.StoreError, match="no results in") as caught:
+    with pytest.raises(
+        analysis.StoreError, match=r"no sweeps in .* yet .*start with `sweeps run"
+    ) as caught:
         analysis.load(tmp_path / "nowhere")
     assert "\n" not in str(caught.value)
 

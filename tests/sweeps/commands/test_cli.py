@@ -82,7 +82,7 @@ def test_an_unknown_command_and_option_end_with_code_2(sweeps) -> None:
 def test_an_unknown_sweep_is_named(command: str, sweeps) -> None:
     code, _, err = sweeps(command, "nothing")
     assert code == 2
-    assert "error: no results in results" in err
+    assert "error: no sweeps in results yet" in err
 
 
 @pytest.fixture(scope="module")

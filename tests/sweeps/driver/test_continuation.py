@@ -10,15 +10,16 @@ from analysis.store.errors import StoreError
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS, TRIALS
 from analysis.store.statuses import Status
 from sweeps.driver.changes import refuse_changes
-from sweeps.driver.continuation import recalled_judge, trials_to_repeat
+from sweeps.driver.continuation import Request, extended, recalled_judge, trials_to_repeat
 from sweeps.driver.rows import close_runs, sweep_row, trial_row
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
 from sweeps.search.sampling import draw_parameters
 from sweeps.search.study import SweepStudy, create_study
+from sweeps.spec.errors import SpecError
 from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import configure
-from sweeps.spec.sections import SweepSpec
+from sweeps.spec.sections import MAX_SEEDS, SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
 
@@ -141,3 +142,9 @@ def test_runs_that_no_worker_has_any_more_are_interrupted(stored: Stored) -> Non
     runs = stored.results().runs.set_index("run_id")
     assert runs.loc["gone-s2", ["status", "epochs_done", "seed"]].tolist() == ["interrupted", 1, 2]
     assert (runs["status"] == Status.COMPLETED).sum() == 1
+
+
+def test_seeds_are_extended_up_to_a_bound() -> None:
+    assert len(extended(spec_of(), Request(seeds=MAX_SEEDS)).seeds) == MAX_SEEDS
+    with pytest.raises(SpecError, match=r"--seeds: at most 10,000 a trial; got 10001"):
+        extended(spec_of(), Request(seeds=MAX_SEEDS + 1))
