@@ -27,15 +27,23 @@ class Cell:
     diverged: int = 0
     censored: int = 0
     missing: int = 0
+    conflict: int = 0
+    """Runs that diverged in one sweep and completed in another."""
     run_ids: tuple[str, ...] = ()
     """All runs of the cell, whatever became of them."""
 
     @classmethod
     def of(cls, value: np.ndarray, outcome: np.ndarray, run_id: np.ndarray) -> Self:
         """Return the cell of some rows of `values`, given as three columns of (runs,) each."""
-        lost = {word: int((outcome == word).sum()) for word in ("diverged", "censored", "missing")}
+        words = ("diverged", "censored", "missing", "conflict")
+        lost = {word: int((outcome == word).sum()) for word in words}
         measured = value[outcome == "measured"].astype("float64")
         return cls(measured, run_ids=tuple(sorted(map(str, run_id))), **lost)
+
+    @property
+    def without_value(self) -> int:
+        """Runs that have neither a value nor diverged, and will get none by themselves."""
+        return self.missing + self.conflict
 
     @property
     def ranked(self) -> Floats:
@@ -82,5 +90,5 @@ def counts(*found: Cell) -> dict[str, int]:
         "n": sum(len(cell.sample) for cell in found),
         "n_diverged": sum(cell.diverged for cell in found),
         "n_censored": sum(cell.censored for cell in found),
-        "n_missing": sum(cell.missing for cell in found),
+        "n_missing": sum(cell.without_value for cell in found),
     }

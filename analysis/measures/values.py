@@ -18,6 +18,9 @@ At = Literal["last", "best", "pre_drop"] | int
 RUN = ["sweep", "run_id"]
 """The key of `runs`."""
 
+SEED = ["config_id", "seed"]
+"""One seed of one configuration: one run, however many sweeps have it."""
+
 CONFIGURATION = (
     "activation",
     "scope",
@@ -114,11 +117,28 @@ def unchecked_values(results: Results, metric: str, at: At) -> pd.DataFrame:
 def independent(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame of `values` with each run once, measured if any sweep has its value.
 
-    Two sweeps that share a run have one seed's result, which must not count twice.
+    Two sweeps that share a run have one seed's result, which must not count twice. Of two values
+    that of the first sweep by name counts. A run that diverged in one sweep and completed in
+    another is in conflict, and has no value.
     """
-    # a stable sort puts measured rows first, of which duplicates keep the first
-    order = np.argsort(frame["outcome"].ne("measured").to_numpy(), kind="stable")
-    return frame.take(order).drop_duplicates("run_id").sort_index()
+    conflict = in_conflict(frame)
+    if conflict.any():
+        outcome = frame["outcome"].astype(object).mask(conflict, "conflict")
+        value = frame["value"].mask(conflict)
+        frame = frame.assign(outcome=outcome, value=value)
+    # measured rows first, of which duplicates keep the first
+    order = np.lexsort((frame["sweep"].astype(str), frame["outcome"].ne("measured")))
+    return frame.take(order).drop_duplicates(SEED).sort_index()
+
+
+def in_conflict(frame: pd.DataFrame) -> pd.Series:
+    """Return True for rows of a run that diverged in one sweep and completed in another."""
+    status, keys = frame["status"].astype(str), [frame[name] for name in SEED]
+    both = [
+        (status == one).groupby(keys, observed=True).transform("any")
+        for one in (Status.COMPLETED, Status.DIVERGED)
+    ]
+    return both[0] & both[1]
 
 
 def _measured(results: Results, metric: str, at: At) -> pd.Series:

@@ -24,11 +24,24 @@ from analysis.measures.values import (
     unchecked_values,
 )
 from analysis.paper.claims import Claim, paper
+from analysis.paper.ledger import Ledger, ledger_of
 from analysis.store.results import Results
 
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "sweep")
 _ORIGIN = ("code_version", "data_sha256")
-_KEPT = ("sweep", "run_id", "config_id", "seed", "status", "device", *SETTING, *CONFIGURATION)
+STABILITY = ("stable_start",)
+"""Rules on the rate of diverged runs: there a run in conflict has diverged."""
+_KEPT = (
+    "sweep",
+    "reused_from",
+    "run_id",
+    "config_id",
+    "seed",
+    "status",
+    "device",
+    *SETTING,
+    *CONFIGURATION,
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,9 @@ class Evidence:
         sweeps, runs = self.results.sweeps, self.results.runs
         fixed = sweeps[(sweeps["purpose"] == "confirmatory") & (sweeps["early_stopping"] == "none")]
         runs = runs[runs["sweep"].isin(fixed["sweep"])]
+        # a run that is taken over keeps the purpose of the sweep that trained it
+        others = set(sweeps["sweep"].astype(str)) - set(fixed["sweep"].astype(str))
+        runs = runs[~runs["reused_from"].astype(object).isin(others)]
         # ReLU has no parameters to share: its runs are those of every scope
         runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
         one_each = runs.drop_duplicates("config_id")
@@ -125,7 +141,11 @@ class Evidence:
             return {}
         frame = self._frame(metric, claim.at if at is None else at)
         # a run that two sweeps share is one seed
-        return self._grouped(independent(frame.loc[chosen.index]), columns)
+        once = independent(frame.loc[chosen.index])
+        if claim.rule in STABILITY:
+            outcome = once["outcome"].astype(object)
+            once = once.assign(outcome=outcome.mask(outcome == "conflict", "diverged"))
+        return self._grouped(once, columns)
 
     def _grouped(self, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
         # arrays, since a frame for each of many cells takes most of the time of a verdict
@@ -147,6 +167,12 @@ class Evidence:
         """Return True if some run varies a key that the claim leaves free, or if it leaves none."""
         departures = self._chosen(claim, benchmark)["departures"]
         return bool(len(departures) and (not claim.free or departures.map(len).any()))
+
+    def ledger(self, claim: Claim, benchmarks: Sequence[str]) -> Ledger:
+        """Return what became of the claim's runs on some benchmarks."""
+        sweeps = self.results.sweeps
+        seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+        return ledger_of(pd.concat([self._chosen(claim, one) for one in benchmarks]), seeds)
 
     def choice(self, claim: Claim, benchmark: str) -> str:
         """Return the origins between which the claim's runs ask for a choice; empty if none."""

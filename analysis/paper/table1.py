@@ -13,6 +13,9 @@ from analysis.printed import ACTIVATIONS
 from analysis.statistics.intervals import mean_interval
 from analysis.store.results import Results
 
+LOST = ("diverged", "censored", "missing", "conflict")
+"""Outcomes of runs that have no value."""
+
 
 def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFrame:
     """Return the mean validation error of each benchmark and activation, beside the paper's.
@@ -28,9 +31,9 @@ def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFr
     Returns:
         One row per benchmark and activation, and of runs of several codes or data sets one for each
         (`code_version`, `data_sha256`; null without runs): the paper's error, ours with its 95 % t
-        interval, the deviation, the counts of measured, diverged, censored and missing runs, ours
-        less the paper's, `within_tolerance` (null without runs), and the ids of all runs, whatever
-        became of them. Errors in percent.
+        interval, the deviation, the counts of measured, diverged, censored and missing runs and of
+        those in conflict, ours less the paper's, `within_tolerance` (null without runs), and the
+        ids of all runs, whatever became of them. Errors in percent.
     """
     found = _in_setting(results, at, scope)
     rows = [
@@ -40,7 +43,7 @@ def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFr
         for chosen in _by_origin(found, benchmark, activation)
     ]
     frame = pd.DataFrame(rows)
-    counts = ["n", "n_diverged", "n_censored", "n_missing"]
+    counts = ["n", *(f"n_{name}" for name in LOST)]
     return frame.astype({"within_tolerance": "boolean", **dict.fromkeys(counts, "int64")})
 
 
@@ -92,7 +95,7 @@ def _row(benchmark: str, activation: str, chosen: pd.DataFrame, claims: Paper) -
         "low": ours.low,
         "high": ours.high,
         "sd": float(np.std(sample, ddof=1)) if len(sample) > 1 else np.nan,
-        **{f"n_{name}": outcomes.get(name, 0) for name in ("diverged", "censored", "missing")},
+        **{f"n_{name}": outcomes.get(name, 0) for name in LOST},
         "n": len(sample),
         "difference": difference,
         "tolerance": tolerance,

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from analysis.measures.run_sets import runs_sha256
+from analysis.paper.bounds import Filled, fills, runs_without_value
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
+from analysis.paper.ledger import NO_RUNS, Ledger
 from analysis.paper.rules import RULES, Comparison, Missing
 from analysis.paper.words import Word
-from analysis.printed import benchmark_name, number
+from analysis.printed import benchmark_name, count, number
 from analysis.statistics.intervals import holm
 from analysis.store.results import Results
 
@@ -31,6 +33,8 @@ class Verdict:
     comparisons: tuple[Comparison, ...] = ()
     deciding: Comparison | None = None
     """The comparison on which the verdict hangs: the weakest of those that all must hold."""
+    ledger: Ledger = NO_RUNS
+    """What became of the runs that may speak on the claim."""
 
     @property
     def run_ids(self) -> tuple[str, ...]:
@@ -47,6 +51,7 @@ def verdicts(results: Results) -> pd.DataFrame:
         `threshold`, `level` of the tests, runs of both sides (`n`, `n_reference`), `n_diverged`,
         `n_censored`, `seeds_needed` per cell and `detectable` gap for 80 % power; `p_against`, the
         smallest of all comparisons' p values against the claim after Holm's correction;
+        `ledger`, what became of the runs in words;
         `runs_sha256` of all run ids behind the verdict and `claims_sha256` of the claims' file.
     """
     return pd.DataFrame([_row(verdict) for verdict in judge(results)])
@@ -59,12 +64,29 @@ def judge(results: Results) -> list[Verdict]:
 
 
 def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
-    """Return the verdict on one claim."""
+    """Return the verdict on one claim, unless runs that have no value could turn it."""
+    verdict = _judged(claim, evidence, evidence)
+    if claim.rule == "untested":
+        return verdict
+    verdict = replace(verdict, ledger=evidence.ledger(claim, paper().benchmarks))
+    lost = runs_without_value(verdict.comparisons)
+    if not lost or verdict.word not in (Word.SUPPORTED, Word.CONTRADICTED):
+        return verdict
+    for fill in fills(claim, verdict.comparisons):
+        if _judged(claim, evidence, Filled(evidence, fill)).word != verdict.word:
+            without = f"{count(sum(lost.values()), 'run')} without a value could turn it"
+            reason = f"Not decided: {without} ({verdict.word} without them). {verdict.reason}"
+            return replace(verdict, word=Word.NOT_DECIDED, reason=reason)
+    return verdict
+
+
+def _judged(claim: Claim, evidence: Evidence, values: Evidence) -> Verdict:
+    """Return the verdict on one claim with the arms of `values`."""
     if claim.rule == "untested":
         return Verdict(claim, Word.NOT_TESTED, f"{claim.why[0].upper()}{claim.why[1:]}.")
     rule = RULES[claim.rule]
     names = claim.benchmarks or [n for n in paper().benchmarks if evidence.tests(claim, n)]
-    found = {name: rule(claim, evidence, name) for name in names}
+    found = {name: rule(claim, values, name) for name in names}
     asked = {name: evidence.choice(claim, name) for name in names}
     for name, choice in asked.items():
         if choice:  # the verdict would be of runs that do not belong together
@@ -218,6 +240,7 @@ def _row(verdict: Verdict) -> dict[str, object]:
         "n_censored": one.censored if one else pd.NA,
         "seeds_needed": one.seeds_needed if one and one.seeds_needed else pd.NA,
         "detectable": one.detectable if one else math.nan,
+        "ledger": verdict.ledger.text,
         "sweeps": ", ".join(verdict.claim.sweeps),
         "runs_sha256": runs_sha256(ids) if ids else None,
         "claims_sha256": paper().sha256,

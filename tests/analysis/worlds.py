@@ -75,8 +75,8 @@ def _move(sweep: SyntheticSweep, suffix: str) -> None:
     for rows in sweep.rows.values():
         for row in rows:
             row["sweep"] += suffix
-            if "run_id" in row:
-                row["run_id"] += suffix
+            for name in {"run_id", "config_id"} & row.keys():
+                row[name] += suffix
 
 
 class Silent(np.random.Generator):

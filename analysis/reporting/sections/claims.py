@@ -34,7 +34,14 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
     # the verdicts that say something come first
     shown = [*tested, *(verdict for verdict in found if verdict not in tested)]
     rows = tuple(
-        (VERDICT_MARKS[v.word], f"“{v.claim.quote}”", v.reason, run_set(v.run_ids)) for v in shown
+        (
+            VERDICT_MARKS[v.word],
+            f"“{v.claim.quote}”",
+            v.reason,
+            v.ledger.text if v.ledger.planned else MISSING,
+            run_set(v.run_ids),
+        )
+        for v in shown
     )
     note = (
         "A claim holds or falls by a rule and a margin that were fixed before the runs "
@@ -43,7 +50,7 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
         "about this test set: on another test set of its size, gaps would shift a little for all "
         "seeds alike. A run set is named by the hash of its run ids, which Methods lists."
     )
-    columns = ("Verdict", "Claim", "Why", "Run set")
+    columns = ("Verdict", "Claim", "Why", "Runs", "Run set")
     table = PrintedTable("verdicts", f"{len(found)} claims: {counts}", columns, rows)
     title = "Verdicts on the paper's claims"
     sections = [ReportSection("verdicts", title, (table, Paragraph(note)))]
@@ -98,7 +105,7 @@ def table1_sections(results: Results) -> list[ReportSection]:
             interval(Interval(row["mean"], row["low"], row["high"])),
             number(row["sd"], 3),
             str(row["n"]),
-            str(row["n_diverged"] + row["n_missing"]),
+            str(row["n_diverged"] + row["n_missing"] + row["n_conflict"]),
             _signed(row["difference"]),
             MISSING if pd.isna(row["within_tolerance"]) else yes_or_no(row["within_tolerance"]),
             run_set(row["run_ids"]),

@@ -1,0 +1,100 @@
+"""Runs without a value, each tried at the bounds of what is likely: could they turn a verdict?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from analysis.measures.cells import Key
+from analysis.measures.values import At
+from analysis.paper.claims import Claim
+from analysis.paper.evidence import Arm, Evidence
+from analysis.paper.rules import Comparison
+from analysis.statistics.intervals import pooled_deviation
+
+Fill = Literal["low", "high", "half", "diverged"]
+
+BY_DIVERGENCE = ("stable_start", "even_order", "scatter")
+"""Rules on which a diverged run bears: a run without a value may have diverged."""
+
+Runs = tuple[str, ...]
+"""The ids of an arm's runs, by which a fill names it."""
+
+
+class Filled(Evidence):
+    """Evidence in which the runs without a value have one."""
+
+    def __init__(self, whole: Evidence, fill: Callable[[Runs], Fill]) -> None:
+        """Take the evidence, and how to fill the arm of some runs."""
+        self._whole, self._fill = whole, fill
+
+    def arms(
+        self,
+        claim: Claim,
+        benchmark: str,
+        columns: Sequence[str],
+        metric: str = "val_error_percent",
+        at: At | None = None,
+    ) -> dict[Key, Arm]:
+        """Return the claim's cells, with the runs that have no value at a bound."""
+        arms = self._whole.arms(claim, benchmark, columns, metric, at)
+        samples = [arm.sample for arm in arms.values() if len(arm.sample)]
+        if not samples:
+            return arms
+        deviation = np.nan_to_num(pooled_deviation(samples)[0])
+        low, high = (float(f(np.concatenate(samples))) for f in (np.min, np.max))
+        ends = (low - deviation, high + deviation)
+        return {key: _filled(arm, self._fill(arm.run_ids), ends) for key, arm in arms.items()}
+
+    def devices(self, claim: Claim, benchmark: str) -> set[str]:
+        """Return the devices of the claim's runs."""
+        return self._whole.devices(claim, benchmark)
+
+
+def _filled(arm: Arm, fill: Fill, ends: tuple[float, float]) -> Arm:
+    lost = arm.without_value
+    if not lost:
+        return arm
+    if fill == "diverged":
+        return replace(arm, diverged=arm.diverged + lost, missing=0, conflict=0)
+    at_high = {"low": 0, "high": lost, "half": lost // 2}[fill]
+    values = np.repeat(ends, [lost - at_high, at_high])
+    return replace(arm, sample=np.append(arm.sample, values), missing=0, conflict=0)
+
+
+def runs_without_value(found: Sequence[Comparison]) -> Mapping[Runs, int]:
+    """Return the number of runs without a value in each arm of some comparisons that has any."""
+    arms = (arm for one in found for arm in (*one.candidate, *one.reference))
+    return {arm.run_ids: arm.without_value for arm in arms if arm.without_value}
+
+
+def fills(claim: Claim, found: Sequence[Comparison]) -> Iterator[Callable[[Runs], Fill]]:
+    """Yield the ways in which runs without a value could turn the comparisons.
+
+    All at one bound, one side of a comparison against all others, and half and half for rules that
+    are not monotone.
+    """
+    ends: tuple[Fill, ...] = ("low", "high")
+    if claim.rule in BY_DIVERGENCE:
+        ends = (*ends, "diverged")
+    everywhere: tuple[Fill, ...] = (*ends, "half")
+    for fill in everywhere:
+        yield _all_at(frozenset(), fill, fill)
+    sides = {
+        frozenset(arm.run_ids for arm in side)
+        for one in found
+        for side in (one.candidate, one.reference)
+        if any(arm.without_value for arm in (*one.candidate, *one.reference))
+    }
+    for side in sorted(sides, key=sorted):
+        for own in ends:
+            for others in ends:
+                if own != others:
+                    yield _all_at(side, own, others)
+
+
+def _all_at(side: frozenset[Any], own: Fill, others: Fill) -> Callable[[Runs], Fill]:
+    return lambda runs: own if runs in side else others
