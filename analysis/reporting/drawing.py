@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import TightLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from analysis.exported import csv_text
 from analysis.reporting.model import Panel
 
 INK = "#010203"
@@ -159,8 +160,8 @@ class Drawing:
 
 
 def csv(frame: pd.DataFrame) -> str:
-    """Return a figure's data as CSV, with six significant digits."""
-    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    """Return a figure's data as CSV."""
+    return csv_text(frame)
 
 
 def slug(text: str) -> str:

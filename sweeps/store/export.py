@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import yaml
 
 import analysis
+from analysis.exported import csv_text, json_lines
 from analysis.store.errors import StoreError
 from analysis.store.folders import open_folder
 from analysis.store.schema import RUNS
@@ -70,8 +71,8 @@ def write_manifest(root: Path, name: str, exported: Path, manifest: Path) -> Non
 
 def _text(runs: pd.DataFrame, form: str) -> str:
     if form == "csv":
-        return runs.to_csv(index=False)
-    return runs.to_json(orient="records", lines=True, date_format="iso", double_precision=15)
+        return csv_text(runs)
+    return json_lines(runs)
 
 
 def _content(runs: pd.DataFrame, form: str) -> bytes:
