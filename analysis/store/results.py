@@ -15,6 +15,7 @@ import pandas as pd
 from pyarrow import fs
 
 from analysis.store.completeness import missing_parts, short_runs, short_trials
+from analysis.store.described import described, described_as_html, sweep_lines, with_parameters
 from analysis.store.errors import DamagedFile, StoreError, StoreWarning, unknown_name
 from analysis.store.folders import (
     TABLES_ADDRESS,
@@ -111,6 +112,15 @@ class Results:
         self._folders = folders
         self._damaged: dict[str, DamagedFile] = {}
 
+    def __repr__(self) -> str:
+        """Say which sweeps there are, how their runs ended, and the lowest error."""
+        lines = sweep_lines(self.names, self.trials, self.runs)
+        return described(self.path, lines, len(self._damaged))
+
+    def _repr_html_(self) -> str:
+        lines = sweep_lines(self.names, self.trials, self.runs)
+        return described_as_html(self.path, lines, len(self._damaged))
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the sweeps."""
@@ -145,8 +155,8 @@ class Results:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row a configuration."""
-        return self.table("trials")
+        """One row a configuration, with a column for each parameter that the search drew."""
+        return with_parameters(self.table("trials"))
 
     @cached_property
     def runs(self) -> pd.DataFrame:

@@ -267,3 +267,34 @@ def test_several_sweeps_are_one_table(tmp_path):
         "second": 4,
     }
     assert analysis.load(tmp_path, sweeps=["second"]).runs["sweep"].unique().tolist() == ["second"]
+
+
+def test_trials_have_a_column_a_parameter(tmp_path):
+    sweep = small_sweep()
+    relu, poly = sweep.rows["trials"]
+    relu["params_json"] = '{"activation": "relu", "learning_rate": 0.1, "status": "mine"}'
+    poly["params_json"] = '{"activation": "polyneuron_r", "s": 3, "learning_rate": 1}'
+    sweep.write(tmp_path)
+    trials = analysis.load(tmp_path).trials
+    assert list(trials.columns)[-3:] == ["activation", "learning_rate", "s"]
+    assert trials["activation"].tolist() == ["relu", "polyneuron_r"]
+    assert trials["learning_rate"].tolist() == [0.1, 1.0]
+    assert (trials["s"].dtype, trials["s"].isna().tolist()) == ("Int64", [True, False])
+    assert trials["status"].tolist() == ["completed"] * 2, "a table's own column stays"
+    assert trials.groupby("s")["objective"].mean().index.tolist() == [3]
+
+
+def test_results_say_what_they_hold(tmp_path):
+    name = "a <b>&'\"é"
+    sweep = small_sweep(name)
+    sweep.add_run(configuration(activation="swish"), 0, np.array([9.0]), status="diverged")
+    sweep.write(tmp_path)
+    results = analysis.load(tmp_path)
+    lines = repr(results).splitlines()
+    assert lines[0] == f"Results of 1 sweep in {tmp_path}"
+    runs = "runs: 4 completed, 1 diverged, lowest error 2.00 %"
+    assert lines[1:] == [f"  {name}: lenet5/mnist, 2 trials, {runs}"]
+    html = results._repr_html_()
+    assert "<b>" not in html
+    assert "<td>a &lt;b&gt;&amp;&#x27;&quot;é</td>" in html
+    assert "4 completed, 1 diverged" in html
