@@ -15,6 +15,9 @@ from typing import Any, Literal
 
 from analysis.printed import ACTIVATIONS
 
+PAPER_RUNS = 5
+"""Runs of each mean of the paper's Table 1."""
+
 CLAIMS_FILE = Path(__file__).with_name("claims.toml")
 
 
@@ -86,6 +89,14 @@ class Paper:
         """The bundled sweeps that test some claim."""
         tested = (claim for claim in self.claims if claim.rule != "untested")
         return tuple(dict.fromkeys(sweep for claim in tested for sweep in claim.sweeps))
+
+    def tolerance_of(self, benchmark: str, runs: int) -> float:
+        """Return the distance that a mean of so many runs may have from the paper's mean of five.
+
+        The file has it for five runs, where it is 1.96 sd sqrt(1/5 + 1/5).
+        """
+        share = (1 / PAPER_RUNS + 1 / runs) / (2 / PAPER_RUNS) if runs else 1.0
+        return self.tolerance[benchmark] * math.sqrt(share)
 
     def departures(self, benchmark: str, config_json: str) -> dict[str, str]:
         """Return the keys in which a configuration departs from the paper's setting, and how.

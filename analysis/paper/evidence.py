@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -115,6 +116,17 @@ class Evidence:
     def in_setting(self) -> pd.DataFrame:
         """The rows of `runs` without any departure from the paper's setting."""
         return self.runs[self.runs["departures"].map(len).eq(0).astype(bool)]
+
+    def kept_apart(self, benchmark: str) -> dict[str, int]:
+        """Return departures from the paper that no claim is about, in words, with their runs."""
+        asked = frozenset(key for claim in paper().claims for key in claim.free)
+        runs = self.runs[self.runs["benchmark"] == benchmark]
+        runs = runs[np.array([not found <= asked for found in runs["departures"]], dtype=bool)]
+        texts = [
+            "; ".join(paper().departures(benchmark, config).values())
+            for config in runs["config_json"]
+        ]
+        return dict(Counter(texts))
 
     def arms(
         self,

@@ -84,7 +84,7 @@ def _row(benchmark: str, activation: str, chosen: pd.DataFrame, claims: Paper) -
     ours = mean_interval(sample)
     theirs = claims.table1[benchmark][activation]
     difference = ours.estimate - theirs
-    tolerance = claims.tolerance[benchmark]
+    tolerance = claims.tolerance_of(benchmark, len(sample))
     return {
         "benchmark": benchmark,
         "activation": activation,

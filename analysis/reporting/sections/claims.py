@@ -11,11 +11,11 @@ from analysis.measures.origins import Origin
 from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
 from analysis.paper.claims import paper
-from analysis.paper.evidence import exploratory
+from analysis.paper.evidence import Evidence, exploratory
 from analysis.paper.table1 import seed_correlations, table1
 from analysis.paper.verdicts import Verdict
 from analysis.paper.words import Word
-from analysis.printed import MISSING, activation_name, benchmark_name, interval, number
+from analysis.printed import MISSING, activation_name, benchmark_name, count, interval, number
 from analysis.reporting import figures
 from analysis.reporting.marks import VERDICT_MARKS, yes_or_no
 from analysis.reporting.model import Paragraph, PrintedTable, ReportSection
@@ -53,11 +53,25 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
     columns = ("Verdict", "Claim", "Why", "Runs", "Run set")
     table = PrintedTable("verdicts", f"{len(found)} claims: {counts}", columns, rows)
     title = "Verdicts on the paper's claims"
-    sections = [ReportSection("verdicts", title, (table, Paragraph(note)))]
+    sections = [ReportSection("verdicts", title, (table, Paragraph(note), *_kept_apart(results)))]
     if any(verdict.comparisons for verdict in found):
         blocks = (figures.forest("forest", found), _comparisons(found))
         sections.append(ReportSection("comparisons", "Comparisons behind the verdicts", blocks))
     return sections
+
+
+def _kept_apart(results: Results) -> list[Paragraph]:
+    """Return which runs stand in no verdict, for a setting that is not the paper's."""
+    evidence = Evidence(results)
+    return [
+        Paragraph(f"Kept apart on {benchmark_name(name)}: {'. '.join(sentences)}.")
+        for name in paper().benchmarks
+        if (
+            sentences := [
+                f"{count(n, 'run')} with {how}" for how, n in evidence.kept_apart(name).items()
+            ]
+        )
+    ]
 
 
 def _comparisons(found: Sequence[Verdict]) -> PrintedTable:
@@ -130,7 +144,8 @@ def table1_sections(results: Results) -> list[ReportSection]:
     note = (
         "Mean validation error after the last epoch, in the paper's setting. The rows of ReLU, "
         "APL and PolyNeuron are placed by the order in which the paper names them. Tolerance: "
-        f"{tolerances}, the 95 % range of the difference of two means of five runs. A mean within "
+        f"{tolerances}, the 95 % range of the difference of two means of five runs, and by its own "
+        "number of runs for a cell that has more or fewer. A mean within "
         "the tolerance does not show that both are equal."
     )
     caption = "Table 1 of the paper beside ours"

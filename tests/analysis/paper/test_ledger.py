@@ -126,3 +126,15 @@ def test_a_run_that_is_taken_over_keeps_the_purpose_of_its_sweep(kind):
     assert judged(search, sweep).word == "not tested"
     lose(sweep, 20, reused_from=None)
     assert judged(search, sweep).word == "supported"
+
+
+def test_runs_in_another_setting_are_named_with_their_values():
+    sweep = best_by(0.3)
+    for seed in range(5):
+        config = configuration(activation="relu", epsilon=1e-7, warm_up=3)
+        sweep.add_run(config, seed, np.array([9.0]), history=False)
+        config = configuration(activation="polyneuron", options={"s": 5})  # a claim asks for it
+        sweep.add_run(config, seed, np.array([9.0]), history=False)
+    found = Evidence(MemoryResults([sweep])).kept_apart("lenet5/mnist")
+    said = "recipe.warm_up is 3, a setting that the paper does not have"
+    assert found == {f"recipe.epsilon is 1e-07, not 1e-08; {said}": 5}

@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 from synthetic_store import SyntheticSweep, configuration, learning_curve
+from worlds import MemoryResults
 
 import analysis
 
@@ -41,6 +44,18 @@ def test_the_papers_figures_stand_beside_ours(tmp_path):
     assert apl["n"] == 0
     assert np.isnan(apl["mean"])
     assert frame["within_tolerance"].isna().sum() == 8
+
+
+@pytest.mark.parametrize(
+    ("seeds", "share"), [(5, 1.0), (20, math.sqrt(0.625)), (2, math.sqrt(1.75))]
+)
+def test_a_cells_tolerance_follows_from_its_own_runs(seeds, share):
+    """The paper's mean is of five runs: (1/5 + 1/20) / (2/5) = 0.625."""
+    sweep = SyntheticSweep("table1_lenet5")
+    for seed in range(seeds):
+        sweep.add_run(configuration(activation="relu"), seed, np.array([2.0 + 0.01 * seed]))
+    relu = row(analysis.table1(MemoryResults([sweep])), "relu")
+    assert relu["tolerance"] == pytest.approx(0.12 * share)
 
 
 def test_the_text_fixes_the_rows_of_swish_and_polyneuron_r(tmp_path):
