@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.values import CONFIGURATION, values
-from analysis.statistics.intervals import pooled_intervals
+from analysis.statistics.intervals import pooled_deviation
 from analysis.store.results import Results
 from analysis.store.statuses import Status
 
@@ -24,12 +24,14 @@ MOST_URGENT_FIRST = (
 def trials_table(results: Results, sweep: str) -> pd.DataFrame:
     """Return one row per trial of a sweep: smallest mean error first, unfinished trials last.
 
-    The 95 % interval comes from the deviation between seeds that all trials have in common,
-    since two or three seeds of one trial say too little about it. It ends at 0 and at 100.
+    The standard error is that of the trial's own seeds, as the sweep's objective and the terminal
+    have it: trials of a search scatter unequally, so that a good one would be given the scatter of
+    those that hardly learn.
 
     Returns:
-        trial, status, mean, low, high (percent), n (runs measured), runs, epochs_done (of the
-        trial's shortest run), the searched parameters, train_seconds, config_id.
+        trial, status, mean and standard_error (percent; NaN without scatter), n (runs measured),
+        runs, epochs_done (of the trial's shortest run), the searched parameters, train_seconds,
+        config_id.
     """
     frame = values(results)
     frame = frame[frame["sweep"] == sweep].assign(train_seconds=results.runs["train_seconds"])
@@ -37,15 +39,13 @@ def trials_table(results: Results, sweep: str) -> pd.DataFrame:
         group.loc[group["outcome"] == "measured", "value"].to_numpy()
         for _, group in frame.groupby("trial")
     ]
-    intervals = pooled_intervals(samples)
     names = searched(frame)
     rows = [
         {
             "trial": trial,
             "status": _trial_status(group["status"].astype(str)),
-            "mean": ours.estimate,
-            "low": max(ours.low, 0.0),
-            "high": min(ours.high, 100.0),
+            "mean": float(np.mean(sample)) if len(sample) else np.nan,
+            "standard_error": pooled_deviation([sample])[0] / np.sqrt(max(len(sample), 1)),
             "n": len(sample),
             "runs": len(group),
             "epochs_done": group["epochs_done"].min(),
@@ -53,9 +53,7 @@ def trials_table(results: Results, sweep: str) -> pd.DataFrame:
             "train_seconds": group["train_seconds"].sum(),
             "config_id": group["config_id"].iloc[0],
         }
-        for (trial, group), sample, ours in zip(
-            frame.groupby("trial"), samples, intervals, strict=True
-        )
+        for (trial, group), sample in zip(frame.groupby("trial"), samples, strict=True)
     ]
     table = pd.DataFrame(rows)
     # the mean over some of a trial's seeds is not yet its mean

@@ -179,6 +179,7 @@ def best_text(best: Best | None) -> Text:
     if best is None:
         return Text("best: none yet", style="dim")
     value = with_standard_error(best.objective, best.standard_error)
+    value += "" if best.standard_error is None else " (standard error)"
     return _line(
         f"best: trial {best.trial}, {value}  {brief_parameters(best.params)}", style="green"
     )

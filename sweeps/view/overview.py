@@ -83,7 +83,8 @@ def _ended_counts(trials: pd.DataFrame) -> dict[Status, int]:
 def sweeps_table(root: Path) -> RenderableType:
     """List the sweeps under a root, the newest last."""
     results = analysis.load(root)
-    table = Table(box=None, padding=(0, 1), header_style="bold")
+    note = "± is the standard error of a trial's own seeds"
+    table = Table(box=None, padding=(0, 1), header_style="bold", caption=note)
     for title in ("sweep", "state", "benchmark", "purpose", "trials", "best", "started (UTC)"):
         table.add_column(title, no_wrap=True)
     for sweep in rows(results.sweeps.sort_values("created_at")):
@@ -113,7 +114,7 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     shown = rows(ordered.head(SHOWN_TRIALS))
     cells = [_ending(trial) for trial in shown]
     table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-    titles = ("trial", "status", "error %", "seeds", "epochs", "train s")
+    titles = ("trial", "status", "error % ± s.e.", "seeds", "epochs", "train s")
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
     for title in titles:
         table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True)

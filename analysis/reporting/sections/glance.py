@@ -44,8 +44,8 @@ def _best_sentence(results: Results, sweep: str) -> str:
     best = done.iloc[0]
     names = searched(results.runs[results.runs["sweep"] == sweep])
     parameters = ", ".join(parameter(name, best[name]) for name in names if pd.notna(best[name]))
-    low, high = best["low"], best["high"]
-    spread = f", 95 % interval {number(low)} to {number(high)}" if math.isfinite(low) else ""
+    error = best["standard_error"]
+    spread = f", standard error {number(error)}" if math.isfinite(error) else ""
     return (
         f"{sweep}: trial {best['trial']} is best with {number(best['mean'])} % validation error "
         f"(mean of {count(best['n'], 'seed')}{spread})"

@@ -19,7 +19,7 @@ from analysis.printed import (
     activation_name,
     count,
     duration,
-    interval,
+    number,
     parameter,
     short,
     symbol,
@@ -37,7 +37,6 @@ from analysis.reporting.model import (
 )
 from analysis.statistics.deviations import cell_intervals
 from analysis.statistics.importance import importances
-from analysis.statistics.intervals import Interval
 from analysis.store.results import Results
 from analysis.store.statuses import Status
 
@@ -145,7 +144,7 @@ def _trials(
         (
             str(row["trial"]),
             STATUS_MARKS[row["status"]],
-            interval(Interval(row["mean"], row["low"], row["high"])),
+            _with_error(row["mean"], row["standard_error"]),
             f"{row['n']} of {row['runs']}",
             *(activation_name(row[n]) if n == "activation" else short(row[n]) for n in names),
             duration(row["train_seconds"]),
@@ -153,9 +152,9 @@ def _trials(
         for row in records(table.head(MOST_ROWS))
     )
     labels = tuple(map(symbol, names))
-    columns = ("Trial", "Status", "Error % (95 % interval)", "Seeds", *labels, "Training")
+    columns = ("Trial", "Status", "Error % (± standard error)", "Seeds", *labels, "Training")
     words = {"Trial", "Status", "Activation", "Initialisation", "Scope"}
-    note = "Intervals use the deviation between seeds that all trials share."
+    note = "± is the standard error of a trial's own seeds, as in the terminal."
     hidden = len(table) - len(rows)
     note += f" {count(hidden, 'further trial')} not shown." if hidden else ""
     caption = f"{count(len(table), 'trial')}, best first"
@@ -166,6 +165,12 @@ def _trials(
         Paragraph("One row per run, for a spreadsheet or pandas:"),
         Commands((f"sweeps results {sweep}", f"sweeps results {sweep} --csv")),
     )
+
+
+def _with_error(mean: float, standard_error: float) -> str:
+    if not np.isfinite(standard_error):
+        return number(mean)
+    return f"{number(mean)} ± {number(standard_error)}"
 
 
 def _best_trial(table: pd.DataFrame) -> int | None:

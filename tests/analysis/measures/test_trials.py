@@ -1,12 +1,16 @@
 import numpy as np
-from scipy import stats
 from synthetic_store import SyntheticSweep, configuration
 
 import analysis
 from analysis.measures.trials import trials_table
 
 
-def test_trials_are_ranked_and_their_intervals_share_a_deviation(tmp_path):
+def mean_over_seeds_error(values) -> float:
+    return np.std(values, ddof=1) / np.sqrt(len(values))
+
+
+def test_trials_are_ranked_and_have_the_standard_errors_of_their_own_seeds(tmp_path):
+    """The number that the terminal prints beside the same mean, and not one of all trials."""
     sweep = SyntheticSweep("search", purpose="exploratory", seeds=2)
     finals = {0: (3.0, 3.2), 1: (2.0, 2.4), 2: (5.0,)}
     for trial, pair in finals.items():
@@ -18,8 +22,8 @@ def test_trials_are_ranked_and_their_intervals_share_a_deviation(tmp_path):
     table = trials_table(analysis.load(tmp_path), "search")
     assert table["trial"].tolist() == [1, 0, 2], "an unfinished trial ranks behind finished ones"
     assert table["status"].tolist() == ["completed", "completed", "pruned"]
-    pooled = np.sqrt((0.02 + 0.08) / 2)  # variances of (3.0, 3.2) and (2.0, 2.4), one degree each
-    half = stats.t.ppf(0.975, 2) * pooled / np.sqrt(2)
-    np.testing.assert_allclose(table["high"][:2] - table["mean"][:2], half)
+    expected = [mean_over_seeds_error(finals[trial]) for trial in (1, 0)]
+    np.testing.assert_allclose(table["standard_error"][:2], expected)
+    assert np.isnan(table["standard_error"][2]), "one seed has none"
     assert "learning_rate" in table.columns
     assert "s" not in table.columns, "only what was searched is shown"

@@ -65,7 +65,7 @@ def test_the_view_says_all_that_is_asked_of_it(width: int, clock) -> None:
         "2/4 trials done",
         "1 completed · 1 diverged · 2 running",
         "50 s spent",
-        "best: trial 0, 5.50 ± 0.25 %",
+        "best: trial 0, 5.50 ± 0.25 % (standard error)",
         "3/5",
         "6.00",
         "starting",
