@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import cast
 
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    check_distribution_compatibility,
+)
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 from sweeps.spec.search_space import Params, activation_first, applies
 from sweeps.spec.sections import Domain, SweepSpec
@@ -37,9 +45,12 @@ def make_sampler(spec: SweepSpec, drawn: int = 0) -> BaseSampler:
 def draw_parameters(spec: SweepSpec, trial: optuna.Trial) -> Params:
     """Ask the study for the parameters of one trial, fixed ones included."""
     params: Params = {}
-    for key, domain in activation_first(spec.space):
-        if applies(key, str(params.get("activation", spec.activation.name))):
-            params[key] = _suggest(key, domain, trial)
+    with warnings.catch_warnings():
+        # A trial that waited keeps its values where the space's bounds have changed meanwhile.
+        warnings.filterwarnings("ignore", "Inconsistent parameter values", RuntimeWarning)
+        for key, domain in activation_first(spec.space):
+            if applies(key, str(params.get("activation", spec.activation.name))):
+                params[key] = _suggest(key, domain, trial)
     return params
 
 
@@ -52,6 +63,29 @@ def restored_parameters(spec: SweepSpec, drawn: Mapping[str, OptionValue]) -> Pa
         for key, domain in activation_first(spec.space)
         if applies(key, activation)
     }
+
+
+def undrawable(spec: SweepSpec, waiting: FrozenTrial) -> list[str]:
+    """List the parameters with which a trial that waits cannot go on in a changed space."""
+    changed = []
+    for key, before in waiting.distributions.items():
+        domain = spec.space.get(key)
+        if domain is not None and domain.kind != "fixed":
+            try:
+                check_distribution_compatibility(before, _distribution(domain))
+            except ValueError:
+                changed.append(key)
+    return changed
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    """Return what `_suggest` draws from."""
+    if domain.kind in ("choice", "grid"):
+        return CategoricalDistribution(domain.values)
+    low, high = domain.values
+    if domain.kind == "int":
+        return IntDistribution(int(low), int(high))
+    return FloatDistribution(float(low), float(high), log=domain.kind == "log")
 
 
 def _suggest(key: str, domain: Domain, trial: optuna.Trial) -> OptionValue:

@@ -22,7 +22,7 @@ from sweeps.search.optuna_tables import (
     put_back_running,
     set_intermediate_value,
 )
-from sweeps.search.sampling import make_sampler
+from sweeps.search.sampling import make_sampler, undrawable
 from sweeps.spec.search_space import Params, grid
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
@@ -182,7 +182,7 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
 
 
 def check_there(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> None:
-    """Check that the study of a sweep that stopped is where it was.
+    """Check that the study of a sweep that stopped is where it was, and can go on in its space.
 
     Args:
         spec: the sweep.
@@ -190,7 +190,8 @@ def check_there(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> None:
         trials_known: how many trials the store has; above 0, there must be a study.
 
     Raises:
-        StoreError: no database answers, or it is not the one that the sweep began with.
+        StoreError: no database answers, it is not the one that the sweep began with, or a trial
+            waits in it that the space cannot draw any more.
     """
     if trials_known == 0:
         return
@@ -204,9 +205,17 @@ def check_there(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> None:
         raise astray
     with open_database(url) as storage:
         try:
-            storage.get_study_id_from_name(spec.name)
+            study_id = storage.get_study_id_from_name(spec.name)
         except KeyError:
             raise astray from None
+        states = (TrialState.WAITING, TrialState.RUNNING)
+        for trial in storage.get_all_trials(study_id, deepcopy=False, states=states):
+            for key in undrawable(spec, trial):
+                raise StoreError(
+                    f"space.{key}: trial {trial.number} was interrupted with {key} ="
+                    f" {trial.params[key]!r}, and cannot go on in the changed space: resume with"
+                    f" space.{key} as it was until no trial waits, or start another sweep"
+                )
 
 
 def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> SweepStudy:

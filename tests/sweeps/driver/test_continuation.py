@@ -14,7 +14,7 @@ from sweeps.driver.continuation import Request, extended, recalled_judge, trials
 from sweeps.driver.rows import close_runs, sweep_row, trial_row
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
 from sweeps.search.sampling import draw_parameters
-from sweeps.search.study import SweepStudy, create_study
+from sweeps.search.study import SweepStudy, check_there, create_study, reopen_study
 from sweeps.spec.errors import SpecError
 from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import parse_spec
@@ -148,3 +148,45 @@ def test_seeds_are_extended_up_to_a_bound() -> None:
     assert len(extended(spec_of(), Request(seeds=MAX_SEEDS)).seeds) == MAX_SEEDS
     with pytest.raises(SpecError, match=r"--seeds: at most 10,000 a trial; got 10001"):
         extended(spec_of(), Request(seeds=MAX_SEEDS + 1))
+
+
+CHOICE = "space.s={choice: [3, 5]}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "refused"),
+    [
+        ("space.s={choice: [3, 7]}", True),
+        ("space.s={choice: [5, 3]}", True),
+        ("space.s={int: [3, 7]}", True),
+        ("space.s=5", False),
+        ("space.learning_rate={log: [1e-5, 1e-1]}", False),
+        ("space.k={choice: [1, 3]}", False),
+    ],
+)
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_space_that_a_waiting_trial_cannot_be_drawn_in_is_refused_by_name(
+    tmp_path: Path, changed: str, refused: bool, waits: bool
+) -> None:
+    """Whatever is not refused, the trial goes on in: Optuna raises nothing in the middle."""
+    spec = spec_of(CHOICE, "activation=polyneuron_r")
+    paths = SweepPaths(tmp_path, spec.name)
+    paths.create()
+    study = create_study(spec, paths)
+    drawn = study.ask()
+    before = draw_parameters(spec, drawn)
+    study.tell(drawn, Status.INTERRUPTED if waits else Status.COMPLETED, None if waits else [1.0])
+    study.save()
+    study.close()
+    now = spec_of(CHOICE, "activation=polyneuron_r", changed)
+    if refused and waits:
+        with pytest.raises(StoreError, match=r"space\.s: trial 0 was interrupted with s = [35]"):
+            check_there(now, paths, trials_known=1)
+        return
+    check_there(now, paths, trials_known=1)
+    reopened = reopen_study(now, paths, trials_known=1)
+    after = draw_parameters(now, reopened.ask())
+    assert set(after) == set(now.space)
+    if waits and "space.s=5" not in changed:
+        assert after["s"] == before["s"]
+    reopened.close()
