@@ -52,16 +52,19 @@ def parse_spec(raw: Mapping[str, Any]) -> SweepSpec:
     Raises:
         SpecError: with one or two lines that say what to mend.
     """
-    full = spell_out(raw)
+    full, malformed = spell_out(raw)
     # Through JSON, as strict pydantic takes a list for a tuple in JSON and not in Python.
     try:
         text = json.dumps(full, default=str)
     except (TypeError, ValueError) as error:
         raise SpecError(f"the specification is not plain data: {error}") from None
     try:
-        return SweepSpec.model_validate_json(text)
+        spec = SweepSpec.model_validate_json(text)
     except ValidationError as error:
-        raise refusal(error) from None
+        raise refusal(error, malformed) from None
+    if malformed:
+        raise refusal(None, malformed)
+    return spec
 
 
 def _text(source: str) -> str:

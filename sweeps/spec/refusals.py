@@ -32,13 +32,22 @@ PLAIN_WORDS = {
 """Pydantic's words, and plain ones for them."""
 
 
-def refusal(error: ValidationError) -> SpecError:
+def refusal(error: ValidationError | None, shorthands: Sequence[str] = ()) -> SpecError:
     """Return an error that says what is wrong, a line each; typos first.
 
     A misspelt section is missing, too, and its name explains the complaint about that.
+
+    Args:
+        error: pydantic's; None if it has none.
+        shorthands: what is wrong with shorthands, which were left out of what pydantic read.
     """
-    problems = sorted(error.errors(include_url=False), key=lambda one: one["type"] not in TYPOS)
-    lines = list(dict.fromkeys(_line(problem) for problem in problems))
+    problems = [] if error is None else error.errors(include_url=False)
+    if shorthands:  # a whole that lacks parts is not complained about
+        problems = [one for one in problems if one["loc"]]
+    typos = [one for one in problems if one["type"] in TYPOS]
+    others = [one for one in problems if one["type"] not in TYPOS]
+    lines = [*map(_line, typos), *shorthands, *map(_line, others)]
+    lines = list(dict.fromkeys(lines))
     more = len(lines) - SHOWN_ERRORS
     return SpecError("\n".join(lines[:SHOWN_ERRORS]) + (f" (and {more} more)" if more > 0 else ""))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sweeps.spec.algorithms import ALGORITHMS
@@ -26,24 +27,42 @@ CONDITIONS = {"when", "if", "condition", "conditions", "requires"}
 SEEDS = 5
 
 
-def spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
+def spell_out(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Replace the shorthands of a specification; what is malformed is left to the checks.
 
-    Raises:
-        SpecError: a shorthand is malformed, or contradicts what is spelled out.
+    Returns:
+        The specification, and what is wrong with shorthands: those are left out of it.
     """
     full = dict(raw)
-    _spell_out_activations(full)
+    malformed: list[str] = []
+
+    @contextmanager
+    def noting(key: str) -> Iterator[None]:
+        try:
+            yield
+        except SpecError as error:
+            malformed.append(str(error))
+            full.pop(key, None)
+
+    with noting("activation"):
+        _spell_out_activations(full)
     full.setdefault("search", {})
     for section, key in WORDS.items():
         if isinstance(full.get(section), str):
             full[section] = {key: full[section]}
-    _spell_out_trials(full)
-    full["seeds"] = _seeds(full.get("seeds", SEEDS))
+    with noting("budget"):
+        _spell_out_trials(full)
+    with noting("seeds"):
+        full["seeds"] = _seeds(full.get("seeds", SEEDS))
+    full.setdefault("seeds", [0])
     full["recipe"] = _with_paper_recipe(full)
     if isinstance(full.get("space"), Mapping):
-        full["space"] = {key: _domain(str(key), value) for key, value in full["space"].items()}
-    return full
+        space = full["space"] = dict(full["space"])
+        for key, value in list(space.items()):
+            with noting(""):
+                del space[key]
+                space[key] = _domain(str(key), value)
+    return full, malformed
 
 
 def _spell_out_activations(full: dict[str, Any]) -> None:

@@ -299,3 +299,26 @@ def test_a_specification_written_as_yaml_is_the_same(tmp_path: Path) -> None:
     file = tmp_path / "any.yaml"
     file.write_text(yaml.safe_dump(SOUND), "utf-8")
     assert load_spec(str(file)) == parse_spec(SOUND)
+
+
+def test_every_malformed_shorthand_is_reported_in_one_go_after_the_typos() -> None:
+    raw = {
+        "name": "x",
+        "sapce": {},
+        "activation": ["relu", "swish"],
+        "seeds": 0,
+        "search": {"algorithm": "random", "trials": 3},
+        "budget": {"trials": 4},
+        "space": {"activation": "relu", "s": [3, 5], "k": {"chioce": [1]}, "learning_rate": 0.1},
+    }
+    with pytest.raises(SpecError) as caught:
+        parse_spec(raw)
+    lines = str(caught.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "sapce",
+        "activation",
+        "budget.trials",
+        "seeds",
+        "space.s",
+        "space.k",
+    ]
