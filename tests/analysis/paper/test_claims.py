@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from synthetic_store import configuration
@@ -68,6 +69,14 @@ def test_every_key_is_in_the_setting_or_departs(network, activation):
             assert (key in found) != (key in ignored), key
             assert "recipe.an_older_default" in found
             assert "a_new_section." in found
+
+
+def test_quotations_are_the_papers_own_characters():
+    """The list has the paper's sentences, with formulas as they are typeset."""
+    sentences = Path(__file__).with_name("quotations.txt").read_text().splitlines()
+    for claim in paper().claims:
+        for part in claim.quote.split(" ... "):
+            assert any(part in sentence for sentence in sentences), (claim.id, part)
 
 
 def test_what_cannot_matter_is_no_departure():
