@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -49,6 +51,15 @@ def benchmark_name(name: object) -> str:
     """Return `lenet5/mnist` as `LeNet-5 on MNIST`; parts that the paper does not have stay."""
     network, _, data = str(name).partition("/")
     return f"{_NETWORKS.get(network, network)} on {_DATA.get(data, data)}"
+
+
+def stem(name: str) -> str:
+    """Return a name as part of a file's name, an address or an id, everywhere without escaping.
+
+    A name with other characters than these gets the start of its hash, so that no two become one.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", name)
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def label(column: str) -> str:

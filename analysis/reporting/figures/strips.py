@@ -17,6 +17,7 @@ from analysis.printed import (
     interval,
     number,
     short,
+    stem,
 )
 from analysis.reporting.drawing import INK, NARROW, WIDE, Drawing, csv, slug, style
 from analysis.reporting.model import Panel, PrintedFigure
@@ -51,7 +52,7 @@ def rate_response(name: str, frame: pd.DataFrame) -> PrintedFigure:
     """
     measured = frame.loc[frame["outcome"] == "measured", "value"]
     panels = tuple(
-        _response(f"{name}-{activation}", str(activation), rows, measured.to_numpy())
+        _response(f"{name}-{stem(str(activation))}", str(activation), rows, measured.to_numpy())
         for activation, rows in frame.groupby("activation", observed=True)
     )
     caption = "Dots are runs, the line is their mean; × on the upper edge is a run that diverged."

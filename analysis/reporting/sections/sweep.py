@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from analysis.printed import (
     number,
     parameter,
     short,
+    stem,
     symbol,
 )
 from analysis.reporting import figures
@@ -52,21 +54,23 @@ def sweep_sections(results: Results, sweep: str) -> list[ReportSection]:
     names = searched(frame)
     searching = sweep in exploratory(results)
     title = f"Trials of {sweep}" + (" (exploratory)" if searching else "")
-    sections = [ReportSection(f"{sweep}-trials", title, _trials(results, sweep, table, names))]
+    sections = [
+        ReportSection(f"{stem(sweep)}-trials", title, _trials(results, sweep, table, names))
+    ]
     drawn: list[Block] = [*_design_figures(results, sweep, frame, names)]
     if drawn and searching and len(names) > 1:
         drawn.append(_importance(sweep, table, names))
     if drawn:
         title = f"{'Parameters and error' if searching else 'Errors'} of {sweep}"
-        sections.append(ReportSection(f"{sweep}-errors", title, tuple(drawn)))
+        sections.append(ReportSection(f"{stem(sweep)}-errors", title, tuple(drawn)))
     runs = results.runs[results.runs["sweep"] == sweep]
     epochs = results.table("epochs", ["val_error_percent", "learning_rate"])
     epochs = epochs[epochs["run_id"].isin(runs["run_id"]) & (epochs["sweep"] == sweep)]
     if len(epochs):
         title = f"Learning curves of {sweep}"
         best = _best_trial(table)
-        curves = figures.learning_curves(f"{sweep}-curves", sweep, epochs, runs, best)
-        sections.append(ReportSection(f"{sweep}-learning", title, (curves,)))
+        curves = figures.learning_curves(f"{stem(sweep)}-curves", sweep, epochs, runs, best)
+        sections.append(ReportSection(f"{stem(sweep)}-learning", title, (curves,)))
     return sections
 
 
@@ -96,7 +100,7 @@ def figure1_sections(results: Results) -> list[ReportSection]:
             continue
         shown = _first_shown(results, runs[(runs["sweep"] == sweep) & (runs["trial"] == best)])
         if shown:
-            blocks.append(figures.activation_functions(f"{sweep}-functions", [shown]))
+            blocks.append(figures.activation_functions(f"{stem(sweep)}-functions", [shown]))
     return [ReportSection("functions", "Activation functions", tuple(blocks))] if blocks else []
 
 
@@ -161,9 +165,11 @@ def _trials(
     question = _question(results, sweep)
     return (
         *([Paragraph(question)] if question else []),
-        PrintedTable(f"{sweep}-trials", caption, columns, rows, frozenset(columns) - words, note),
+        PrintedTable(
+            f"{stem(sweep)}-trials", caption, columns, rows, frozenset(columns) - words, note
+        ),
         Paragraph("One row per run, for a spreadsheet or pandas:"),
-        Commands((f"sweeps results {sweep}", f"sweeps results {sweep} --csv")),
+        Commands(tuple(f"sweeps results {shlex.quote(sweep)}{form}" for form in ("", " --csv"))),
     )
 
 
@@ -197,16 +203,16 @@ def _design_figures(
     # a map or a response over rates needs every cell, which a grid alone has
     grid = row["search"] == "grid"
     if grid and set(names) == {"s", "k"}:
-        return [figures.error_map(f"{sweep}-map", surface(frame, "s", "k"), "s", "k")]
+        return [figures.error_map(f"{stem(sweep)}-map", surface(frame, "s", "k"), "s", "k")]
     if grid and set(names) == {"lambda_sum", "lambda_prod"}:
         return _penalty_maps(results, sweep, frame)
     if grid and set(names) == {"activation", "learning_rate"}:
-        return [figures.rate_response(f"{sweep}-rates", frame)]
+        return [figures.rate_response(f"{stem(sweep)}-rates", frame)]
     if names == ["activation"]:
         # one run in another setting would make the paper's mark misleading
         with_paper = set(frame["run_id"]) <= set(Evidence(results).in_setting["run_id"])
-        return [figures.seeds_strip(f"{sweep}-seeds", frame, with_paper)]
-    return [figures.parameters(f"{sweep}-parameters", frame, names)]
+        return [figures.seeds_strip(f"{stem(sweep)}-seeds", frame, with_paper)]
+    return [figures.parameters(f"{stem(sweep)}-parameters", frame, names)]
 
 
 def _importance(sweep: str, table: pd.DataFrame, names: list[str]) -> Block:
@@ -215,12 +221,12 @@ def _importance(sweep: str, table: pd.DataFrame, names: list[str]) -> Block:
         shares = importances(complete, names)
     except (ModuleNotFoundError, ValueError) as reason:
         return Paragraph(f"No importance of parameters: {reason}.")
-    return figures.importance(f"{sweep}-importance", shares, len(complete))
+    return figures.importance(f"{stem(sweep)}-importance", shares, len(complete))
 
 
 def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[PrintedFigure]:
     x, y = "lambda_prod", "lambda_sum"
-    maps = [figures.error_map(f"{sweep}-map", surface(frame, x, y), x, y)]
+    maps = [figures.error_map(f"{stem(sweep)}-map", surface(frame, x, y), x, y)]
     runs = results.runs[results.runs["sweep"] == sweep]
     shrunk = measure(results, runs, "log_span")
     if shrunk is not None and shrunk.notna().any():
@@ -228,7 +234,9 @@ def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[Pri
         groups = runs.assign(log_ratio=shrunk).groupby([x, y])["log_ratio"]
         means = groups.agg(["mean", "count"]).reset_index()
         ratios = means.assign(ratio=np.exp(means["mean"]), n=means["count"])[[x, y, "ratio", "n"]]
-        maps.append(figures.shrinkage_map(f"{sweep}-shrinkage", ratios[ratios["n"] > 0], x, y))
+        maps.append(
+            figures.shrinkage_map(f"{stem(sweep)}-shrinkage", ratios[ratios["n"] > 0], x, y)
+        )
     return maps
 
 

@@ -244,3 +244,35 @@ def test_verdicts_and_table_1_have_the_same_numbers_in_every_form(judged):
 def test_table_1_says_how_equal_seeds_go_together(judged):
     text = (judged[1] / "report.md").read_text()
     assert "errors of equal seeds correlate with" in text
+
+
+def test_any_name_of_a_sweep_works_in_addresses_ids_and_files(tmp_path):
+    name = "a b#c%d?&<>\"'_$~^é"
+    sweep = SyntheticSweep(name)
+    for activation in ("relu", "polyneuron_r"):
+        for seed in range(3):
+            errors = np.linspace(9, 2 + 0.1 * seed, 30)
+            sweep.add_run(configuration(activation=activation), seed, errors)
+    sweep.add_trials(["activation"])
+    sweep.write(tmp_path)
+    results = analysis.load(tmp_path)
+    page = tmp_path / "page"
+    texts = {
+        path.suffix: path.read_text("utf-8")
+        for path in analysis.report(results, page)
+        if path.suffix in (".html", ".md", ".tex")
+    }
+    plain = re.compile(r"[A-Za-z0-9._/-]+")
+    assert all(plain.fullmatch(path.name) for path in page.rglob("*"))
+    links = set(re.findall(r'(?:href|src)="#?(?!data:)([^"]*)"', texts[".html"]))
+    ids = set(re.findall(r'\bid="([^"]*)"', texts[".html"]))
+    assert all(plain.fullmatch(one) for one in links | ids)
+    for target in re.findall(r"\]\(([^)]*)\)", texts[".md"]):
+        assert (page / target).exists()
+    for target in re.findall(r"includegraphics\[[^]]*\]\{([^}]*)\}", texts[".tex"]):
+        assert (page / target).exists()
+    assert "sweeps results 'a b#c%d?&<>" in texts[".md"]
+    found = results.query(
+        "select count(*) as n from runs where sweep = '{}'".format(name.replace("'", "''"))
+    )
+    assert found["n"].item() == 6
