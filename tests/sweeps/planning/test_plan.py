@@ -55,6 +55,13 @@ def test_what_a_design_lacks_for_its_claims_is_named() -> None:
     assert prospect("table1_lenet5", "swish_best_on_resnet20") is None
 
 
+def test_simulated_runs_are_not_said_to_have_lost_epochs(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    assert prospects(load_spec("table1_lenet5"), MNIST_POINTS)
+    assert not list(recwarn)
+
+
 def test_another_recipe_than_the_papers_decides_no_claim() -> None:
     found = prospects(load_spec("table1_lenet5", ["recipe.epochs=3"]), MNIST_POINTS)
     assert found
