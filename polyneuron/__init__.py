@@ -98,11 +98,13 @@ from polyneuron.kernels import evaluate
 from polyneuron.normalised import normalised_activation
 from polyneuron.penalties import penalties
 from polyneuron.replacement import replace_activations
+from polyneuron.stages import Chain, pooled_activation
 from polyneuron.system import SingularSystemError, solve_coefficients, solve_isolated
 
 __all__ = [
     "APL",
     "Activation",
+    "Chain",
     "JointSolve",
     "PolyNeuron",
     "PolyNeuronOrdered",
@@ -123,6 +125,7 @@ __all__ = [
     "make_activation",
     "normalised_activation",
     "penalties",
+    "pooled_activation",
     "replace_activations",
     "solve_coefficients",
     "solve_isolated",

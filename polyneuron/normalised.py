@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
+from polyneuron.hooks import has_hooks
 from polyneuron.kernels.backend import BatchNorm
 from polyneuron.kernels.norm import fused_backend, normalise_and_apply
 
@@ -22,7 +23,7 @@ def normalised_activation(
         z: (N, C, H, W).
         residual: what is added to the normalised values, of z's shape.
     """
-    if isinstance(activation, Activation) and not _has_hooks(norm) and not _has_hooks(activation):
+    if isinstance(activation, Activation) and not has_hooks(norm) and not has_hooks(activation):
         y = _in_one(norm, activation, z, residual)
         if y is not None:
             return y
@@ -30,16 +31,6 @@ def normalised_activation(
     y = activation(u if residual is None else u + residual)
     assert isinstance(y, Tensor)
     return y
-
-
-def _has_hooks(module: nn.Module) -> bool:
-    hooks = (
-        module._forward_hooks,
-        module._forward_pre_hooks,
-        module._backward_hooks,
-        module._backward_pre_hooks,
-    )
-    return any(hooks)
 
 
 def _in_one(

@@ -78,8 +78,9 @@ class Splines(NamedTuple):
 class Case(NamedTuple):
     """An operator as far as its kernel depends on it. Backends are chosen, and checked, by case."""
 
-    operator: Literal["pointwise", "norm", "solve"]
-    """A function of x, the same after a batch norm, or the solving for a natural spline."""
+    operator: Literal["pointwise", "norm", "solve", "stage"]
+    """A function of x, the same after a batch norm, the solving for a natural spline, or a function
+    before 2x2 max pooling."""
     function: Function
     columns: int
     """Of the function's first parameter, 0 where there is none."""
@@ -91,6 +92,9 @@ class Case(NamedTuple):
     channels_last: bool = False
     residual: bool = False
     training: bool = False
+    # And this of a stage: see `cpp.stages.ConvolutionShape`.
+    convolution: tuple[int, ...] | None = None
+    """Shape of the convolution before the function, if there is one."""
 
 
 class Backend(Protocol):

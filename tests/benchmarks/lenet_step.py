@@ -28,7 +28,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 from speed import machine  # noqa: E402 - beside this script
 from stopwatch import alternate  # noqa: E402
 
-from polyneuron import make_activation  # noqa: E402
+from polyneuron import make_activation, pooled_activation  # noqa: E402
 from trainers import ActivationConfig, DataConfig, Execution, RunConfig  # noqa: E402
 from trainers.devices import keep_freed_memory  # noqa: E402
 from trainers.epoch import TrainingPass  # noqa: E402
@@ -112,18 +112,12 @@ def pooled_rows(seconds: float) -> Iterator[dict[str, object]]:
 
         def ours(x=x, g=g, pool=pool, activation=activation) -> object:  # type: ignore[no-untyped-def]
             leaves = (x, *activation.parameters())
-            return torch.autograd.grad(pooled(activation, pool, x), leaves, g)
+            return torch.autograd.grad(pooled_activation(activation, pool, x), leaves, g)
 
         times = alternate({"ours": ours, RIVAL: torch_relu}, seconds, time.thread_time)
         target = TARGET_POOLED if name == "channels-last" else None
         operator = f"polyneuron_r + max pool, 6x28x28, {name}"
         yield row(operator, "torch ReLU + max pool", 1, times["ours"], times[RIVAL], target)
-
-
-def pooled(activation: nn.Module, pool: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Apply an activation, then a pool."""
-    y: torch.Tensor = pool(activation(x))
-    return y
 
 
 def row(

@@ -10,6 +10,7 @@ from collections import OrderedDict
 
 from torch import nn
 
+from polyneuron import Chain
 from trainers.networks.config import NetworkConfig, Pooling
 from trainers.networks.record import ActivationFactory, ImageShape
 
@@ -53,7 +54,7 @@ def lenet5(
     # A 5x5 convolution takes 4 off the side, pooling halves it.
     pooled = (side + 2 * padding - 4) // 2
     features = 16 * ((pooled - 4) // 2) ** 2
-    return nn.Sequential(
+    return Chain(
         OrderedDict(
             conv1=nn.Conv2d(in_channels, 6, 5, padding=padding),
             act1=activation(6),

@@ -40,10 +40,23 @@ _ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
 
 def supports(case: Case) -> bool:
     """See `Backend.supports`: true once the case's kernel is compiled."""
+    if case.operator == "stage":
+        return _has_stage(case)
     return (
         case.operator in _ARGUMENTS
         and case.dtype in STORAGE
         and _library(case.operator, case.function, case.columns, case.dtype) is not None
+    )
+
+
+def _has_stage(case: Case) -> bool:
+    # Here, because stages stand on what this module defines.
+    from polyneuron.kernels.cpp import stages
+
+    return (
+        _library("pointwise", case.function, case.columns, case.dtype) is not None
+        and stages.pool_library(case.function, case.columns) is not None
+        and (case.convolution is None or stages.convolution_library(case.convolution) is not None)
     )
 
 
@@ -67,21 +80,23 @@ def _library(
 
 def forward(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, bool]:
     """See `Backend.forward`."""
-    kernels = _library("pointwise", function, parameters[0].shape[-1], x.dtype)
+    columns = parameters[0].shape[-1] if parameters else 0
+    kernels = _library("pointwise", function, columns, x.dtype)
     assert kernels is not None
-    x, shape = _laid_out(x, parameters[0].shape[0])
+    x, shape = _laid_out(x, functions_of(parameters))
     parameters = [parameter.contiguous() for parameter in parameters]
     y = torch.empty_like(x)
-    return y, kernels.forward(x.data_ptr(), y.data_ptr(), _pointers(parameters), *shape)
+    return y, kernels.forward(x.data_ptr(), y.data_ptr(), pointers(parameters), *shape)
 
 
 def backward(
     function: Function, g: Tensor, x: Tensor, parameters: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
     """See `Backend.backward`."""
-    kernels = _library("pointwise", function, parameters[0].shape[-1], x.dtype)
+    columns = parameters[0].shape[-1] if parameters else 0
+    kernels = _library("pointwise", function, columns, x.dtype)
     assert kernels is not None
-    x, shape = _laid_out(x, parameters[0].shape[0])
+    x, shape = _laid_out(x, functions_of(parameters))
     g = like(g, x)
     parameters = [parameter.contiguous() for parameter in parameters]
     g_x = torch.empty_like(x)
@@ -90,8 +105,8 @@ def backward(
         g.data_ptr(),
         x.data_ptr(),
         g_x.data_ptr(),
-        _pointers(parameters),
-        _pointers(gradients),
+        pointers(parameters),
+        pointers(gradients),
         *shape,
     )
     return g_x, gradients
@@ -110,8 +125,8 @@ def norm_forward(of: Normalised) -> tuple[Tensor, Tensor, bool]:
         z.data_ptr(),
         _pointer(of.residual),
         y.data_ptr(),
-        _pointers(of.parameters),
-        _functions(of.parameters),
+        pointers(of.parameters),
+        functions_of(of.parameters),
         norm.weight.data_ptr(),
         norm.bias.data_ptr(),
         statistics.data_ptr(),
@@ -140,9 +155,9 @@ def norm_backward(of: Normalised, g: Tensor, statistics: Tensor) -> tuple[Tensor
         # dL/du, which is the residual's gradient; without a residual dL/dz overwrites it.
         (g_z if g_residual is None else g_residual).data_ptr(),
         g_z.data_ptr(),
-        _pointers(of.parameters),
-        _pointers(gradients),
-        _functions(of.parameters),
+        pointers(of.parameters),
+        pointers(gradients),
+        functions_of(of.parameters),
         norm.weight.data_ptr(),
         norm.bias.data_ptr(),
         statistics.data_ptr(),
@@ -194,7 +209,7 @@ def _laid_out(x: Tensor, functions: int) -> tuple[Tensor, tuple[int, int, int, i
     return x.contiguous(), (outer, functions, inner, threads)
 
 
-def _functions(parameters: Sequence[Tensor]) -> int:
+def functions_of(parameters: Sequence[Tensor]) -> int:
     """Returns A; a function without parameters is one for all channels."""
     return parameters[0].shape[0] if parameters else 1
 
@@ -203,5 +218,6 @@ def _pointer(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    """Addresses of tensors, which must outlive the call that reads them."""
     return (_POINTER * len(tensors))(*[tensor.data_ptr() for tensor in tensors])

@@ -1,0 +1,89 @@
+// A function and the 2x2 max pooling of its values in one.
+//
+// Four planes hold what the windows hold: plane 2 a + b has row a and column b of each window, in
+// the order of the results. So all four positions of a window lie at one index, whatever the memory
+// format of the image was, and results are written vector by vector.
+//
+// Kept for the backward pass are each window's selected x and one byte that says which it was.
+#pragma once
+
+#include "terms.hpp"
+
+constexpr int POSITIONS = 4;
+// Windows that are gathered before they are pooled: planes and results stay in the first cache.
+constexpr std::int64_t BAND_WINDOWS = 1280;
+
+struct Planes {
+  const float* first;
+  std::int64_t apart;  // from one plane to the next
+  const float* plane(int position) const { return first + position * apart; }
+};
+
+struct Pooled {
+  float *y, *kept;
+  std::uint8_t* which;
+  Pooled from(std::int64_t at) const { return {y + at, kept + at, which + at}; }
+};
+
+// Torch's rules: of equal values the first position wins, of NaNs the last.
+inline Integers replaces(Vector value, Vector best) {
+  return (Integers)((value > best) | (value != value));
+}
+
+inline Vector chosen(Integers mask, Vector a, Vector b) {
+  return from_bits((bits(a) & (Words)mask) | (bits(b) & ~(Words)mask));
+}
+
+typedef std::uint8_t Bytes __attribute__((vector_size(LANES)));
+
+// The windows of one vector; c are the coefficients of its lanes' functions.
+template <class F, class Load>
+INLINED inline void pool_vector(const Vector* c, Load x_at, Vector& y, Vector& kept,
+                                Integers& which) {
+  Vector x[POSITIONS], value[POSITIONS];
+#pragma GCC unroll 4
+  for (int p = 0; p < POSITIONS; ++p) x[p] = x_at(p);
+  each_term<F>([&](auto i) INLINED {
+#pragma GCC unroll 4
+    for (int p = 0; p < POSITIONS; ++p) {
+      const Vector term = F::template value<i>(x[p], c);
+      value[p] = i == 0 ? term : value[p] + term;
+    }
+  });
+  y = value[0], kept = x[0], which = Integers{};
+#pragma GCC unroll 4
+  for (int p = 1; p < POSITIONS; ++p) {
+    const Integers mask = replaces(value[p], y);
+    y = chosen(mask, value[p], y);
+    kept = chosen(mask, x[p], kept);
+    which = (mask & p) | (which & ~mask);
+  }
+}
+
+// Pools n windows. Vector v has the coefficients of row v % blocks of a table.
+template <class F>
+void pool(const Vector* coefficients, std::int64_t blocks, Planes planes, std::int64_t n,
+          Pooled to) {
+  Vector y, kept;
+  Integers which;
+  std::int64_t at = 0, block = 0;
+  const auto one = [&]() INLINED {
+    pool_vector<F>(
+        coefficients + block * at_least_one(F::COEFFICIENTS),
+        [&](int p) INLINED { return Float32::load(planes.plane(p) + at); }, y, kept, which);
+    block = block + 1 == blocks ? 0 : block + 1;
+  };
+  for (; at + LANES <= n; at += LANES) {
+    one();
+    Float32::store(to.y + at, y);
+    Float32::store(to.kept + at, kept);
+    const Bytes narrow = __builtin_convertvector(which, Bytes);
+    std::memcpy(to.which + at, &narrow, LANES);
+  }
+  if (at == n) return;
+  one();  // planes may be read past their end, results may not be written past theirs
+  const Bytes narrow = __builtin_convertvector(which, Bytes);
+  std::memcpy(to.y + at, &y, (n - at) * sizeof(float));
+  std::memcpy(to.kept + at, &kept, (n - at) * sizeof(float));
+  std::memcpy(to.which + at, &narrow, n - at);
+}
