@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from trainers.canonical import IDENTITY_VERSION
 from trainers.config import (
     ActivationConfig,
     Configuration,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from trainers.loop import train
 
 __all__ = [
+    "IDENTITY_VERSION",
     "ActivationConfig",
     "Configuration",
     "DataConfig",

@@ -96,7 +96,7 @@ class Augmentation:
         """Return the augmented, normalised images `chosen` (B,) as (B, C, H, W) floats."""
         row, column = draws.offset[chosen].unbind(1)
         images = self._mirror(self.windows[chosen, :, row, column], draws.flip[chosen])
-        if self.recipe.pad_before_normalising:
+        if self.recipe.pad_before_normalising or self.recipe.pad == 0:
             return self.normalise(images)
         inside = self._mirror(self.inside[:, row, column].transpose(0, 1), draws.flip[chosen])
         return self._normalise_inside(images, chosen) * inside

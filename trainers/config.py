@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from trainers.bounds import Count, check_bounds
+from trainers.canonical import Form, canonical, config_id
 from trainers.data.config import DataConfig
 from trainers.networks.config import SCOPES, ActivationConfig, NetworkConfig, OptionValue, Scope
 from trainers.recipe import Recipe
@@ -62,15 +61,16 @@ class Configuration:
 
     @cached_property
     def config_id(self) -> str:
-        """Sixteen hex digits that identify the configuration."""
-        # Sorted keys: an id does not depend on the order of fields.
-        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
-        # 64 bits: among a million configurations two share an id with probability 3e-8.
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Sixteen hex digits that are equal for configurations that train alike."""
+        return config_id(self.canonical())
 
-    def identity(self) -> dict[str, Any]:
-        """Return the configuration as plain JSON values, which `config_id` hashes."""
-        return {name: dataclasses.asdict(section) for name, section in self.sections().items()}
+    def canonical(self) -> Form:
+        """Return the form of the configuration, which `config_id` hashes.
+
+        Raises:
+            ValueError: an unknown activation.
+        """
+        return canonical(**self.sections())
 
     def sections(self) -> dict[str, Any]:
         """Return activation, network, data and recipe by their names, of a run too."""

@@ -18,8 +18,10 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     learned = list(activation_parameters(net))
     own = {id(parameter) for parameter in learned}
     network = [parameter for parameter in net.parameters() if id(parameter) not in own]
-    decayed = [p for p in network if recipe.decay_on == "all" or p.ndim > 1]
-    plain = [p for p in network if recipe.decay_on == "weights" and p.ndim <= 1]
+    # Without decay one group: what is decayed then changes no bit of a training.
+    all_alike = recipe.decay_on == "all" or recipe.weight_decay == 0
+    decayed = [p for p in network if all_alike or p.ndim > 1]
+    plain = [p for p in network if not all_alike and p.ndim <= 1]
     rate, own_rate = recipe.learning_rate, recipe.activation_learning_rate
     groups = [
         {"params": decayed, "weight_decay": recipe.weight_decay, "lr": rate},
@@ -27,7 +29,8 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": learned, "weight_decay": 0.0, "lr": rate if own_rate is None else own_rate},
     ]
     filled = [{**group, "initial_lr": group["lr"]} for group in groups if group["params"]]
-    adam = torch.optim.Adam if recipe.decay == "coupled" else torch.optim.AdamW
+    coupled = recipe.decay == "coupled" or recipe.weight_decay == 0
+    adam = torch.optim.Adam if coupled else torch.optim.AdamW
     device = next(net.parameters()).device
     # `fused`: one kernel for all parameters, where the default starts several for each.
     optimizer = adam(filled, betas=recipe.betas, eps=recipe.epsilon, fused=True)

@@ -232,9 +232,8 @@ def _edge_gaps(c_x: Floats) -> Floats:
 
 
 def _first_drop(config: Mapping[str, Any], epochs: int) -> int:
-    """Return the number of epochs before the rate first drops; halves round up, as in training."""
-    drops = config["recipe"]["drop_at"]
-    return int(np.floor(min(drops) * epochs + 0.5)) if drops else epochs
+    """Return the number of epochs before the rate first drops; without a drop all."""
+    return int(min(config["recipe"]["drop_at"], default=epochs))
 
 
 @dataclass(frozen=True)

@@ -152,15 +152,16 @@ def _keys(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_drops(keys: Mapping[str, Any], epochs: int) -> dict[str, Any]:
-    """Return the keys with rate drops as shares of their own epochs, rounded to those of a run.
+    """Return the keys with rate drops at the same shares of so many epochs, where they act.
 
-    A store has shares or epochs, and a run of other epochs departs in its epochs alone.
+    So a run of other epochs departs in its epochs alone. A configuration has shares or epochs.
     """
     drops, own = keys.get("recipe.drop_at"), keys.get("recipe.epochs")
     if not isinstance(drops, list) or not own:
         return dict(keys)
     shares = [at if at < 1 else at / own for at in drops]
-    return {**keys, "recipe.drop_at": [math.floor(at * epochs + 0.5) for at in shares]}
+    scaled = [math.floor(at * epochs + 0.5) for at in shares]
+    return {**keys, "recipe.drop_at": [at for at in scaled if at < epochs]}
 
 
 def _same(found: Any, expected: Any) -> bool:

@@ -17,6 +17,7 @@ from analysis.store.errors import DamagedFile, StoreError, StoreWarning
 from analysis.store.file_reader import DAMAGE, DamagedError
 from analysis.store.folders import Folder, open_folder, with_tables
 from analysis.store.headers import check_header
+from analysis.store.identities import row_of_today
 from analysis.store.layout import compacted_file, order_of, part_files, tables_of
 from analysis.store.merging import merged
 from analysis.store.part_writer import PartWriter
@@ -53,7 +54,7 @@ class FolderStore(SweepStore):
         only = [("run_id", "=", run_id)]
         earlier = _read_compacted(compacted_file(self.folder, table), table, filters=only)
         last = {tuple(row[name] for name in table.key): row for row in (*earlier, *rows)}
-        return list(last.values())
+        return [row_of_today(row) if table.name == RUNS.name else row for row in last.values()]
 
     def has_run(self, run_id: str) -> bool:
         """Look for a run among the names of parts and the ids of the compacted table."""

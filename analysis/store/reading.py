@@ -17,9 +17,16 @@ from analysis.store.conversion import Columns, last_of_each_key
 from analysis.store.errors import DamagedFile, StoreError
 from analysis.store.file_reader import DamagedError, FileReader, OpenFile
 from analysis.store.folders import Folder
+from analysis.store.identities import (
+    IDENTITY,
+    older,
+    read_aside,
+    runs_of_today,
+    trials_of_today,
+)
 from analysis.store.keys import writers_of
 from analysis.store.layout import compacted_file, order_of, part_files
-from analysis.store.schema import Table
+from analysis.store.schema import RUNS, Table
 
 Found = TypeVar("Found")
 
@@ -45,7 +52,8 @@ def read_table(
 ) -> tuple[pd.DataFrame, list[DamagedFile]]:
     """Return a table of some sweeps as a frame, and the damaged files that were left out.
 
-    The frame is sorted by the table's key and has one row of each, as `keys` chooses it.
+    The frame is sorted by the table's key and has one row of each, as `keys` chooses it. Rows of
+    an older identity version have today's identity.
 
     Args:
         sweeps: the folders of the sweeps.
@@ -56,18 +64,42 @@ def read_table(
     Raises:
         StoreError: a newer version of the schema wrote a file.
     """
-    wanted = [f for f in table.schema if columns is None or f.name in (*table.key, *columns)]
+    chosen = [*table.key, *(table.schema.names if columns is None else columns)]
     # The status is read in any case: of the rows of several writers it chooses one.
-    aside = [f for f in table.schema if f.name == "status" and f not in wanted]
-    schema = pa.schema([*wanted, *aside])
+    needed = {*chosen, "status", *read_aside(table, chosen)}
+    schema = pa.schema([field for field in table.schema if field.name in needed])
 
     def read(damaged: dict[str, DamagedFile]) -> pd.DataFrame:
-        files = [file for sweep in sweeps for file in _open_files(sweep, table, schema, damaged)]
-        writers = writers_of([(f.writer, sum(g.count for g in f.groups)) for f in files], table)
-        frame = last_of_each_key(_filled(files, schema, run_ids), table.key, writers)
-        return frame.drop(columns=[field.name for field in aside]) if aside else frame
+        frame = _written(sweeps, table, schema, run_ids, damaged)
+        if older(frame):
+            frame = _of_today(frame, sweeps, table, damaged)
+        return frame.drop(columns=[name for name in schema.names if name not in chosen])
 
     return _whole(read, table)
+
+
+def _written(
+    sweeps: Sequence[Folder],
+    table: Table,
+    schema: pa.Schema,
+    run_ids: Sequence[str],
+    damaged: dict[str, DamagedFile],
+) -> pd.DataFrame:
+    """Return a table as it was written, one row of each key."""
+    files = [file for sweep in sweeps for file in _open_files(sweep, table, schema, damaged)]
+    writers = writers_of([(f.writer, sum(g.count for g in f.groups)) for f in files], table)
+    return last_of_each_key(_filled(files, schema, run_ids), table.key, writers)
+
+
+def _of_today(
+    frame: pd.DataFrame, sweeps: Sequence[Folder], table: Table, damaged: dict[str, DamagedFile]
+) -> pd.DataFrame:
+    """Return rows of which some have an older identity, all with today's."""
+    if table.name == RUNS.name:
+        return runs_of_today(frame)
+    columns = {*RUNS.key, *IDENTITY, "status"}
+    schema = pa.schema([field for field in RUNS.schema if field.name in columns])
+    return trials_of_today(frame, _written(sweeps, RUNS, schema, (), damaged))
 
 
 def read_parts(

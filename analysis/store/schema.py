@@ -94,7 +94,8 @@ TRIALS = _table(
     {
         "sweep": (pa.string(), "sweep"),
         "trial": (pa.int32(), "number in the sweep, from 0; the Optuna trial's number"),
-        "config_id": (pa.string(), "hash of the configuration without the seed"),
+        "config_id": (pa.string(), "hash of what is trained, without the seed"),
+        "identity_version": (pa.int32(), "of config_id and config_json; null: 1"),
         "status": (pa.string(), _STATUSES),
         "objective": (
             pa.float64(),
@@ -126,7 +127,8 @@ RUNS = _table(
         "sweep": (pa.string(), "sweep"),
         "run_id": (pa.string(), "config_id and seed"),
         "trial": (pa.int32(), "trial"),
-        "config_id": (pa.string(), "hash of the configuration without the seed"),
+        "config_id": (pa.string(), "hash of what is trained, without the seed"),
+        "identity_version": (pa.int32(), "of config_id and config_json; null: 1"),
         "seed": (pa.int32(), "seed"),
         "benchmark": (pa.string(), "network and data"),
         "activation": (pa.string(), "name of the activation"),
@@ -137,7 +139,7 @@ RUNS = _table(
         "lambda_sum": (pa.float64(), "penalty strength; null unless polyneuron_r"),
         "lambda_prod": (pa.float64(), "penalty strength; null unless polyneuron_r"),
         "learning_rate": (pa.float64(), "initial learning rate"),
-        "config_json": (pa.string(), "the whole configuration"),
+        "config_json": (pa.string(), "the configuration, complete, without what cannot matter"),
         "validation": (pa.string(), "test or held_out"),
         "epochs_planned": (pa.int32(), "epochs of the full run"),
         "epochs_done": (pa.int32(), "epochs finished"),

@@ -15,6 +15,7 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.columns import check_fields
 from sweeps.store.provenance import code_version, versions
 from sweeps.view.overview import rows
+from trainers import IDENTITY_VERSION
 
 ROWS_SECONDS = 0.5
 """The time between two writes of rows of trials: each write waits for the disk."""
@@ -84,6 +85,7 @@ def trial_row(sweep: str, trial: OpenTrial) -> dict[str, object]:
         "sweep": sweep,
         "trial": trial.number,
         "config_id": trial.config_id,
+        "identity_version": IDENTITY_VERSION,
         "status": trial.status,
         "params_json": json.dumps(trial.params),
         "search_seconds": trial.search_seconds,

@@ -118,7 +118,7 @@ class EarlierRuns:
 
 def _work(config: Configuration | Mapping[str, Any]) -> object:
     """Reduce a configuration to the settings on which its time an epoch depends."""
-    full = config.identity() if isinstance(config, Configuration) else config
+    full = config.canonical() if isinstance(config, Configuration) else config
     recipe = {key: full["recipe"][key] for key in ("batch_size", "precision", "flip", "pad")}
     kept = {key: full[key] for key in ("activation", "network", "data")}
     return json.loads(json.dumps({**kept, "recipe": recipe}))

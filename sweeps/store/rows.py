@@ -15,6 +15,7 @@ from polyneuron import activation_class, activation_options
 from sweeps.store.columns import check_fields, check_filled, field_names
 from sweeps.store.provenance import code_version
 from trainers import (
+    IDENTITY_VERSION,
     ActivationConfig,
     DataConfig,
     EpochRecord,
@@ -69,6 +70,7 @@ CONFIGURED: dict[str, Callable[[RunConfig], object]] = {
     if name in RUNS.schema.names
 } | {
     "config_id": lambda config: config.config_id,
+    "identity_version": lambda _: IDENTITY_VERSION,
     "seed": lambda config: config.seed,
     "benchmark": lambda config: f"{config.network.name}/{config.data.name}",
     "activation": lambda config: config.activation.name,
@@ -81,7 +83,7 @@ CONFIGURED: dict[str, Callable[[RunConfig], object]] = {
     "lambda_sum": lambda config: _penalty(config, config.recipe.lambda_sum),
     "lambda_prod": lambda config: _penalty(config, config.recipe.lambda_prod),
     "code_version": lambda _: code_version(),
-    "config_json": lambda config: json.dumps(config.identity(), sort_keys=True),
+    "config_json": lambda config: json.dumps(config.canonical(), sort_keys=True),
     "epochs_planned": lambda config: config.recipe.epochs,
 }
 """The columns of `runs` that are known before a run starts, each from the run's configuration."""

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.store.identities import IDENTITY_VERSION
+from analysis.store.identity1 import current
 from analysis.store.schema import TABLES
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -32,7 +34,7 @@ def configuration(
     validation: str = "test",
     **recipe: Any,
 ) -> dict[str, Any]:
-    """A run's identity as the trainers write it; `recipe` overrides the paper's."""
+    """A configuration as a specification has it; `recipe` overrides the paper's."""
     network, data = benchmark.split("/")
     setting = SETTINGS.get(benchmark, SETTINGS["lenet5/mnist"])
     if options is None:
@@ -43,6 +45,7 @@ def configuration(
             "name": network,
             "pooling": "max",
             "pad_first_convolution": True,
+            "residual": "add_then_act",
             "weight_init": "he_normal",
         },
         "data": {
@@ -74,11 +77,6 @@ def configuration(
         }
         | recipe,
     }
-
-
-def config_id(config: dict[str, Any]) -> str:
-    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def learning_curve(final: float, epochs: int, rng: np.random.Generator) -> np.ndarray:
@@ -154,6 +152,7 @@ class SyntheticSweep:
                 "run_id": run_id,
                 "trial": trial,
                 "config_id": identity,
+                "identity_version": IDENTITY_VERSION,
                 "seed": seed,
                 "benchmark": self.benchmark,
                 "activation": activation["name"],
@@ -194,9 +193,9 @@ class SyntheticSweep:
         return run_id
 
     def _identified(self, config: dict[str, Any]) -> tuple[str, str]:
-        """The config's id and its JSON; hashed once an object, which is kept so that ids differ."""
+        """The config's id and form; made once an object, which is kept so that `id`s differ."""
         if id(config) not in self._known:
-            self._known[id(config)] = config, config_id(config), json.dumps(config)
+            self._known[id(config)] = config, *current(json.dumps(config))
         return self._known[id(config)][1:]
 
     def _add_epoch(
@@ -275,6 +274,7 @@ class SyntheticSweep:
                     "sweep": self.name,
                     "trial": trial,
                     "config_id": runs[0]["config_id"],
+                    "identity_version": IDENTITY_VERSION,
                     "status": status,
                     "objective": float(np.mean(done)) if complete else None,
                     "objective_standard_error": (

@@ -95,6 +95,7 @@ def _run(index: int, run_id: str, epochs: int) -> dict[str, list[Any]]:
         "trial": index,
         "seed": 0,
         "config_id": run_id[:16],
+        "identity_version": 2,
         "benchmark": "resnet20/cifar10",
         "activation": "polyneuron_r",
         "config_json": json.dumps({"recipe": {"epochs": epochs, "id": run_id}}),

@@ -30,3 +30,5 @@ class Network:
     """The paper's recipe for the network (§3)."""
     printed: str
     """The network's name in texts and tables."""
+    settings: tuple[str, ...] = ()
+    """Fields of `NetworkConfig` that this network has and some other has not."""

@@ -13,11 +13,13 @@ NETWORKS: Mapping[str, Network] = {
         input_side=28,
         recipe=Recipe(),
         printed="LeNet-5",
+        settings=("pooling", "pad_first_convolution"),
     ),
     "resnet20": Network(
         build="trainers.networks.resnet:build",
         input_side=32,
         recipe=Recipe(epochs=500, drop_at=(0.5,)),
         printed="ResNet-20",
+        settings=("residual",),
     ),
 }
