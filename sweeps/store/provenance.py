@@ -9,9 +9,9 @@ import platform
 from functools import lru_cache
 from pathlib import Path
 
+from sweeps.store.training_code import TrainingCode
+
 PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pandas", "pyarrow")
-TRAINING_PACKAGES = ("polyneuron", "trainers")
-SOURCES = (".py", ".cpp", ".hpp")
 
 
 def versions() -> dict[str, str]:
@@ -27,17 +27,12 @@ def versions() -> dict[str, str]:
 
 @lru_cache
 def code_version() -> str:
-    """Return the package's version and a hash of the training code's source files."""
+    """Return the package's version and a hash of the training code."""
     digest = hashlib.sha256(json.dumps(code_files(), sort_keys=True).encode())
     return f"{versions()['polyneuron-sweeps']}+{digest.hexdigest()[:12]}"
 
 
+@lru_cache
 def code_files() -> dict[str, str]:
     """Return a hash of each source file of the training code, by its path."""
-    root = Path(__file__).parents[2]
-    files = (file for name in TRAINING_PACKAGES for file in sorted((root / name).rglob("*")))
-    return {
-        file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-        for file in files
-        if file.suffix in SOURCES
-    }
+    return TrainingCode(Path(__file__).parents[2]).hashes

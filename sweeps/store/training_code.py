@@ -1,0 +1,172 @@
+"""The training code: the source files that can change a run's result.
+
+These are the modules that the trainer's loop reaches by imports, and the kernels' C++ sources.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+ENTRY = "trainers.loop"
+PACKAGES = ("polyneuron", "trainers")
+KERNELS = (".cpp", ".hpp")
+
+_MODULE = re.compile(r"[a-z_][\w*]*(\.[\w*]+)+(:\w+)?")
+"""A module, or a name in it, in a text; `*` stands for what is computed."""
+
+_UNSEEN = ("kind", "type_comment", "ctx", "type_params")
+"""Fields of syntax trees that say nothing more, or that not every version of Python has."""
+
+
+class TrainingCode:
+    """The training code below a folder that has the packages `polyneuron` and `trainers`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._trees: dict[str, ast.Module] = {}
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """A hash of each source file by its path below the root, sorted.
+
+        Python is hashed without comments, docstrings and layout, C++ byte by byte.
+        """
+        paths = {name: self._path(name) for name in self.modules}
+        found = {path: self._hash(name) for name, path in paths.items() if path}
+        for package in PACKAGES:
+            for file in (self._root / package).rglob("*"):
+                if file.suffix in KERNELS:
+                    found[file] = _digest(file.read_bytes())
+        return {file.relative_to(self._root).as_posix(): found[file] for file in sorted(found)}
+
+    @cached_property
+    def modules(self) -> frozenset[str]:
+        """Names of the modules that the trainer's loop reaches.
+
+        A name that a package's `__init__` takes from elsewhere is followed to the module that
+        defines it: the other names there change nothing.
+        """
+        reached: set[str] = set()
+        waiting = [ENTRY]
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting += self._imported(name)
+        return frozenset(reached)
+
+    def _imported(self, module: str) -> Iterator[str]:
+        """Yield the modules that a module imports, or names in a text."""
+        for node in _executed(self._tree(module)):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield from self._known(alias.name)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    yield from self._defining(node.module, alias.name)
+            else:
+                yield from self._in_text(_text(node))
+
+    def _in_text(self, text: str) -> Iterator[str]:
+        if not _MODULE.fullmatch(text) or not text.startswith(PACKAGES):
+            return
+        module, _, name = text.partition(":")
+        for file in self._root.glob(module.replace(".", "/") + ".py"):
+            found = ".".join(file.relative_to(self._root).with_suffix("").parts)
+            yield from self._defining(found, name) if name else self._known(found)
+
+    def _defining(self, module: str, name: str) -> Iterator[str]:
+        """Yield the module that defines a name which another one imports from a module."""
+        if self._path(f"{module}.{name}"):
+            yield f"{module}.{name}"
+        elif (path := self._path(module)) and path.name == "__init__.py":
+            for node in _executed(self._tree(module)):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    for alias in node.names:
+                        if (alias.asname or alias.name) == name:
+                            yield from self._defining(node.module, alias.name)
+                            return
+            yield module
+        else:
+            yield from self._known(module)
+
+    def _known(self, module: str) -> Iterator[str]:
+        if self._path(module):
+            yield module
+
+    def _path(self, module: str) -> Path | None:
+        parts = module.split(".")
+        if parts[0] not in PACKAGES:
+            return None
+        place = self._root.joinpath(*parts)
+        file = place.with_suffix(".py")
+        return file if file.is_file() else next(place.glob("__init__.py"), None)
+
+    def _tree(self, module: str) -> ast.Module:
+        if module not in self._trees:
+            path = self._path(module)
+            assert path is not None
+            self._trees[module] = ast.parse(path.read_bytes())
+        return self._trees[module]
+
+    def _hash(self, module: str) -> str:
+        words: list[str] = []
+        _describe(self._tree(module), words)
+        return _digest("\n".join(words).encode())
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree without the imports that only type checkers see."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _executed(node)
+
+
+def _text(node: ast.AST) -> str:
+    """Return a text, with `*` for what is computed; of any other node the empty one."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "*" for part in node.values)
+    return ""
+
+
+def _describe(value: Any, words: list[str]) -> None:
+    """Append a syntax tree as words, which are the same in every version of Python."""
+    if isinstance(value, ast.AST):
+        words.append(type(value).__name__)
+        for name in value._fields:
+            inner = getattr(value, name, None)
+            if name in _UNSEEN or inner is None or inner == []:
+                continue
+            words.append(name)
+            _describe(_without_docstring(value, inner) if name == "body" else inner, words)
+    elif isinstance(value, list):
+        words.append(str(len(value)))
+        for item in value:
+            _describe(item, words)
+    else:
+        words.append(repr(value))
+
+
+def _without_docstring(owner: ast.AST, body: Any) -> Any:
+    """Return statements without texts that stand alone: docstrings of functions and fields."""
+    if not isinstance(body, list):
+        return body
+    return [
+        one
+        for one in body
+        if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+    ]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
