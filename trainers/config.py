@@ -85,6 +85,8 @@ class RunConfig(Configuration):
 
     seed: int = 0
     execution: Execution = Execution()
+    stored_run_id: str | None = None
+    """The id of a run that was stored before identities had today's form; None: today's."""
 
     @classmethod
     def of(
@@ -95,5 +97,5 @@ class RunConfig(Configuration):
 
     @property
     def run_id(self) -> str:
-        """The configuration's id and the seed: `3f0c..9a-s0`."""
-        return f"{self.config_id}-s{self.seed}"
+        """The configuration's id and the seed, as `3f0c..9a-s0`: the key of what a run leaves."""
+        return self.stored_run_id or f"{self.config_id}-s{self.seed}"

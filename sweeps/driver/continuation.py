@@ -97,7 +97,11 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             writer.write(SWEEPS, [{**row, **_changed(spec, planned)}])
             if request.seeds is not None:
                 writer.write(EVENTS, [_extension(paths.sweep, len(spec.seeds))])
-            work = Work(planned - len(study.ended()), trials_to_repeat(spec, results, study))
+            work = Work(
+                planned - len(study.ended()),
+                trials_to_repeat(spec, results, study),
+                frozenset(results.runs["config_id"].astype(str)),
+            )
             yield Sweep(
                 spec,
                 paths,

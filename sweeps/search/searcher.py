@@ -43,7 +43,8 @@ class StudySearcher:
         self._on_change = on_change
         self._again = deque(work.again)
         self._to_ask = work.to_ask
-        self._configs = {trial.user_attrs.get("config_id") for trial in study.trials}
+        own = (trial.user_attrs.get("config_id") for trial in study.trials)
+        self._configs = {*work.known, *own}
         self._held: dict[str, _Held] = {}
         self._ahead: deque[_Held] = deque()
         self._returned: deque[_Held] = deque()

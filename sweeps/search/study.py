@@ -41,6 +41,8 @@ class Work:
     """Trials to draw from the study, those included that wait in it."""
     again: tuple[tuple[int, Params], ...] = ()
     """Number and parameters of the trials that have ended in the study but not in the store."""
+    known: frozenset[str] = frozenset()
+    """Identities of configurations of which the store has runs."""
 
     @property
     def trials(self) -> int:

@@ -14,6 +14,7 @@ from analysis.store.statuses import Status
 from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.search_space import Params, configure
 from sweeps.spec.sections import ObjectiveSection, SweepSpec
+from sweeps.store.earlier_runs import under_stored_id
 from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
 from trainers import EpochRecord, Execution, Record, RunConfig, RunRecord, train
@@ -64,9 +65,10 @@ def train_trial(
     configuration = configure(spec, params)
     ends: list[_RunEnd] = []
     for seed_index, seed in enumerate(spec.seeds):
-        config = RunConfig.of(configuration, seed, execution)
         # The recorder looks for earlier records: its start is part of the time for reports.
         begun = time.perf_counter()
+        config = RunConfig.of(configuration, seed, execution)
+        config = config if fresh else under_stored_id(config, paths)
         recorder = RunRecorder(paths, number, config, fresh)
         ends.append(_run(config, recorder, spec.objective.metric, seed_index, on_epoch, begun))
         if not _goes_on(spec, ends[-1].status):
