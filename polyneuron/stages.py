@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,9 @@ from polyneuron.hooks import has_hooks
 from polyneuron.kernels.cpp.stages import ConvolutionShape
 from polyneuron.kernels.stages import convolve_and_pool, has_stage, pool_values
 from polyneuron.kernels.tracing import is_eager
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 MOST_CHANNELS, MOST_KERNEL, MOST_SIDE = 32, 7, 64
 """Bounds of a convolution that is compiled for its shape. Torch's own are good at larger ones."""
@@ -22,7 +27,7 @@ class Chain(nn.Sequential):
     hooks are called one by one, so that the hooks run.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*x"]) -> Float[Tensor, "*y"]:
         """Apply the modules, one after the other."""
         if not is_eager(x):  # tracers follow the modules
             for layer in self:
@@ -41,7 +46,9 @@ class Chain(nn.Sequential):
         return x
 
 
-def pooled_activation(activation: nn.Module, pool: nn.Module, x: Tensor) -> Tensor:
+def pooled_activation(
+    activation: nn.Module, pool: nn.Module, x: Float[Tensor, "N C H W"]
+) -> Float[Tensor, "N C h w"]:
     """Compute `pool(activation(x))`, in one pass where a kernel exists.
 
     Args:
