@@ -1,6 +1,7 @@
 """A run that some sweep under the root has finished is taken over, not trained again."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,8 @@ import analysis
 from analysis.store.folder_store import FolderStore
 from analysis.store.schema import SWEEPS
 from sweeps.search.open_trials import TrialOutcome
-from sweeps.spec.reading import parse_spec
+from sweeps.spec.reading import bundled_names, load_spec, parse_spec
+from sweeps.spec.search_space import Params, configure, grid
 from sweeps.spec.sections import SweepSpec
 from sweeps.store import provenance, reuse
 from sweeps.store.paths import SweepPaths
@@ -35,12 +37,12 @@ def spec_of(name: str, **more: object) -> SweepSpec:
     return parse_spec(raw)
 
 
-def run(root: Path, spec: SweepSpec, number: int = 0) -> TrialOutcome:
+def run(root: Path, spec: SweepSpec, number: int = 0, params: Params | None = None) -> TrialOutcome:
     paths = SweepPaths(root, spec.name)
     paths.folder.mkdir(parents=True, exist_ok=True)
     paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name}])
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
-    return train_trial(spec, paths, number, {}, execution, lambda *_: None)
+    return train_trial(spec, paths, number, params or {}, execution, lambda *_: None)
 
 
 @pytest.fixture
@@ -132,6 +134,33 @@ def test_an_interrupted_run_is_not_taken_over(tmp_path: Path, trained: list[str]
     assert train_trial(spec, paths, 0, {}, execution, stop).status == "interrupted"
     assert run(tmp_path, spec_of("second", seeds=1)).status == "completed"
     assert len(trained) == 2
+
+
+SHARED = ["table1_lenet5", "relaxed_sk", "lr_sensitivity"]
+SHARED += [name for name in bundled_names() if name.startswith("ablation_")]
+
+
+def test_bundled_sweeps_train_what_they_have_in_common_once(
+    tmp_path: Path, trained: list[str]
+) -> None:
+    """On a few digits; of what a sweep has alone one configuration, so that it takes seconds."""
+    small = ["data={name: digits, train_images: 32}", "recipe.epochs=1", "seeds=1"]
+    specs = {name: load_spec(name, small) for name in SHARED}
+    points = {
+        name: {configure(spec, point).config_id: point for point in grid(spec)}
+        for name, spec in specs.items()
+    }
+    counts = Counter(config_id for known in points.values() for config_id in known)
+    wanted: set[str] = set()
+    for name, spec in specs.items():
+        alone = [config_id for config_id in points[name] if counts[config_id] == 1][:1]
+        chosen = [config_id for config_id in points[name] if counts[config_id] > 1] + alone
+        assert name == "table1_lenet5" or set(chosen) & set(points["table1_lenet5"])
+        for number, config_id in enumerate(chosen):
+            assert run(tmp_path, spec, number, points[name][config_id]).status.reproducible
+        assert set(analysis.load(tmp_path / name).runs["config_id"]) == set(chosen)
+        wanted |= set(chosen)
+    assert sorted(trained) == sorted(f"{config_id}-s0" for config_id in wanted)
 
 
 def test_the_code_version_tells_files_apart() -> None:
