@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainers import windows
 from trainers.recipe import Recipe
 from trainers.seeding import stream
 
@@ -87,15 +88,35 @@ class Augmentation:
         self.size = images.shape[-2:]
         pad = recipe.pad
         self.padded = F.pad(images, (pad, pad, pad, pad))
-        self.windows = _windows(self.padded, self.size)
+        self.crops = _windows(self.padded, self.size)
         # A factor of 0 on the border makes it the mean, which is 0 after normalising.
         inside = F.pad(torch.ones_like(images[:1, :1]), (pad, pad, pad, pad))
         self.inside = _windows(inside, self.size)[0]
 
-    def batch(self, chosen: Tensor, draws: Draws) -> Tensor:
+    def batch(
+        self,
+        chosen: Tensor,
+        draws: Draws,
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> Tensor:
         """Return the augmented, normalised images `chosen` (B,) as (B, C, H, W) floats."""
+        if self.normalise.per_image or not windows.can_cut(self.padded):
+            return self._batch(chosen, draws).contiguous(memory_format=memory_format)
+        return windows.cut(
+            self.padded,
+            chosen,
+            draws.offset,
+            draws.flip,
+            (self.normalise.mean, self.normalise.scale),
+            pad=self.recipe.pad,
+            flip=self.recipe.flip,
+            mean_border=not self.recipe.pad_before_normalising,
+            memory_format=memory_format,
+        )
+
+    def _batch(self, chosen: Tensor, draws: Draws) -> Tensor:
         row, column = draws.offset[chosen].unbind(1)
-        images = self._mirror(self.windows[chosen, :, row, column], draws.flip[chosen])
+        images = self._mirror(self.crops[chosen, :, row, column], draws.flip[chosen])
         if self.recipe.pad_before_normalising or self.recipe.pad == 0:
             return self.normalise(images)
         inside = self._mirror(self.inside[:, row, column].transpose(0, 1), draws.flip[chosen])

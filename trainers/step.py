@@ -74,9 +74,9 @@ class Training:
 
     def batch(self, chosen: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return the augmented images (B, C, H, W) and labels (B,) of the `chosen` (B,)."""
-        images = self.augmentation.batch(chosen, draws)
-        if self.config.execution.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
+        last = self.config.execution.channels_last
+        memory_format = torch.channels_last if last else torch.contiguous_format
+        images = self.augmentation.batch(chosen, draws, memory_format)
         return images, self.images.train_labels[chosen]
 
 

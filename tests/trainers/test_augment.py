@@ -3,6 +3,7 @@ import torch
 from scipy import stats
 from torch.nn import functional as F
 
+from trainers import windows
 from trainers.augment import Augmentation, Draws, Normaliser, draw_epoch
 from trainers.config import Recipe
 
@@ -153,3 +154,20 @@ def test_the_mean_image_of_a_channel_normalises_to_zero_and_its_deviation_to_one
     torch.testing.assert_close(values.mean((0, 2, 3)), torch.zeros(3).double(), rtol=0, atol=1e-6)
     deviation = values.std((0, 2, 3), correction=0)
     torch.testing.assert_close(deviation, torch.ones(3).double(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("flip", ["left_right", "up_down", "none"])
+@pytest.mark.parametrize("pad", [0, 2, 13])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_kernel_gives_the_bits_of_torchs_operators(before, flip, pad, memory_format, channels):
+    # Wider than high, and padded by more than the side: no index can stand for another.
+    raw = images(30, channels)[..., :9, :]
+    whole = augmentation(raw, Recipe(flip=flip, pad=pad, pad_before_normalising=before))
+    draws = draw_epoch(len(raw), whole.recipe, seed=1, epoch=1, device=CPU)
+    chosen = draws.order[3:20]
+    got = whole.batch(chosen, draws, memory_format)
+    assert windows.can_cut(whole.padded)
+    assert got.is_contiguous(memory_format=memory_format)
+    assert torch.equal(got, whole._batch(chosen, draws))

@@ -26,11 +26,11 @@ TIMEOUT_SECONDS = 120
 
 
 @functools.cache
-def library(source: str, **definitions: str) -> ctypes.CDLL | None:
+def library(source: str | Path, **definitions: str) -> ctypes.CDLL | None:
     """Compile a source, or find it compiled; None, with a warning, where that fails.
 
     Args:
-        source: name of a .cpp file beside this one.
+        source: name of a .cpp file beside this one, or a path to one elsewhere.
         definitions: values of the source's macros.
     """
     compiler = _compiler()
@@ -81,7 +81,8 @@ def _digest(command: list[str]) -> str:
     """
     version = Path(command[0]).resolve().stat()
     parts = [*command, str((version.st_size, version.st_mtime_ns))]
-    parts += [path.read_text() for path in sorted(KERNELS.glob("*/*.?pp"))]
+    sources = {*KERNELS.glob("*/*.?pp"), Path(command[-1])}
+    parts += [path.read_text() for path in sorted(sources)]
     return hashlib.sha256("\0".join([*parts, _processor()]).encode()).hexdigest()[:20]
 
 
