@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from errno import EACCES, EDQUOT, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,8 @@ app = typer.Typer(
 )
 REPORTS = (".html", ".md", ".tex")
 """Files that `sweeps report` prints the paths of; figures and data lie beside them."""
+OF_THE_MACHINE = (EACCES, EPERM, EROFS, ENOSPC, EDQUOT, ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG)
+"""Errors of files that say what a user can mend: another reason is a bug, with its traceback."""
 USER_ERRORS = (ClusterError, DataUnavailableError, NotInstalledError, SpecError, StoreError)
 
 
@@ -61,6 +64,11 @@ def run_command() -> int:
         except USER_ERRORS as error:
             say(errors, f"error: {error}", "red")
             return 2
+        except OSError as error:
+            if error.errno not in OF_THE_MACHINE or error.filename is None:
+                raise
+            say(errors, f"error: {error.filename}: {error.strerror}", "red")
+            return 1
     return 0
 
 

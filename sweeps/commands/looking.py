@@ -69,7 +69,7 @@ def plan(
     from sweeps.planning.plan import describe_plan
     from sweeps.spec.reading import load_spec
 
-    prepared = prepare(load_spec(spec, settings or ()))
+    prepared = prepare(load_spec(spec, settings or ()), elsewhere=True)
     for note in prepared.notes:
         say(errors, f"note: {note}", "yellow")
     with errors.status("training each kind of trial for a moment, at most two minutes in all"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -18,6 +19,9 @@ LOG_WIDTH = 200
 
 
 def _console(stream: TextIO, stderr: bool = False) -> Console:
+    if isinstance(stream, io.TextIOWrapper):
+        # A terminal of ASCII shows ? for λ, rather than an error.
+        stream.reconfigure(errors="replace")
     known = stream.isatty() or "COLUMNS" in os.environ
     return Console(stderr=stderr, highlight=False, width=None if known else LOG_WIDTH)
 

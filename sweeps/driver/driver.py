@@ -58,6 +58,7 @@ def run_sweep(
         optional("tensorboardX", "tensorboard", "--tensorboard")
     paths = SweepPaths(root.resolve(), prepared.spec.name)
     paths.check_free()
+    paths.check_writable()
     check_free(prepared.spec, paths)
     return drive(_new_sweep(prepared, paths, tensorboard), prepared, console, address)
 

@@ -26,19 +26,20 @@ class Prepared:
     """Hints for the user before it starts, as that it falls back on other data."""
 
 
-def prepare(spec: SweepSpec, address: str | None = None) -> Prepared:
+def prepare(spec: SweepSpec, address: str | None = None, elsewhere: bool = False) -> Prepared:
     """Check all that can be checked before anything is written, and fetch the data.
 
     Args:
         spec: of the sweep.
         address: the cluster to run on, whose GPUs are counted when it is joined; None: here.
+        elsewhere: True: the sweep is only planned here, so this machine needs no GPU.
 
     Raises:
         SpecError: a setting cannot be run, or there is no GPU.
         DataUnavailableError: the data is not there and cannot be fetched.
     """
     notes = check(spec)
-    if address is None:  # the GPUs of a cluster are those of its own machines
+    if address is None and not elsewhere:  # the GPUs of a cluster are those of its own machines
         _check_devices(spec)
     root = data_root()
     try:

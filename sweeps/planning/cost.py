@@ -162,7 +162,7 @@ def calibration_config(
     spec: SweepSpec, point: Params, data_root: Path, checkpoints: Path
 ) -> RunConfig:
     """Shorten a run of the sweep to a few epochs on few images."""
-    device = "cuda" if spec.resources.gpus > 0 else "cpu"
+    device = "cuda" if on_gpu(spec) else "cpu"
     threads = max(1, int(spec.resources.cpus))
     execution = Execution(
         device=device, threads=threads, data_root=data_root, checkpoint_folder=checkpoints
@@ -174,6 +174,15 @@ def calibration_config(
         data=replace(config.data, train_images=images),
         recipe=replace(config.recipe, epochs=CALIBRATION_EPOCHS, learning_rate=CALIBRATION_RATE),
     )
+
+
+def on_gpu(spec: SweepSpec) -> bool:
+    """Return True if a sweep asks for GPUs and this machine has one."""
+    if spec.resources.gpus == 0:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def run_bytes(spec: SweepSpec, cost: Cost) -> float:

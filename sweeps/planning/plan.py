@@ -14,7 +14,7 @@ from rich.text import Text
 from analysis.printed import count, duration
 from analysis.statistics.power import detectable_gap
 from sweeps.driver.preparation import Prepared
-from sweeps.planning.cost import Cost, costs, run_bytes
+from sweeps.planning.cost import Cost, costs, on_gpu, run_bytes
 from sweeps.planning.power import Deviation, Prospect, deviation, prospects
 from sweeps.spec.search_space import trial_count
 from sweeps.spec.sections import SweepSpec
@@ -72,7 +72,7 @@ def size_table(spec: SweepSpec, known: Sequence[Cost], root: Path) -> Renderable
         ("CPU time", f"{bound}{duration(total * spec.resources.cpus)}"),
         ("disk", f"{total_bytes(spec, known) / 1e6:.0f} MB (of {free / 1e9:.0f} GB free)"),
     ]
-    if spec.resources.gpus > 0:
+    if on_gpu(spec):
         rows[4] = ("GPU time", f"{bound}{total * spec.resources.gpus / 3600:.1f} hours")
     for label, value in rows:
         table.add_row(Text(label, style="bold"), value)
@@ -84,7 +84,7 @@ def warnings(spec: SweepSpec, known: Sequence[Cost], root: Path) -> list[str]:
     hours = total_seconds(spec, known) / 3600
     needs = {
         "wall_hours": hours / slots_here(spec),
-        "gpu_hours": hours * spec.resources.gpus,
+        "gpu_hours": hours * spec.resources.gpus if on_gpu(spec) else 0.0,
         "megabytes": total_bytes(spec, known) / 1e6,
     }
     found = [
@@ -92,6 +92,12 @@ def warnings(spec: SweepSpec, known: Sequence[Cost], root: Path) -> list[str]:
         for key, needed in needs.items()
         if (limit := getattr(spec.budget, key)) is not None and needed > limit
     ]
+    if spec.resources.gpus > 0 and not on_gpu(spec):
+        text = (
+            "the sweep asks for a GPU and this machine has none: the times are those of its CPU;"
+            " plan on a machine with one for its times"
+        )
+        found.insert(0, text)
     if total_bytes(spec, known) > shutil.disk_usage(existing_parent(root)).free:
         found.append(f"the disk of {root} has no room for the results: name another with --root")
     return found
@@ -145,7 +151,7 @@ def _power_text(one: Prospect) -> Text:
 def slots_here(spec: SweepSpec) -> int:
     """Return how many trials this machine runs at a time."""
     slots = int(len(os.sched_getaffinity(0)) / spec.resources.cpus)
-    if spec.resources.gpus > 0:
+    if on_gpu(spec):
         import torch
 
         slots = min(slots, int(torch.cuda.device_count() / spec.resources.gpus))

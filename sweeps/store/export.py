@@ -37,7 +37,7 @@ def export_runs(root: Path, name: str, form: str, out: Path | None, stream: Text
     if out is None and form == "parquet":
         raise StoreError("--parquet writes a binary file: say where with --out FILE")
     if out is None:
-        stream.write(_text(runs, form))
+        _print(_text(runs, form), stream)
     else:
         _write(out, _content(runs, form))
 
@@ -73,6 +73,19 @@ def _text(runs: pd.DataFrame, form: str) -> str:
     if form == "csv":
         return csv_text(runs)
     return json_lines(runs)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    # A replaced character would be another value, so nothing is written instead.
+    encoding = stream.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"standard output is {encoding}, which has no {text[error.start]!a}: write to a file"
+            " with --out FILE"
+        ) from None
+    stream.write(text)
 
 
 def _content(runs: pd.DataFrame, form: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,6 +115,20 @@ class SweepPaths:
                 f" {self.hint('results')}, or run again with --name ANOTHER"
             )
 
+    def check_writable(self) -> None:
+        """Check that the sweep's folder can be made, without leaving anything.
+
+        Raises:
+            StoreError: the results folder cannot be written to.
+        """
+        above = (self.folder, *self.folder.parents)
+        existing = next(folder for folder in above if folder.exists())
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            raise self._unwritable(error) from None
+
     def create(self) -> None:
         """Make the sweep's folder.
 
@@ -127,11 +142,15 @@ class SweepPaths:
             self.check_free()
             raise
         except OSError as error:
-            raise StoreError(
-                f"cannot write to the results folder {self.root}: {error.strerror or error}"
-            ) from None
+            raise self._unwritable(error) from None
         if self.tables_at:
             self._put_tables_at(address_below(self.tables_at, self.sweep))
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"cannot write to the results folder {self.root}: {error.strerror or error}; name"
+            " another with --root"
+        )
 
     def _put_tables_at(self, address: str) -> None:
         try:

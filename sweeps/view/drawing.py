@@ -59,7 +59,7 @@ def render(
 def running_table(view: SweepView, width: int, room: int | None) -> list[RenderableType]:
     """Draw a line a running trial, and count the trials for which there is no room."""
     if not view.running:
-        begun = view.done or view.stopped_at is not None
+        begun = view.done or view.stopped_at is not None or view.stopping
         return [] if begun else [Text("\nworkers are starting", style="dim")]
     trials = sorted(view.running.values(), key=lambda one: one.number)
     shown = trials[:room]

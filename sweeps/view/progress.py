@@ -80,6 +80,8 @@ class SweepView:
     notes: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """The last trials that diverged or failed, and why."""
+    epochs_interrupted: int = 0
+    """Epochs behind the trials that were interrupted: a resumed sweep goes on from there."""
     done_before: int = 0
     """Trials that ended under an earlier driver."""
     epochs_heard: int = 0
@@ -104,7 +106,9 @@ class SweepView:
             self._hear(trial)
             return
         outcome, status = trial.outcome, trial.status
-        self.running.pop(trial.number, None)
+        left = self.running.pop(trial.number, None)
+        if left is not None and status is Status.INTERRUPTED:
+            self.epochs_interrupted += self._epochs_behind(left)
         self.counts[status] = self.counts.get(status, 0) + 1
         if status.trouble:
             reason = outcome.error or "no reason given"
@@ -129,9 +133,12 @@ class SweepView:
 
     def fraction(self) -> float:
         """Return the share of the sweep's epochs that are behind it."""
-        epochs = self.seeds * self.epochs
-        under_way = sum(one.seed_index * self.epochs + one.epoch for one in self.running.values())
-        return min(1.0, (self.done + under_way / epochs) / max(1, self.total))
+        under_way = sum(map(self._epochs_behind, self.running.values())) + self.epochs_interrupted
+        trials = self.done + under_way / (self.seeds * self.epochs)
+        return min(1.0, trials / max(1, self.total))
+
+    def _epochs_behind(self, one: RunningTrial) -> int:
+        return one.seed_index * self.epochs + one.epoch
 
     def seconds_at_work(self, now: float) -> float | None:
         """Return the time since the first epoch was reported, without the start of Ray and workers.

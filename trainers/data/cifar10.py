@@ -29,6 +29,7 @@ SOURCE = Source(
     },
     mirror="https://www.cs.toronto.edu/~kriz/",
     download=_download,
+    archives={"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
 )
 
 

@@ -29,7 +29,11 @@ class Source:
     mirror: str
     """An address that answers where a download can work."""
     download: Callable[[Path], None]
-    """Downloads the files under a data root. Raises OSError or RuntimeError where it cannot."""
+    """Downloads the files under a data root. Raises OSError or RuntimeError where it cannot.
+    Archives that are there already are unpacked, without a network."""
+    archives: Mapping[str, str]
+    """The published MD5 of each archive that `download` unpacks, by its path below the data root.
+    """
 
     def paths(self, root: Path) -> dict[Path, str]:
         """Return every file's path and MD5."""

@@ -58,7 +58,7 @@ def provide(name: str, root: Path) -> None:
         _download(name, source, root)
     # MD5 is what the publishers give. It guards against damage; against forgery it is no use.
     for path, md5 in source.paths(root).items():
-        found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        found = _md5(path)
         if found != md5:
             raise DataUnavailableError(
                 f"{path} is damaged: its MD5 is {found}, not {md5}; delete it and start again"
@@ -73,9 +73,20 @@ def writable(folder: Path) -> bool:
     return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
 
 
+def _packed(source: Source, root: Path) -> bool:
+    """Return True if every archive is there as it was published: nothing need be fetched."""
+    archives = {root / path: md5 for path, md5 in source.archives.items()}
+    return all(path.is_file() and _md5(path) == md5 for path, md5 in archives.items())
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
 def _download(name: str, source: Source, root: Path) -> None:
     with _unavailable(name, root):
-        _probe(source.mirror)
+        if not _packed(source, root):
+            _probe(source.mirror)
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root / ".download.lock"), _socket_timeout(_STALLED_SECONDS):
             # Another process may have downloaded it while this one waited for the lock.

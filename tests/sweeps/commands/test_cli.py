@@ -2,18 +2,23 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 
 import analysis
+from analysis.store.errors import StoreError
 from analysis.store.schema import RUNS
 from sweeps.commands.cli import run_command
+from sweeps.store import export
 
 
 @pytest.fixture
@@ -182,6 +187,45 @@ def test_a_plan_counts_before_anything_starts(sweeps) -> None:
     assert "MB" in out
     assert "seed-to-seed deviation unknown (no earlier runs of lenet5/digits)" in out
     assert not Path("results").exists()
+
+
+def test_a_plan_needs_no_gpu_for_a_sweep_that_does(sweeps) -> None:
+    Path("mine.yaml").write_text(f"{MINE}resources: {{gpus: 1}}\n")
+    code, out, err = sweeps("plan", "mine.yaml")
+    assert code == 0, err
+    if not torch.cuda.is_available():
+        assert "asks for a GPU and this machine has none" in " ".join(out.split())
+        assert "CPU time" in out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_of_few_characters_gets_no_traceback(encoding: str, one_run) -> None:
+    for command in (["list"], ["results", "one"], ["status", "one"]):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding, "SWEEPS_ROOT": "results"}
+        done = subprocess.run(
+            [sys.executable, "-m", "sweeps", *command],
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
+        assert b"swish" in done.stdout or b"one" in done.stdout
+
+
+def test_an_export_never_replaces_characters(tmp_path: Path) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with pytest.raises(StoreError, match=r"standard output is ascii.*--out FILE"):
+        export._print("größe\n", stream)
+
+
+def test_folders_that_cannot_be_written_are_one_line(one_run) -> None:
+    code, out, err = one_run("report", "one", "--out", "/proc/x")
+    assert (code, out) == (1, "")
+    assert err.strip() == "error: /proc/x: No such file or directory"
+    code, out, err = one_run("run", "quickstart", "--set", "data=digits", "--root", "/proc/x")
+    assert code == 2
+    assert "cannot write to the results folder /proc/x" in err
+    assert "--root" in err
 
 
 def test_a_manifest_says_what_an_exported_file_is(one_run, tmp_path: Path) -> None:

@@ -123,6 +123,20 @@ def test_a_view_survives_its_way_to_another_process(clock) -> None:
     assert "stopping" in drawn(again, 50.0, 80)
 
 
+def test_a_stopping_sweep_keeps_its_share_and_starts_no_workers(clock) -> None:
+    view = SweepView("mine", 1, seeds=2, epochs=4)
+    trial = open_trial(0)
+    view.update(trial)
+    trial.last_epoch = EpochEnded(1, 2, 5.0)
+    view.update(trial)
+    assert view.fraction() == 6 / 8
+    view.stopping = "SIGINT"
+    view.update(ended_trial(0, Status.INTERRUPTED))
+    assert (view.fraction(), view.complete) == (6 / 8, False)
+    assert "workers are starting" not in drawn(view, 50.0, 80)
+    assert SweepView.from_json(view.to_json()).fraction() == 6 / 8
+
+
 def test_an_interrupted_trial_is_not_done(clock) -> None:
     view = SweepView("mine", 1, seeds=1, epochs=1)
     view.update(open_trial(0))

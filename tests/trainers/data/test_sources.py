@@ -1,3 +1,6 @@
+import dataclasses
+import gzip
+import hashlib
 import socket
 import time
 import urllib.request
@@ -62,6 +65,34 @@ def test_available_looks_at_the_files(mnist_root, tmp_path):
         (folder / name).touch()
     assert not sources.available("mnist", tmp_path)
     (folder / names[-1]).touch()
+    assert sources.available("mnist", tmp_path)
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("damaged", [False, True])
+def test_packed_files_are_unpacked_without_a_network(mnist_root, tmp_path, monkeypatch, damaged):
+    """The published archives, under their published names, with checksums of their own."""
+    from torchvision.datasets import MNIST
+
+    raw = tmp_path / "MNIST/raw"
+    raw.mkdir(parents=True)
+    archives = {}
+    for path in (mnist_root / "MNIST/raw").glob("*-ubyte"):
+        packed = raw / f"{path.name}.gz"
+        packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+        archives[f"MNIST/raw/{packed.name}"] = hashlib.md5(packed.read_bytes()).hexdigest()
+    assert sorted(archives) == sorted(DATASETS["mnist"].source.archives)
+    monkeypatch.setattr(MNIST, "resources", [(Path(p).name, md5) for p, md5 in archives.items()])
+    source = dataclasses.replace(DATASETS["mnist"].source, archives=archives)
+    changed = dataclasses.replace(DATASETS["mnist"], source=source)
+    monkeypatch.setattr(sources, "DATASETS", {**DATASETS, "mnist": changed})
+    if damaged:
+        packed.write_bytes(packed.read_bytes()[:-1])
+        with pytest.raises(DataUnavailableError, match="cannot be downloaded"):
+            sources.provide("mnist", tmp_path)
+        return
+    assert not sources.available("mnist", tmp_path)
+    sources.provide("mnist", tmp_path)
     assert sources.available("mnist", tmp_path)
 
 
