@@ -26,6 +26,7 @@ from trainers import (
     devices,
     graph,
     train,
+    windows,
 )
 from trainers.divergence import SavedState
 from trainers.epoch import TrainingPass
@@ -42,6 +43,7 @@ def _on_the_cpu(monkeypatch):
     monkeypatch.setattr(devices, "captures_steps", lambda device: True)
     monkeypatch.setattr(graph, "captured", captured)
     monkeypatch.setattr(choice, "backends", lambda device: (plain,))
+    monkeypatch.setattr(windows, "can_cut", lambda images: False)
     graph.warn_of_eager_steps.cache_clear()
 
 

@@ -62,10 +62,11 @@ def gcc(tmp_path: Path) -> Path:
 def test_another_function_or_processor_is_another_file(
     gcc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [str(gcc), "-DFUNCTION=Swish"]
+    source = str(compiler.KERNELS / "cpp" / "pointwise.cpp")
+    command = [str(gcc), "-DFUNCTION=Swish", source]
     first = compiler._digest(command)
     assert compiler._digest(command) == first
-    assert compiler._digest([str(gcc), "-DFUNCTION=Relu"]) != first
+    assert compiler._digest([str(gcc), "-DFUNCTION=Relu", source]) != first
     monkeypatch.setattr(compiler, "_processor", lambda: "flags: none")
     assert compiler._digest(command) != first
 
