@@ -17,7 +17,7 @@ from analysis.statistics.intervals import pooled_deviation
 
 Fill = Literal["low", "high", "half", "diverged"]
 
-BY_DIVERGENCE = ("stable_start", "even_order", "scatter")
+BY_DIVERGENCE = ("stable_start", "unstable_start", "even_order", "scatter")
 """Rules on which a diverged run bears: a run without a value may have diverged."""
 
 Runs = tuple[str, ...]

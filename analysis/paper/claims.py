@@ -6,8 +6,8 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from numbers import Real
 from pathlib import Path
@@ -29,12 +29,14 @@ class Claim:
     quote: str
     estimand: str
     rule: str
-    sweeps: tuple[str, ...]
-    """Bundled sweeps that test the claim."""
+    benchmark: str = ""
+    """The one that the claim is about; empty if it cannot be tested on any."""
+    sweeps: tuple[str, ...] = ()
+    """Bundled sweeps that decide the claim; where there are several, together."""
     minimum_runs: int = 5
     """Of each cell; fewer test nothing."""
-    benchmarks: tuple[str, ...] = ()
-    """All are needed; empty: each one that has runs."""
+    minimum_candidate_runs: int = 0
+    """Of the one cell that is held against all others, where it needs more; 0: `minimum_runs`."""
     activations: tuple[str, ...] = tuple(ACTIVATIONS)
     arms: Mapping[str, Sequence[str]] | None = None
     """Activations to compare: `candidates` with `references`."""
@@ -130,14 +132,34 @@ def paper() -> Paper:
     """Return the paper's claims as they stand in this version."""
     text = CLAIMS_FILE.read_bytes()
     content = tomllib.loads(text.decode())
-    claims = tuple(_claim(entry) for entry in content.pop("claim"))
+    claims = tuple(one for entry in content.pop("claim") for one in _claims(entry))
     return Paper(sha256=hashlib.sha256(text).hexdigest(), claims=claims, **content)
 
 
-def _claim(entry: Mapping[str, Any]) -> Claim:
-    """Return an entry of the file with its lists as tuples; an unknown key is a TypeError."""
+def _claims(entry: Mapping[str, Any]) -> Iterator[Claim]:
+    """Yield the claims of an entry: one a benchmark, and with `apart` one an activation.
+
+    An unknown key is a TypeError.
+    """
     frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-    return Claim(**frozen)
+    sweeps, apart = frozen.pop("sweeps"), frozen.pop("apart", False)
+    for benchmark, names in sweeps.items() or [("", ())]:
+        place = f"_on_{benchmark.partition('/')[0]}" if len(sweeps) > 1 else ""
+        claim = Claim(**{**frozen, "benchmark": benchmark, "sweeps": tuple(names)})
+        for one in _one_each(claim) if apart else [claim]:
+            yield replace(one, id=one.id + place)
+
+
+def _one_each(claim: Claim) -> Iterator[Claim]:
+    """Yield the claim for each activation that it is about, alone."""
+    for name in claim.arms["references"] if claim.arms else claim.activations:
+        own: dict[str, Any] = (
+            {"arms": {**claim.arms, "references": [name]}}
+            if claim.arms
+            else {"activations": (name,)}
+        )
+        estimand = claim.estimand.format(activation=ACTIVATIONS[name])
+        yield replace(claim, id=f"{claim.id}_{name}", estimand=estimand, **own)
 
 
 def _keys(config: Mapping[str, Any]) -> dict[str, Any]:

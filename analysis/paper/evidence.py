@@ -30,7 +30,7 @@ from analysis.store.results import Results
 
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "sweep")
 _ORIGIN = ("code_version", "data_sha256")
-STABILITY = ("stable_start",)
+STABILITY = ("stable_start", "unstable_start")
 """Rules on the rate of diverged runs: there a run in conflict has diverged."""
 _KEPT = (
     "sweep",
@@ -175,16 +175,11 @@ class Evidence:
             )
         return arms
 
-    def tests(self, claim: Claim, benchmark: str) -> bool:
-        """Return True if some run varies a key that the claim leaves free, or if it leaves none."""
-        departures = self._chosen(claim, benchmark)["departures"]
-        return bool(len(departures) and (not claim.free or departures.map(len).any()))
-
-    def ledger(self, claim: Claim, benchmarks: Sequence[str]) -> Ledger:
-        """Return what became of the claim's runs on some benchmarks."""
+    def ledger(self, claim: Claim) -> Ledger:
+        """Return what became of the claim's runs."""
         sweeps = self.results.sweeps
         seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
-        return ledger_of(pd.concat([self._chosen(claim, one) for one in benchmarks]), seeds)
+        return ledger_of(self._chosen(claim, claim.benchmark), seeds)
 
     def choice(self, claim: Claim, benchmark: str) -> str:
         """Return the origins between which the claim's runs ask for a choice; empty if none."""

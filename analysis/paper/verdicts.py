@@ -68,7 +68,7 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     verdict = _judged(claim, evidence, evidence)
     if claim.rule == "untested":
         return verdict
-    verdict = replace(verdict, ledger=evidence.ledger(claim, paper().benchmarks))
+    verdict = replace(verdict, ledger=evidence.ledger(claim))
     lost = runs_without_value(verdict.comparisons)
     if not lost or verdict.word not in (Word.SUPPORTED, Word.CONTRADICTED):
         return verdict
@@ -84,21 +84,13 @@ def _judged(claim: Claim, evidence: Evidence, values: Evidence) -> Verdict:
     """Return the verdict on one claim with the arms of `values`."""
     if claim.rule == "untested":
         return Verdict(claim, Word.NOT_TESTED, f"{claim.why[0].upper()}{claim.why[1:]}.")
-    rule = RULES[claim.rule]
-    names = claim.benchmarks or [n for n in paper().benchmarks if evidence.tests(claim, n)]
-    found = {name: rule(claim, values, name) for name in names}
-    asked = {name: evidence.choice(claim, name) for name in names}
-    for name, choice in asked.items():
-        if choice:  # the verdict would be of runs that do not belong together
-            return Verdict(claim, Word.NOT_DECIDED, f"{benchmark_name(name)}: {choice}.")
-    findings = [finding for some in found.values() for finding in some]
+    choice = evidence.choice(claim, claim.benchmark)
+    if choice:  # the verdict would be of runs that do not belong together
+        reason = f"{benchmark_name(claim.benchmark)}: {choice}."
+        return Verdict(claim, Word.NOT_DECIDED, reason)
+    findings = RULES[claim.rule](claim, values, claim.benchmark)
     comparisons = [finding for finding in findings if isinstance(finding, Comparison)]
     missing = [finding for finding in findings if isinstance(finding, Missing)]
-    missing += [
-        Missing("", name, "no runs that may speak on this claim")
-        for name in claim.benchmarks
-        if not found[name]
-    ]
     if claim.rule == "somewhere":
         return _any_holds(claim, comparisons, missing)
     return _all_hold(claim, comparisons, missing)
@@ -150,9 +142,8 @@ def _any_holds(
 def _not_tested(
     claim: Claim, comparisons: tuple[Comparison, ...], missing: Sequence[Missing]
 ) -> Verdict:
-    if not comparisons and all(not one.name for one in missing):
-        needed = " and ".join(claim.sweeps) if claim.benchmarks else " or ".join(claim.sweeps)
-        return Verdict(claim, Word.NOT_TESTED, f"Needs {needed}.")
+    if not missing:
+        return Verdict(claim, Word.NOT_TESTED, f"Needs {' and '.join(claim.sweeps)}.")
     first = missing[0]
     lacks = f"{first.name}: {first.reason}" if first.name else first.reason
     reason = f"{benchmark_name(first.benchmark)}: {lacks}."

@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,7 @@ from analysis.store.errors import StoreError, StoreWarning
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS
 from polyneuron import activation_class
 from sweeps.driver.rows import sweep_row
+from sweeps.spec.reading import load_spec
 from sweeps.spec.search_space import configure, grid, trial_count
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
@@ -96,19 +99,34 @@ def deviation(spec: SweepSpec, root: Path) -> Deviation | None:
 def prospects(spec: SweepSpec, points: float) -> list[Prospect]:
     """Return the power of the sweep's design for each claim that it is about.
 
+    A claim that takes several sweeps is judged by all of them, the others as they are bundled.
+
     Args:
         spec: a confirmatory sweep.
         points: standard deviation between runs of one configuration, in percent of error.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        paths = SweepPaths(Path(folder), spec.name)
-        _write_simulated_runs(spec, points, paths)
-        evidence = Evidence(analysis.load(paths.folder))
-        claims = [claim for claim in paper().claims if claim.rule in RULES]
-        with warnings.catch_warnings():
-            # a simulated run has the two epochs that rules ask for, and lost none
-            warnings.simplefilter("ignore", StoreWarning)
-            return [one for claim in claims for one in _prospect(spec, claim, evidence)]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # a simulated run has the two epochs that rules ask for, and lost none
+        warnings.simplefilter("ignore", StoreWarning)
+        evidence_of = cache(lambda names: _simulated(spec, names, points, Path(folder)))
+        return [
+            one
+            for claim in paper().claims
+            if claim.rule in RULES and claim.benchmark == spec.benchmark
+            for one in _prospect(spec, claim, evidence_of(_companions(spec, claim)))
+        ]
+
+
+def _companions(spec: SweepSpec, claim: Claim) -> tuple[str, ...]:
+    """Name the sweeps beside this one that it takes to decide the claim."""
+    return tuple(n for n in claim.sweeps if n != spec.name) if spec.name in claim.sweeps else ()
+
+
+def _simulated(spec: SweepSpec, companions: Sequence[str], points: float, folder: Path) -> Evidence:
+    root = folder / "-".join([spec.name, *companions])
+    for one in (spec, *map(load_spec, companions)):
+        _write_simulated_runs(one, points, SweepPaths(root, one.name))
+    return Evidence(analysis.load(root))
 
 
 def _write_simulated_runs(spec: SweepSpec, points: float, paths: SweepPaths) -> None:
@@ -169,8 +187,6 @@ def _epochs(spec: SweepSpec, config: RunConfig, error: float) -> list[Row]:
 
 
 def _prospect(spec: SweepSpec, claim: Claim, evidence: Evidence) -> list[Prospect]:
-    if claim.benchmarks and spec.benchmark not in claim.benchmarks:
-        return []
     measured = bool(claim.measures)
     rule = _measured if measured else RULES[claim.rule]
     outcomes = rule(claim, evidence, spec.benchmark)
@@ -184,7 +200,7 @@ def _prospect(spec: SweepSpec, claim: Claim, evidence: Evidence) -> list[Prospec
     known = [pair for pair in chances if pair[0] is not None]
     choose = max if claim.rule == "somewhere" else min
     chance, part = choose(known, key=lambda pair: pair[0] or 0.0) if known else chances[0]
-    others = [name for name in claim.benchmarks if name != spec.benchmark]
+    others = _companions(spec, claim)
     lacking = f"needs {' and '.join(others)} as well" if others else ""
     needed = part.seeds_needed if chance is not None else None
     return [Prospect(claim.id, part.name, part.runs, chance, needed, lacking)]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
-from planted_errors import Rng, errors_to
+from planted_errors import Rng, World, errors_to
 from synthetic_store import SyntheticSweep, configuration
 
 
@@ -43,29 +42,38 @@ def add_functions(
 START_X, START_W, START_V = np.array([-1.0, 0, 1]), np.array([0.125, -0.25, 0.125]), (0.5, -0.25)
 
 
-def shifted(claim_activations: tuple[str, ...]) -> Callable[[str, Rng], list[SyntheticSweep]]:
+def _table1(benchmark: str, seeds: int) -> SyntheticSweep:
+    return SyntheticSweep(f"table1_{benchmark.split('/')[0]}", benchmark, seeds=seeds)
+
+
+def _add(sweep: SyntheticSweep, activation: str, seed: int) -> tuple[str, int]:
+    """Add a run in the paper's setting; its id and its last epoch."""
+    config = configuration(sweep.benchmark, activation)
+    epochs = config["recipe"]["epochs"]
+    return sweep.add_run(config, seed, errors_to(5, epochs), history=False), epochs
+
+
+def shifted(benchmark: str, claim_activations: tuple[str, ...]) -> World:
     def world(kind: str, rng: Rng) -> list[SyntheticSweep]:
         seeds = 5 if kind == "undecidable" else 10
-        sweep = SyntheticSweep("table1_lenet5", seeds=seeds)
+        sweep = _table1(benchmark, seeds)
         for index, activation in enumerate(claim_activations):
             mean = {"true": 0.1, "false": 0.5, "border": 0.25, "undecidable": 0.25}[kind]
             if kind == "border" and index:
                 mean = 0.05
             noise = 0.08 if kind == "undecidable" else 0.03
             for seed in range(seeds):
-                run = sweep.add_run(
-                    configuration(activation=activation), seed, errors_to(5), history=False
-                )
+                run, end = _add(sweep, activation, seed)
                 moved = START_X + rng.choice([-1, 1], 3) * abs(mean + rng.normal(0, noise))
                 add_functions(sweep, run, 0, START_X, START_W, START_V)
-                add_functions(sweep, run, 30, moved, START_W, START_V, c_y=0.6)
+                add_functions(sweep, run, end, moved, START_W, START_V, c_y=0.6)
         return [sweep]
 
     return world
 
 
 def lambda_prod_pulls_to_zero(kind: str, rng: Rng) -> list[SyntheticSweep]:
-    sweep = SyntheticSweep("ablation_lambda", seeds=5)
+    sweep = SyntheticSweep("ablation_lambda_prod", seeds=5)
     noise = 0.5 if kind == "undecidable" else 0.02
     for level, b in enumerate((0.0, 1e-3, 1e-2, 1e-1)):
         config = configuration(lambda_prod=b)
@@ -118,7 +126,7 @@ def close_points_grow_tails(kind: str, rng: Rng) -> list[SyntheticSweep]:
 
 def closer_points_are_more_sensitive(kind: str, rng: Rng) -> list[SyntheticSweep]:
     seeds = 5 if kind == "undecidable" else 30
-    sweep = SyntheticSweep("ablation_lambda", seeds=seeds)
+    sweep = SyntheticSweep("ablation_lambda_prod", seeds=seeds)
     for seed in range(seeds):
         run = sweep.add_run(configuration(lambda_prod=0.1), seed, errors_to(5), history=False)
         for layer in range(4):
@@ -145,38 +153,49 @@ def _weights_for(sensitivities: np.ndarray, gap: float) -> np.ndarray:
     return np.array([np.sqrt(squares[0]), 0.0, np.sqrt(squares[1])])
 
 
-def tails_linear_or_not(kind: str, rng: Rng) -> list[SyntheticSweep]:
-    sweep = SyntheticSweep("table1_lenet5", seeds=5)
-    for activation in ("polyneuron", "polyneuron_r"):
-        for seed in range(5):
-            run = sweep.add_run(
-                configuration(activation=activation), seed, errors_to(5), history=False
-            )
-            c_x = START_X + rng.normal(0, 0.05, 3)
-            w, v = solved(c_x, np.array([0.0, 0.0, 1.0]) + rng.normal(0, 0.05, 3))
-            # 0.00015 bends the tails by about 1 %, the margin
-            bend = {"true": 0.05, "false": 0.0, "border": 0.00015, "undecidable": 0.00015}[kind]
-            bend *= 1 + rng.normal(0, 0.5 if kind == "undecidable" else 0.05)
-            bend *= activation == "polyneuron_r"
-            add_functions(sweep, run, 0, START_X, START_W, START_V)
-            add_functions(sweep, run, 30, c_x, w + bend, v)
+# 0.00015 bends the tails by about 1 %, the margin
+RELAXED_BENDS = {"true": 0.05, "false": 0.0, "border": 0.00015, "undecidable": 0.00015}
+
+
+def tails_of_relaxed_bend(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    sweep = _table1("resnet20/cifar10", 5)
+    for seed in range(5):
+        bend = RELAXED_BENDS[kind] * (1 + rng.normal(0, 0.5 if kind == "undecidable" else 0.05))
+        _add_bent(sweep, "polyneuron_r", seed, bend, rng)
     return [sweep]
+
+
+def tails_of_polyneuron_are_linear(kind: str, rng: Rng) -> list[SyntheticSweep]:
+    """Some runs of a world that is not clear bend beyond the margin, and some do not."""
+    sweep = _table1("resnet20/cifar10", 5)
+    for seed in range(5):
+        bend = {"true": 0.0, "false": 0.05}.get(kind, 0.05 * (seed % 2))
+        _add_bent(sweep, "polyneuron", seed, bend, rng)
+    return [sweep]
+
+
+def _add_bent(sweep: SyntheticSweep, activation: str, seed: int, bend: float, rng: Rng) -> None:
+    run, end = _add(sweep, activation, seed)
+    c_x = START_X + rng.normal(0, 0.05, 3)
+    w, v = solved(c_x, np.array([0.0, 0.0, 1.0]) + rng.normal(0, 0.05, 3))
+    add_functions(sweep, run, 0, START_X, START_W, START_V)
+    add_functions(sweep, run, end, c_x, w + bend, v)
 
 
 def most_change_is_early(kind: str, rng: Rng) -> list[SyntheticSweep]:
     seeds = 5 if kind == "undecidable" else 10
-    sweep = SyntheticSweep("table1_lenet5", seeds=seeds)
+    sweep = _table1("resnet20/cifar10", seeds)
     noise = 0.3 if kind == "undecidable" else 0.03
     way = np.linspace(0, 1, 21) + 0.2
     for activation in ("polyneuron", "polyneuron_r"):
         for seed in range(seeds):
-            run = sweep.add_run(
-                configuration(activation=activation), seed, errors_to(5), history=False
-            )
+            run, end = _add(sweep, activation, seed)
             share = {"true": 0.8, "false": 0.2, "border": 0.5, "undecidable": 0.5}[kind]
             if kind == "border" and activation == "polyneuron":
                 share = 0.9
             share = min(share + rng.normal(0, noise), 0.99)
-            for epoch, done in ((0, 0.0), (5, share), (7, share), (20, 1.0), (30, 1.0)):
+            # a quarter of the epochs before the rate drops, and of all
+            marks = ((0, 0.0), (end // 8, share), (end // 4, share), (end // 2, 1.0), (end, 1.0))
+            for epoch, done in marks:
                 add_functions(sweep, run, epoch, START_X, START_W, START_V, way * done)
     return [sweep]

@@ -192,6 +192,11 @@ class SyntheticSweep:
                 self._add_epoch(run_id, epoch, rate, float(error), epoch_seconds)
         return run_id
 
+    def add_drop(self, run_id: str, before: float, after: float) -> None:
+        """Add the errors of a run in the epochs before and after its rate first drops."""
+        for epoch, rate, error in ((1, 1e-3, before), (2, 1e-4, after)):
+            self._add_epoch(run_id, epoch, rate, error, 2.0)
+
     def _identified(self, config: dict[str, Any]) -> tuple[str, str]:
         """The config's id and form; made once an object, which is kept so that `id`s differ."""
         if id(config) not in self._known:

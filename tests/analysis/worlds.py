@@ -94,14 +94,36 @@ def plant(claim: str, kind: str, rng: errors.Rng) -> list[SyntheticSweep]:
     return PLANTS[claim](kind, rng)
 
 
+BOTH = {"lenet5": "lenet5/mnist", "resnet20": "resnet20/cifar10"}
+RELATED = ("polyneuron", "polyneuron_r")
+STARTS = {
+    "relu_like_start_is_stable": errors.relu_like_start_is_stable,
+    "random_start_is_unstable": errors.random_start_is_unstable,
+}
+
 PLANTS: dict[str, Callable[[str, errors.Rng], list[SyntheticSweep]]] = {
-    "improved_or_comparable": errors.improved_or_comparable,
+    **{
+        f"printed_error_{name}_on_{place}": errors.printed_error(benchmark, name)
+        for place, benchmark in BOTH.items()
+        for name in errors.FIVE
+    },
+    **{
+        f"improved_or_comparable_{name}_on_{place}": errors.improved_or_comparable(benchmark, name)
+        for place, benchmark in BOTH.items()
+        for name in RELATED
+    },
     "relaxed_best_on_lenet5": errors.best_of("lenet5/mnist", "polyneuron_r", "apl"),
     "swish_best_on_resnet20": errors.best_of("resnet20/cifar10", "swish", "polyneuron_r"),
     "relaxed_best_on_lenet5/unequal": errors.best_of_unequal_scatter,
-    "relaxed_beats_polyneuron": errors.relaxed_beats_polyneuron,
-    "even_order_hurts": errors.even_order_hurts,
-    "even_order_hurts/divergence": errors.even_order_hurts_by_divergence,
+    **{
+        name.format(place=place): world(benchmark)
+        for place, benchmark in BOTH.items()
+        for name, world in {
+            "relaxed_beats_polyneuron_on_{place}": errors.relaxed_beats_polyneuron,
+            "even_order_hurts_on_{place}": errors.even_order_hurts,
+            "even_order_hurts_on_{place}/divergence": errors.even_order_hurts_by_divergence,
+        }.items()
+    },
     "no_gain_above_k3": errors.no_gain_over("k", 3),
     "higher_order_costs_more": errors.higher_order_costs_more,
     "no_gain_from_more_points": errors.no_gain_over("s", 3),
@@ -110,34 +132,47 @@ PLANTS: dict[str, Callable[[str, errors.Rng], list[SyntheticSweep]]] = {
     "three_points_of_order_three/cheaper": errors.a_cheaper_cell_is_as_good,
     "lambda_prod_no_benefit": errors.lambda_prod_no_benefit,
     "lambda_prod_hinders": errors.lambda_prod_hinders,
-    "places_stay_without_lambda_prod": shapes.shifted(("polyneuron_r",)),
+    "places_stay_without_lambda_prod": shapes.shifted("lenet5/mnist", RELATED[1:]),
     "lambda_prod_pulls_to_zero": shapes.lambda_prod_pulls_to_zero,
     "lambda_sum_suitable": errors.lambda_sum_suitable,
     "no_penalty_inconsistent": errors.no_penalty_inconsistent,
     "no_penalty_inconsistent/divergence": errors.no_penalty_diverges,
-    "sensitive_to_high_rates": errors.sensitive_to_high_rates,
-    "error_rises_faster_with_rate": errors.error_rises_faster_with_rate,
+    **{
+        f"sensitive_to_high_rates_{name}_on_{place}": errors.sensitive_to_high_rates(
+            benchmark, name
+        )
+        for place, benchmark in BOTH.items()
+        for name in ("apl", "polyneuron_r")
+    },
+    **{
+        f"error_rises_faster_with_rate_{name}": errors.error_rises_faster_with_rate(name)
+        for name in ("apl", "polyneuron_r")
+    },
     "lower_rate_helps": errors.lower_rate_helps,
-    "relu_like_start_is_stable": errors.relu_like_start_is_stable,
+    **{f"{claim}_{name}": world(name) for claim, world in STARTS.items() for name in RELATED},
     "close_points_grow_tails": shapes.close_points_grow_tails,
     "closer_points_are_more_sensitive": shapes.closer_points_are_more_sensitive,
-    "tails_linear_or_not": shapes.tails_linear_or_not,
+    "tails_of_polyneuron_are_linear": shapes.tails_of_polyneuron_are_linear,
+    "tails_of_relaxed_bend": shapes.tails_of_relaxed_bend,
     "most_change_is_early": shapes.most_change_is_early,
-    "places_are_consistent": shapes.shifted(("polyneuron", "polyneuron_r")),
+    "places_are_consistent": shapes.shifted("resnet20/cifar10", RELATED),
     "relaxed_computes_less": errors.relaxed_computes_less,
 }
-
-
-def _planted_rates(kind: str) -> Callable[[str], float]:
-    random, relu_like = errors.START_RATES[kind]
-    certain = kind == "border"
-    return lambda name: random - (0.0 if certain and name.startswith("PolyNeuron,") else relu_like)
 
 
 TRUTHS: dict[str, Callable[[str], Callable[[str], float]]] = {
     "no_penalty_inconsistent": lambda kind: lambda name: errors.SCATTER_RATIOS[kind],
     "no_penalty_inconsistent/divergence": lambda kind: lambda name: 1.0,
-    "relu_like_start_is_stable": _planted_rates,
+    **{
+        f"relu_like_start_is_stable_{name}": lambda kind: (
+            lambda _: errors.START_RATES[kind][0] - errors.START_RATES[kind][1]
+        )
+        for name in RELATED
+    },
+    **{
+        f"random_start_is_unstable_{name}": lambda kind: lambda _: errors.RANDOM_RATES[kind]
+        for name in RELATED
+    },
     "close_points_grow_tails": lambda kind: lambda name: shapes.GAP_CORRELATIONS[kind],
     "closer_points_are_more_sensitive": lambda kind: (
         lambda name: shapes.SENSITIVITY_CORRELATIONS[kind]

@@ -100,7 +100,7 @@ def true_estimates(claim: Claim, plan: str, kind: str) -> dict[tuple[str, str], 
     silent = judge_claim(claim, Evidence(MemoryResults(plant(plan, kind, Silent(0)))))
     estimates = {key(one): one.interval.estimate for one in silent.comparisons}
     return {
-        k: v if abs(v) > ROUNDING or claim.rule != "tails" else math.nan
+        k: v if abs(v) > ROUNDING or claim.rule != "straight" else math.nan
         for k, v in estimates.items()
     }
 

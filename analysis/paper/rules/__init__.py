@@ -14,11 +14,13 @@ from analysis.paper.rules.comparison import Comparison, Finding, Missing
 from analysis.paper.rules.even_order import even_order
 from analysis.paper.rules.gain import best_choice, better, no_gain, slower, somewhere
 from analysis.paper.rules.learning_rate import steeper
+from analysis.paper.rules.reported import reported
 from analysis.paper.rules.scatter import scatter
-from analysis.paper.rules.shape import above, below, pulled, tails
-from analysis.paper.rules.stable_start import stable_start
+from analysis.paper.rules.shape import above, below, pulled, straight
+from analysis.paper.rules.stable_start import stable_start, unstable_start
 
 RULES: Mapping[str, Callable[[Claim, Evidence, str], list[Finding]]] = {
+    "reported": reported,
     "better": better,
     "no_gain": no_gain,
     "somewhere": somewhere,
@@ -28,10 +30,11 @@ RULES: Mapping[str, Callable[[Claim, Evidence, str], list[Finding]]] = {
     "even_order": even_order,
     "below": below,
     "above": above,
-    "tails": tails,
+    "straight": straight,
     "pulled": pulled,
     "scatter": scatter,
     "stable_start": stable_start,
+    "unstable_start": unstable_start,
 }
 
 __all__ = ["RULES", "Comparison", "Finding", "Missing"]

@@ -42,7 +42,8 @@ def scatter(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     others = tuple(arm for key, arm in arms.items() if key != (0.0, 0.0))
     if bare is None or not others:
         return [Missing(NAME, benchmark, "needs runs with both penalties at 0, and with either")]
-    not_yet = unready(NAME, benchmark, [bare, *others], claim)
+    more = replace(claim, minimum_runs=max(claim.minimum_runs, claim.minimum_candidate_runs))
+    not_yet = unready(NAME, benchmark, [bare], more) or unready(NAME, benchmark, others, claim)
     if not_yet:
         return [not_yet]
     by_divergence = _by_divergence(benchmark, bare, others)

@@ -65,7 +65,7 @@ def test_a_contradiction_is_left_open_likewise():
 
 def test_a_run_without_a_value_may_have_diverged():
     """26 of 30 ReLU-like starts are known to be sound, and four are not known at all."""
-    claim = "relu_like_start_is_stable"
+    claim = "relu_like_start_is_stable_polyneuron"
     sweeps = plant(claim, "true", np.random.default_rng(0))
     assert judged(*sweeps, claim=claim).word == "supported"
     for row in sweeps[0].rows["runs"]:
@@ -88,7 +88,7 @@ def test_a_run_that_diverged_in_one_sweep_and_completed_in_another_is_in_conflic
 
 
 def test_a_conflict_counts_as_diverged_for_a_claim_on_stability():
-    claim = "relu_like_start_is_stable"
+    claim = "relu_like_start_is_stable_polyneuron"
     first, second = (plant(claim, "true", np.random.default_rng(0))[0] for _ in range(2))
     for row in second.rows["runs"]:
         row["sweep"] = "second"

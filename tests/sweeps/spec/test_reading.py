@@ -37,14 +37,20 @@ def changed(path: str, value: object) -> dict:
 
 def test_every_bundled_question_is_there() -> None:
     assert set(bundled_names()) == {
-        "ablation_lambda",
+        "ablation_lambda_prod",
+        "ablation_lambda_sum",
         "ablation_sk",
+        "even_order_resnet20",
         "init_stability",
+        "lower_rate_lenet5",
         "lr_sensitivity",
+        "no_penalty_lenet5",
         "quickstart",
         "relaxed_sk",
+        "scope_lenet5",
         "table1_lenet5",
         "table1_resnet20",
+        "timing_lenet5",
     }
 
 
