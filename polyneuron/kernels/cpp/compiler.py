@@ -37,8 +37,9 @@ def library(source: str | Path, **definitions: str) -> ctypes.CDLL | None:
     if compiler is None:
         return None
     macros = [f"-D{name}={value}" for name, value in definitions.items()]
-    command = [*compiler, *FLAGS, f"-I{KERNELS}", *macros, str(KERNELS / "cpp" / source)]
-    name = f"{_digest(command)}.so"
+    path = KERNELS / "cpp" / source
+    command = [*compiler, *FLAGS, f"-I{KERNELS}", *macros, str(path)]
+    name = f"{_digest(command, path)}.so"
     for folder in _folders():  # a home folder may be read-only, or none
         try:
             return ctypes.CDLL(str(_compiled(folder / name, command)))
@@ -73,15 +74,15 @@ def _folders() -> tuple[Path, ...]:
     return cache / "polyneuron-sweeps" / "kernels", own
 
 
-def _digest(command: list[str]) -> str:
+def _digest(command: list[str], *elsewhere: Path) -> str:
     """Hash all that decides what the compiler makes: command, compiler, sources, processor.
 
     The processor, because a home folder may serve many machines; the compiler's size and date,
-    because an update keeps its path.
+    because an update keeps its path. Sources may lie elsewhere than the kernels.
     """
     version = Path(command[0]).resolve().stat()
     parts = [*command, str((version.st_size, version.st_mtime_ns))]
-    sources = {*KERNELS.glob("*/*.?pp"), Path(command[-1])}
+    sources = {*KERNELS.glob("*/*.?pp"), *elsewhere}
     parts += [path.read_text() for path in sorted(sources)]
     return hashlib.sha256("\0".join([*parts, _processor()]).encode()).hexdigest()[:20]
 

@@ -83,6 +83,14 @@ def test_another_source_is_another_file(
     assert compiler._digest([str(gcc)]) != first
 
 
+def test_a_source_elsewhere_counts_as_well(gcc: Path, tmp_path: Path) -> None:
+    source = tmp_path / "own.cpp"
+    source.write_text("// first\n")
+    first = compiler._digest([str(gcc)], source)
+    source.write_text("// second\n")
+    assert compiler._digest([str(gcc)], source) != first
+
+
 def test_another_compiler_is_another_file(gcc: Path) -> None:
     other = gcc.with_name("clang-17")
     shutil.copy2(gcc, other)  # alike to the date: only the command tells them apart
