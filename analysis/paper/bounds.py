@@ -13,7 +13,6 @@ from analysis.measures.values import At
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
 from analysis.paper.rules import Comparison
-from analysis.statistics.intervals import pooled_deviation
 
 Fill = Literal["low", "high", "half", "diverged"]
 
@@ -41,12 +40,9 @@ class Filled(Evidence):
     ) -> dict[Key, Arm]:
         """Return the claim's cells, with the runs that have no value at a bound."""
         arms = self._whole.arms(claim, benchmark, columns, metric, at)
-        samples = [arm.sample for arm in arms.values() if len(arm.sample)]
-        if not samples:
+        if not any(len(arm.sample) for arm in arms.values()):
             return arms
-        deviation = np.nan_to_num(pooled_deviation(samples)[0])
-        low, high = (float(f(np.concatenate(samples))) for f in (np.min, np.max))
-        ends = (low - deviation, high + deviation)
+        ends = self._whole.extent(claim, benchmark, metric, at)
         return {key: _filled(arm, self._fill(arm.run_ids), ends) for key, arm in arms.items()}
 
     def devices(self, claim: Claim, benchmark: str) -> set[str]:

@@ -26,6 +26,7 @@ from analysis.measures.values import (
 )
 from analysis.paper.claims import Claim, paper
 from analysis.paper.ledger import Ledger, ledger_of
+from analysis.statistics.intervals import pooled_deviation
 from analysis.store.results import Results
 
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "sweep")
@@ -154,10 +155,28 @@ class Evidence:
         frame = self._frame(metric, claim.at if at is None else at)
         # a run that two sweeps share is one seed
         once = independent(frame.loc[chosen.index])
+        if metric == "log_epoch_seconds":
+            once = _one_each_process(once)
         if claim.rule in STABILITY:
             outcome = once["outcome"].astype(object)
             once = once.assign(outcome=outcome.mask(outcome == "conflict", "diverged"))
         return self._grouped(once, columns)
+
+    def extent(
+        self, claim: Claim, benchmark: str, metric: str, at: At | None = None
+    ) -> tuple[float, float]:
+        """Return bounds of what a run without a value may have had.
+
+        The lowest and the highest measured value of the benchmark over all configurations,
+        widened by one deviation, pooled over configurations.
+        """
+        frame = self._frame(metric, claim.at if at is None else at)
+        own = independent(frame.loc[self.runs.index[self.runs["benchmark"] == benchmark]])
+        own = own[own["outcome"] == "measured"]
+        value = own["value"].to_numpy("float64")
+        samples = [value[rows] for rows in rows_of_each(own, ["config_id"])]
+        deviation = float(np.nan_to_num(pooled_deviation(samples)[0]))
+        return float(value.min()) - deviation, float(value.max()) + deviation
 
     def _grouped(self, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
         # arrays, since a frame for each of many cells takes most of the time of a verdict
@@ -255,6 +274,18 @@ class Evidence:
             elif len(rows) < seeds.get(sweep, 0):  # a missing run may be missing for its result
                 found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
         return found
+
+
+def _one_each_process(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a trial, with the mean of its measured runs.
+
+    A trial trains its seeds in one process, and what slows a process slows them all: as runs of
+    their own they would make a common slowness look like a certain difference.
+    """
+    process = ["sweep", "trial"]
+    mean = frame.groupby(process, observed=True)["value"].transform("mean")
+    order = np.argsort(frame["outcome"].ne("measured").to_numpy(), kind="stable")
+    return frame.assign(value=mean).take(order).drop_duplicates(process).sort_index()
 
 
 def _plain(value: object) -> Any:

@@ -143,7 +143,10 @@ def _grid(
     return sweep
 
 
-def _add_timed(sweep, config, mean, rng, noise, seeds, diverge, seconds) -> None:
+def _add_timed(
+    sweep, config, mean, rng, noise, seeds, diverge, seconds, shared=0.0, trial=None
+) -> None:
+    """Add runs that are timed: each in a process of its own, or all in that of one trial."""
     epochs = config["recipe"]["epochs"]
     for seed in range(seeds):
         failed = rng.random() < diverge
@@ -153,8 +156,10 @@ def _add_timed(sweep, config, mean, rng, noise, seeds, diverge, seconds) -> None
             seed,
             errors,
             status="diverged" if failed else "completed",
-            epoch_seconds=seconds * np.exp(rng.normal(0, 0.03)),
+            epoch_seconds=seconds * np.exp(shared + rng.normal(0, 0.03)),
             history=False,
+            # a process of its own
+            trial=len(sweep.rows["runs"]) if trial is None else trial,
         )
 
 
@@ -237,6 +242,16 @@ def higher_order_costs_more(kind: str, rng: Rng) -> list[SyntheticSweep]:
     ratio = {"true": 1.2, "false": 0.8, "border": 1.0, "undecidable": 1.0}[kind]
     seconds = lambda s, k: 2.0 * ratio ** ((k - 3) / 2)  # noqa: E731
     return [_grid("lenet5/mnist", lambda s, k: 0.0, rng, NOISE, 5, seconds=seconds)]
+
+
+def timed_in_one_process_each(shared: float, rng: Rng) -> list[SyntheticSweep]:
+    """No difference but what slows each arm's one process: deviation `shared` of its logarithm."""
+    sweep = SyntheticSweep("timing_lenet5")
+    for trial, activation in enumerate(("polyneuron", "polyneuron_r")):
+        config = configuration(activation=activation)
+        slow = rng.normal(0, shared)
+        _add_timed(sweep, config, 5, rng, NOISE, 5, 0.0, 2.0, slow, trial)
+    return [sweep]
 
 
 def relaxed_computes_less(kind: str, rng: Rng) -> list[SyntheticSweep]:

@@ -66,13 +66,24 @@ def somewhere(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]
 def slower(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """Hold if the 95 % interval of a ratio of epoch times lies above the margin.
 
-    The largest level of a factor counts alone. Times compare only within one device.
+    The largest level of a factor counts alone. Times compare only within one device, and the unit
+    is a process, of which an arm needs as many as runs of others.
     """
     if len(evidence.devices(claim, benchmark)) > 1:
         return [Missing("epoch times", benchmark, "the runs are from more than one device")]
     made = list(pairs(claim, evidence, benchmark, "log_epoch_seconds"))
     chosen = made if claim.factor is None else made[-1:]  # levels come in ascending order
-    return [_decide(pair, claim, _slower) for pair in chosen]
+    return [_few_processes(pair, claim) or _decide(pair, claim, _slower) for pair in chosen]
+
+
+def _few_processes(pair: Pair | Missing, claim: Claim) -> Missing | None:
+    arms = () if isinstance(pair, Missing) else (*pair.candidate, *pair.reference)
+    for arm in arms:
+        if not arm.lacking and arm.runs < claim.minimum_runs:
+            where = f"{count(arm.runs, 'trial')}, of one process each"
+            reason = f"{arm.name}: timed in {where}, and it takes {claim.minimum_runs}"
+            return Missing(pair.name, pair.benchmark, reason)
+    return None
 
 
 def _decide(

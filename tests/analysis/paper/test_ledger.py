@@ -55,6 +55,20 @@ def test_runs_without_a_value_that_could_turn_a_verdict_leave_it_open(columns, a
     assert judged(one).word == "supported"
 
 
+def test_a_run_without_a_value_may_have_had_any_of_its_benchmark():
+    """Another arm, which the claim does not compare, shows how large an error may be."""
+    one = best_by(0.3)
+    lose(one, 1, status="error")
+    assert judged(one).word == "supported"
+    poor = SyntheticSweep("poor")
+    for seed in range(5):
+        config = configuration(activation="relu", learning_rate=1e-2)
+        poor.add_run(config, seed, np.array([30.0 + 0.1 * seed]), history=False)
+    verdict = judged(one, poor)
+    assert verdict.word == "not decided"
+    assert verdict.reason.startswith("Not decided: 1 run without a value could turn it")
+
+
 def test_a_contradiction_is_left_open_likewise():
     sweep = best_by(-0.3)
     assert judged(sweep).word == "contradicted"

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from planted_errors import FIVE
+from planted_errors import FIVE, timed_in_one_process_each
 from synthetic_store import START, SyntheticSweep, configuration, write_part
 from worlds import PLANTS, STARTS, MemoryResults, plant
 
@@ -156,6 +156,16 @@ def test_times_on_two_devices_do_not_compare():
     assert "more than one device" in verdict.reason
 
 
+@pytest.mark.parametrize("shared", [0.0, 0.02, 0.05, 0.1])
+def test_runs_of_one_process_decide_nothing_about_time(shared):
+    """Twenty worlds: what slows a process slows all its runs, however many there are."""
+    for seed in range(20):
+        sweeps = timed_in_one_process_each(shared, np.random.default_rng(seed))
+        verdict = judge_claim(CLAIMS["relaxed_computes_less"], Evidence(MemoryResults(sweeps)))
+        assert verdict.word == "not tested"
+        assert "timed in 1 trial, of one process each, and it takes 5" in verdict.reason
+
+
 def test_the_table_says_what_it_hangs_on():
     frame = analysis.verdicts(MemoryResults(table1_sweeps())).set_index("claim")
     assert set(frame["verdict"]) <= {"supported", "contradicted", "not decided", "not tested"}
@@ -289,7 +299,7 @@ def level(sweep: SyntheticSweep) -> None:
     for row in sweep.rows["runs"]:
         chosen = first.setdefault(row["config_id"], row)
         of[row["run_id"]] = chosen["run_id"]
-        keep = {name: row[name] for name in ("run_id", "seed")}
+        keep = {name: row[name] for name in ("run_id", "seed", "trial")}
         row |= chosen | keep
     for table in ("epochs", "snapshots", "functions"):
         rows: dict[str, list] = {}

@@ -24,7 +24,21 @@ def found() -> dict[str, dict[str, Prospect]]:
     }
 
 
-@pytest.mark.parametrize("claim", TESTED, ids=[claim.id for claim in TESTED])
+def test_claims_on_time_say_that_a_trial_is_one_process(
+    found: dict[str, dict[str, Prospect]],
+) -> None:
+    """No sweep repeats an arm in fresh processes yet: until then these claims are not tested."""
+    for claim in TESTED:
+        if claim.rule == "slower":
+            assert (
+                "timed in 1 trial, of one process each" in found["timing_lenet5"][claim.id].lacking
+            )
+
+
+DECIDABLE = [claim for claim in TESTED if claim.rule != "slower"]
+
+
+@pytest.mark.parametrize("claim", DECIDABLE, ids=[claim.id for claim in DECIDABLE])
 def test_a_claims_sweeps_have_its_levels_and_its_runs(
     claim: Claim, found: dict[str, dict[str, Prospect]]
 ) -> None:
