@@ -8,8 +8,9 @@ compared with cite their own papers.
     >>> make_activation("polyneuron_r", scope="channel", channels=16)
     PolyNeuronR(s=3, k=3, channels=16)
 
-`make_activation` makes a layer by name, `replace_activations` swaps the ReLUs of a whole network,
-and `penalties` are the terms of Eq. 4 for its loss. `python -m polyneuron.show` draws functions.
+`make_activation` makes a layer by name, `replace_activations` swaps the activation functions of a
+whole network, `parameter_groups` keeps weight decay off the new ones, and `penalties` are the terms
+of Eq. 4 for its loss. `python -m polyneuron.show` draws functions.
 `polyneuron.testing` holds the tests that an activation of one's own should pass.
 
 Notation
@@ -96,6 +97,7 @@ from polyneuron.initialization import PolyNeuronWarning
 from polyneuron.joint_solve import JointSolve
 from polyneuron.kernels import evaluate
 from polyneuron.normalised import normalised_activation
+from polyneuron.parameter_groups import parameter_groups
 from polyneuron.penalties import penalties
 from polyneuron.replacement import replace_activations
 from polyneuron.stages import Chain, pooled_activation
@@ -124,6 +126,7 @@ __all__ = [
     "is_learned",
     "make_activation",
     "normalised_activation",
+    "parameter_groups",
     "penalties",
     "pooled_activation",
     "replace_activations",

@@ -1,47 +1,46 @@
-"""Swap the ReLUs of any network for activations of this package.
+"""Swap the activation functions of any network for activations of this package.
 
-A ReLU has no state, so networks call one module several times (both ReLUs of a ResNet block) or
-call a function (`F.relu`). A learned activation has state, so each call gets a layer of its own.
-The network is traced, and a module whose code calls one ReLU twice, or ReLU as a function, gets
-that code rewritten.
+ReLU has no state, so networks call one module several times (both ReLUs of a ResNet block) or call
+a function (`F.relu`). A learned activation has state, so each call gets a layer of its own. The
+network is traced, and a module whose code calls one ReLU twice, or ReLU as a function, gets that
+code rewritten. Layers of torch that hold an activation function (`nn.TransformerEncoderLayer`) get
+another.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import operator
+import difflib
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
-from torch.nn import functional as F
 
 from polyneuron.activations import make_activation
 from polyneuron.activations.activation import Activation
+from polyneuron.channels import input_channels
+from polyneuron.initialization import PolyNeuronWarning
+from polyneuron.nonlinearities import (
+    BY_FUNCTION,
+    KINDS,
+    OURS,
+    calls_elsewhere,
+    is_relied_on,
+    kind_of_call,
+    kind_of_module,
+)
+from polyneuron.rewriting import Call, Plan, take_hooks, trace
 from polyneuron.scope import Channels
 
 if TYPE_CHECKING:
     from jaxtyping import Shaped
 
-RELU_FUNCTIONS = (F.relu, F.relu_, torch.relu, torch.relu_)
-RELU_METHODS = ("relu", "relu_")
-
-CHANNELS_OF = {
-    "Conv": "out_channels",
-    "BatchNorm": "num_features",
-    "InstanceNorm": "num_features",
-    "GroupNorm": "num_channels",
-    "Linear": "out_features",
-}
-"""A layer's attribute with the channels of its output, by how the name of its class starts."""
-
-CHANNEL_KEEPING = ("Dropout", "MaxPool", "AvgPool", "AdaptiveAvgPool", "Identity", "ReLU")
-"""Beginnings of the names of layers whose output has the channels of their input."""
-
-ELEMENTWISE = (operator.add, operator.iadd, operator.mul, torch.add, torch.mul, F.dropout)
+REPLACED = ("ReLU", "ReLU6", "Hardswish", "GELU", "SiLU", OURS)
+"""Replaced unless told otherwise; the last stands for every activation of this package."""
 
 
 def replace_activations(
@@ -49,35 +48,45 @@ def replace_activations(
     name: str,
     scope: str = "layer",
     *,
+    of: Sequence[str] = REPLACED,
     example: Shaped[Tensor, "N ..."] | None = None,
     generator: torch.Generator | None = None,
     **options: Any,
 ) -> nn.Module:
-    """Replace every ReLU call of a network, in place.
+    """Replace every activation function of a network, in place, whether a module or a call.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Conv2d(6, 16, 5), nn.ReLU())
     >>> replace_activations(network, "polyneuron_r", scope="channel")[3]
     PolyNeuronR(s=3, k=3, channels=16)
 
+    Classes, methods, attributes and hooks stay. So do `len` and indices of containers, and what
+    code reads from a tensor that an activation function has overwritten. Activations of an earlier
+    call are replaced like others.
+
     Args:
         module: a network that torch.fx can trace; its weights and their names stay.
         name: the activation, as for `make_activation`.
         scope: one learned function per "layer", "channel" or "neuron".
+        of: names of the classes that are replaced, and with them the functions of the same name
+            (`F.relu` for "ReLU"): classes of torch, of this package, or of one's own. A warning
+            says which activation functions were left alone.
         example: an input of the network, from which shapes are read. Scope "neuron" needs one;
-            "channel" only where the layers before a ReLU do not tell their number of channels.
+            "channel" only where the layers before an activation do not tell their number of
+            channels.
         generator: source of random starts; None is torch's global one.
         options: those of `activation_options(name)`.
 
     Returns:
         The network itself; `activation_modules` yields its new activations. For a `module` that is
-        itself a ReLU, its replacement.
+        itself an activation function, its replacement.
 
     Raises:
-        ValueError: the network has no ReLU or cannot be traced or rewritten, the channels at a ReLU
-            are not known, or a name, scope or option is wrong.
+        ValueError: the network has none of these activation functions or cannot be traced or
+            rewritten, the channels at one are not known, or a name, scope or option is wrong.
     """
     # A wrong name or option is refused before anything is changed.
     make_activation(name, channels=1, scope=scope, **options)
+    of = (of,) if isinstance(of, str) else tuple(of)
     first = next(module.parameters(), torch.zeros(()))
     # Even in a half-precision network, functions compute in float32, with float32 parameters.
     dtype = torch.promote_types(first.dtype, torch.float32)
@@ -86,127 +95,127 @@ def replace_activations(
         made = make_activation(name, channels=channels, scope=scope, generator=generator, **options)
         return made.to(first.device, dtype)
 
-    if isinstance(module, nn.ReLU):
+    if kind_of_module(module, of) in of:
         return make(tuple(example.shape[1:]) if example is not None else None)
-    calls = _relu_calls(module, scope, example)
-    if not calls:
-        raise ValueError(f"{type(module).__name__} calls no ReLU")
-    for path, channels in calls.items():
-        _replace_in(module.get_submodule(path), [make(c) for c in channels])
+    found = _Search(module, of, scope, example)
+    if not found.calls and not found.held:
+        raise ValueError(_nothing_found(module, of, found.others))
+    # All of them before any is put in its place: an error leaves the network as it was.
+    plans = [
+        Plan(module.get_submodule(path), of, calls, make) for path, calls in found.calls.items()
+    ]
+    for plan in plans:
+        plan.carry_out()
+    for owner, attribute in found.held:
+        _give(owner, attribute, make(None))
+    _say_what_is_left(module, of, found.others, [plan for plan in plans if plan.rewritten])
     return module
 
 
-def _relu_calls(module: nn.Module, scope: str, example: Tensor | None) -> dict[str, list[Channels]]:
-    """Return the channels at each ReLU call, by the path of the module whose code makes it."""
-    with _mode(module, training=True):  # some networks have branches that run in training alone
-        graph = _trace(module, fx.Tracer())
-    if example is not None:
-        _propagate_shapes(module, graph, example)
-    calls: dict[str, list[Channels]] = {}
-    for node in _relu_nodes(graph, module):
-        stack = [path for path, _ in node.meta.get("nn_module_stack", {}).values()]
-        owner = (["", *stack][:-1] if node.op == "call_module" else ["", *stack])[-1]
-        channels = None if scope == "layer" else _input_channels(node, module, scope)
-        calls.setdefault(owner, []).append(channels)
-    return calls
+class _Search:
+    """The activation functions of a network.
 
-
-def _replace_in(owner: nn.Module, activations: list[Activation]) -> None:
-    """Put activations in the place of the ReLU calls in one module's own code."""
-    graph = _trace(owner, _Shallow())
-    nodes = list(_relu_nodes(graph, owner))
-    targets = {str(node.target) for node in nodes if node.op == "call_module"}
-    as_written = len(targets) == len(nodes)
-    if not as_written:
-        _check_same_code_in_both_modes(owner)
-    # A module that runs several times has its calls listed as often: each call of its code gets
-    # the activation made for the first run.
-    for node, activation in zip(nodes, activations, strict=False):
-        path = str(node.target) if node.op == "call_module" else "relu"
-        if path in targets:
-            targets.remove(path)
-        else:
-            path = _free_name(owner, path)
-        owner.set_submodule(path, activation.train(owner.training))
-        if not as_written:
-            _call_instead(graph, node, path)
-    if not as_written:
-        _run_as(owner, graph)
-
-
-def _call_instead(graph: fx.Graph, node: fx.Node, path: str) -> None:
-    with graph.inserting_before(node):
-        new = graph.call_module(path, (_input_of(node),))
-    node.replace_all_uses_with(new)
-    graph.erase_node(node)
-
-
-def _run_as(owner: nn.Module, graph: fx.Graph) -> None:
-    """Make a module run a graph in place of its code.
-
-    The module remains the same object: others hold references to it.
+    Attributes:
+        calls: of the named kinds, by the path of the module whose code makes them.
+        held: layers of torch, and their attribute with an activation function of these kinds.
+        others: of other kinds: how many calls.
     """
-    compiled = fx.GraphModule(owner, graph)
-    missing = {k: v for k, v in vars(compiled).items() if k not in vars(owner)}
-    owner.__class__ = type(compiled)
-    vars(owner).update(missing)
-    owner.graph = graph  # type: ignore[assignment]  # the setter compiles it for this object
+
+    def __init__(
+        self, module: nn.Module, of: tuple[str, ...], scope: str, example: Tensor | None
+    ) -> None:
+        self.calls: dict[str, list[Call]] = {}
+        self.held: list[tuple[nn.Module, str]] = []
+        self.others: Counter[str] = Counter()
+        self._look_into_layers(module, of, scope)
+        if _is_layer(module):
+            return
+        # Some networks have branches that run in training alone.
+        for training in (False, True):
+            with _mode(module, training):
+                graph = trace(module, _Whole(of))
+            if example is not None:
+                _propagate_shapes(module, graph, example)
+            self._look_into_graph(module, graph, of, scope)
+
+    def _look_into_layers(self, module: nn.Module, of: tuple[str, ...], scope: str) -> None:
+        for path, layer in module.named_modules():
+            if not _is_layer(layer) or kind_of_module(layer, of) is not None:
+                continue
+            for attribute, kind in _held(layer, of):
+                if kind not in of:
+                    self.others[kind] += 1
+                elif scope != "layer":
+                    raise ValueError(
+                        f"scope {scope!r}: the {kind} inside {path or 'this'}"
+                        f" ({type(layer).__name__}) can be one function a layer only; pass"
+                        " scope='layer'"
+                    )
+                else:
+                    self.held.append((layer, attribute))
+
+    def _look_into_graph(
+        self, module: nn.Module, graph: fx.Graph, of: tuple[str, ...], scope: str
+    ) -> None:
+        calls: dict[str, list[Call]] = {}
+        others: Counter[str] = Counter()
+        for node in graph.nodes:
+            kind = kind_of_call(node, module, of)
+            if kind is None:
+                continue
+            if kind not in of:
+                others[kind] += 1
+                continue
+            stack = [path for path, _ in node.meta.get("nn_module_stack", {}).values()]
+            owner = (["", *stack][:-1] if node.op == "call_module" else ["", *stack])[-1]
+            channels = None if scope == "layer" else input_channels(node, module, scope)
+            calls.setdefault(owner, []).append(Call(channels, is_relied_on(node, module)))
+        for owner, here in calls.items():
+            if len(here) >= len(self.calls.get(owner, [])):
+                self.calls[owner] = here
+        self.others |= others
 
 
-def _free_name(owner: nn.Module, base: str) -> str:
-    parent, _, name = base.rpartition(".")
-    holder = owner.get_submodule(parent)
-    names = (name if n == 0 else f"{name}_{n}" for n in itertools.count())
-    free = next(n for n in names if not hasattr(holder, n))
-    return f"{parent}.{free}" if parent else free
+class _Whole(fx.Tracer):
+    """A tracer that looks into everything but layers of torch and activation functions."""
 
-
-class _Shallow(fx.Tracer):
-    """A tracer of a module's own code, in which calls of submodules stay calls."""
+    def __init__(self, of: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._of = of
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return True
+        """Return True for layers of torch, and for activation functions."""
+        return _is_layer(m) or kind_of_module(m, self._of) is not None
 
 
-def _trace(module: nn.Module, tracer: fx.Tracer) -> fx.Graph:
-    try:
-        return tracer.trace(module)
-    except Exception as error:  # a network's own code may raise anything on symbolic values
-        raise ValueError(
-            f"torch.fx cannot trace {type(module).__name__} ({type(error).__name__}: {error});"
-            " build the network with make_activation in place of its ReLUs"
-        ) from error
+def _is_layer(module: nn.Module) -> bool:
+    """Return True for what torch computes by code of its own, also under a user's class."""
+    code = type(module).forward
+    return code is not nn.Sequential.forward and code.__module__.startswith(
+        ("torch.nn", "torch.ao")
+    )
 
 
-def _check_same_code_in_both_modes(owner: nn.Module) -> None:
-    training = owner.training
-    codes = []
-    for mode in (True, False):
-        owner.training = mode
-        codes.append(_trace(owner, _Shallow()).python_code("self").src)
-    owner.training = training
-    if codes[0] != codes[1]:
-        raise ValueError(
-            f"{type(owner).__name__}.forward calls ReLU as a function, or one ReLU twice, and"
-            " differs between training and evaluation (F.dropout?), which a rewritten forward"
-            " cannot keep; give each call an nn.ReLU (and nn.Dropout) of its own"
-        )
+def _held(layer: nn.Module, of: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the attributes of a layer that are activation functions, and their names."""
+    for attribute, value in [*vars(layer).items(), *layer._modules.items()]:
+        kind = None
+        if isinstance(value, nn.Module):
+            kind = kind_of_module(value, of)
+        elif callable(value) and getattr(value, "__hash__", None) is not None:
+            kind = BY_FUNCTION.get(value)
+        if kind is not None:
+            yield attribute, kind
 
 
-def _relu_nodes(graph: fx.Graph, module: nn.Module) -> Iterator[fx.Node]:
-    for node in graph.nodes:
-        if (
-            (node.op == "call_module" and isinstance(module.get_submodule(node.target), nn.ReLU))
-            or (node.op == "call_function" and node.target in RELU_FUNCTIONS)
-            or (node.op == "call_method" and node.target in RELU_METHODS)
-        ):
-            yield node
-
-
-def _input_of(node: fx.Node) -> fx.Node:
-    source = node.args[0] if node.args else node.kwargs["input"]
-    assert isinstance(source, fx.Node)
-    return source
+def _give(layer: nn.Module, attribute: str, activation: Activation) -> None:
+    before = getattr(layer, attribute)
+    if isinstance(before, nn.Module):
+        take_hooks(activation, before)
+    setattr(layer, attribute, activation.train(layer.training))
+    # In evaluation, torch computes whole encoder layers by this mark, and not by the attribute.
+    if hasattr(layer, "activation_relu_or_gelu"):
+        layer.activation_relu_or_gelu = 0  # type: ignore[assignment]
 
 
 def _propagate_shapes(module: nn.Module, graph: fx.Graph, example: Tensor) -> None:
@@ -226,33 +235,37 @@ def _mode(module: nn.Module, training: bool) -> Iterator[None]:
             child.training = before
 
 
-def _input_channels(node: fx.Node, module: nn.Module, scope: str) -> Channels:
-    source = _input_of(node)
-    if "tensor_meta" in source.meta:
-        return tuple(source.meta["tensor_meta"].shape[1:])
-    channels = _output_channels(source, module) if scope == "channel" else None
-    if channels is None:
-        raise ValueError(
-            f"scope {scope!r}: the input of the ReLU call {node.name!r} has no known shape;"
-            " pass example=, an input of the network"
+def _nothing_found(module: nn.Module, of: tuple[str, ...], others: Counter[str]) -> str:
+    network = type(module).__name__
+    if others:
+        return (
+            f"{network} calls none of {', '.join(of)}; it calls {_counted(others)}: name it in of="
         )
-    return channels
+    for name in of:
+        if name not in (*KINDS, OURS):
+            close = difflib.get_close_matches(name, KINDS, n=1, cutoff=0.0)[0]
+            return f"{network} calls no {name}; did you mean {close!r}?"
+    return f"{network} calls no {', '.join(name for name in of if name != OURS)}"
 
 
-def _output_channels(node: fx.Node, module: nn.Module) -> int | None:
-    """Return the channels of a node's output; None if the layers before it do not tell them."""
-    if node.op == "call_module":
-        layer = module.get_submodule(str(node.target))
-        kind = type(layer).__name__
-        for prefix, attribute in CHANNELS_OF.items():
-            if kind.startswith(prefix):
-                return int(getattr(layer, attribute))
-        keeps = kind.startswith(CHANNEL_KEEPING)
-    else:
-        keeps = node.target in (*ELEMENTWISE, *RELU_FUNCTIONS, *RELU_METHODS)
-    if node.target is torch.cat and (node.args[1:] or (node.kwargs.get("dim"),)) == (1,):
-        joined = cast(Sequence[fx.Node], node.args[0] if node.args else node.kwargs["tensors"])
-        parts = [_output_channels(part, module) for part in joined]
-        return None if None in parts else sum(part for part in parts if part is not None)
-    inputs = node.all_input_nodes  # of `2 * x` the one that is computed
-    return _output_channels(inputs[0], module) if keeps and inputs else None
+def _say_what_is_left(
+    module: nn.Module, of: tuple[str, ...], others: Counter[str], rewritten: list[Plan]
+) -> None:
+    left = []
+    if others:
+        left.append(_counted(others))
+    for path, child in module.named_modules():
+        kind = kind_of_module(child, of)
+        if kind in of and not isinstance(child, Activation):
+            left.append(f"{kind} at {path}, which forward does not call")
+    names = {function.__name__ for kind in of for function in KINDS.get(kind, ())}
+    classes = {type(plan.owner).rewritten_from for plan in rewritten}  # type: ignore[attr-defined]
+    for kind in sorted(classes, key=str):
+        for name in calls_elsewhere(kind, names):
+            left.append(f"calls in {kind.__name__}.{name}, where forward is not what calls it")
+    if left:
+        warnings.warn(f"left as they were: {'; '.join(left)}", PolyNeuronWarning, stacklevel=3)
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

@@ -1,6 +1,5 @@
 import copy
 import pickle
-import re
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from torchvision import models
 from polyneuron import (
     PolyNeuron,
     PolyNeuronR,
+    PolyNeuronWarning,
     activation_modules,
     penalties,
     replace_activations,
@@ -129,14 +129,22 @@ class TestRewriting:
             assert torch.equal(network(x), y)
         assert not network.eval().get_submodule("relu_1").training
 
-    def test_code_that_depends_on_the_mode_is_refused(self) -> None:
+    def test_a_rewritten_forward_keeps_what_differs_between_modes(self) -> None:
         class Dropping(nn.Module):
             def forward(self, x: Tensor) -> Tensor:
                 return F.dropout(F.relu(x), training=self.training)
 
-        message = "Dropping.forward calls ReLU as a function, or one ReLU twice, and differs"
-        with pytest.raises(ValueError, match=re.escape(message)):
-            replace_activations(Dropping(), "swish")
+        network, x = replace_activations(Dropping(), "relu"), torch.ones(50)
+        assert set(network(x).tolist()) == {0.0, 2.0}
+        assert torch.equal(network.eval()(x), x)
+
+    def test_other_calls_in_training_than_in_evaluation_are_refused(self) -> None:
+        class Modal(nn.Module):
+            def forward(self, x: Tensor) -> Tensor:
+                return F.relu(F.relu(x) - 1) if self.training else F.relu(x)
+
+        with pytest.raises(ValueError, match=r"Modal.forward calls .* other calls in training"):
+            replace_activations(Modal(), "swish")
 
     def test_such_code_is_fine_where_it_need_not_be_rewritten(self) -> None:
         class Dropping(nn.Module):
@@ -253,6 +261,163 @@ def test_a_lone_relu() -> None:
     assert isinstance(replace_activations(nn.ReLU(), "polyneuron"), PolyNeuron)
     made = replace_activations(nn.ReLU(), "swish", "channel", example=torch.zeros(2, 5, 3))
     assert channels(made) == {"": 5}
+
+
+class Predicting(nn.Module):
+    """A class of a user's own, with state and a method beside `forward`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 3)
+        self.names = ["a", "b", "c"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.relu(self.first(x)))
+
+    def predict(self, x: Tensor) -> list[str]:
+        return [self.names[i] for i in self(x).argmax(1).tolist()]
+
+
+def test_class_methods_attributes_and_hooks_stay() -> None:
+    network, x = Predicting(), torch.randn(6, 4)
+    seen: list[int] = []
+    network.register_forward_hook(lambda *_: seen.append(1))
+    before, own = network(x), set(vars(network))
+    replace_activations(network, "relu")
+    assert isinstance(network, Predicting)
+    assert type(network).__qualname__ == "Predicting"
+    assert own <= set(vars(network))
+    assert torch.equal(network(x), before)
+    assert len(seen) == 2
+    clones = [copy.deepcopy(network)]
+    network._forward_hooks.clear()  # a lambda cannot be pickled
+    clones.append(pickle.loads(pickle.dumps(network)))
+    for clone in clones:
+        assert isinstance(clone, Predicting)
+        assert clone.predict(x) == network.predict(x)
+        assert clone.names == network.names
+        assert torch.equal(clone(x), before)
+
+
+def test_again_and_again() -> None:
+    network, x = Predicting(), torch.randn(6, 4)
+    for name in ("swish", "polyneuron", "apl", "swish"):
+        replace_activations(network, name, "channel")
+        assert list(channels(network).values()) == [4]
+    clone = pickle.loads(pickle.dumps(copy.deepcopy(network)))
+    torch.testing.assert_close(network(x), network.last(F.silu(network.first(x))))
+    assert torch.equal(clone(x), network(x))
+    model = models.resnet18().eval()
+    images = torch.randn(1, 3, 64, 64)
+    before = model(images)
+    for name in ("swish", "relu"):
+        replace_activations(model, name, "channel")
+    assert len(channels(model)) == 17
+    assert torch.equal(model(images), before)
+
+
+def test_hooks_of_a_replaced_module_run_on_its_replacement() -> None:
+    network, seen = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), []
+    network[1].register_forward_hook(lambda *_: seen.append(1))
+    replace_activations(network, "swish")
+    network(torch.randn(2, 3))
+    assert len(seen) == 1
+
+
+def test_containers_keep_their_length() -> None:
+    shared = nn.ReLU()
+    network = nn.Sequential(nn.Linear(4, 4), shared, nn.Linear(4, 8), shared)
+    replace_activations(network, "polyneuron", scope="channel")
+    assert [type(layer).__name__ for layer in network] == ["Linear", "PolyNeuron"] * 2
+    assert (network[1].channels, network[3].channels) == (4, 8)
+
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(4, n) for n in (4, 4, 4)])
+            self.acts = nn.ModuleList([nn.ReLU()])
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer in self.layers:
+                x = self.acts[0](layer(x))
+            return x
+
+    listed, x = Listed(), torch.randn(2, 4)
+    before = listed(x)
+    replace_activations(listed, "relu")
+    assert len(listed.acts) == 1
+    assert len(channels(listed)) == 3
+    assert torch.equal(listed(x), before)
+
+
+class Overwriting(nn.Module):
+    """Reads tensors after a ReLU has overwritten them: itself, and through a view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layer(x)
+        halves = y.view(-1, 2)
+        self.act(y)
+        z = self.layer(x)
+        F.relu(z[:, :2], inplace=True)
+        z[:, 2:].relu_()
+        return y + z + 2 * halves.view_as(y)
+
+
+def test_what_reads_an_overwritten_tensor_reads_the_new_values() -> None:
+    network, x = Overwriting(), torch.randn(5, 4)
+    before = network(x)
+    replace_activations(network, "relu")
+    assert torch.equal(network(x), before)
+    replace_activations(network, "polyneuron")
+    y = network.layer(x)
+    torch.testing.assert_close(network(x), 4 * PolyNeuron()(y))
+    network(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_in_place_functions_that_nobody_reads_cost_no_copy() -> None:
+    model = replace_activations(models.resnet18(), "relu")
+    assert not any(type(module).__name__ == "InPlace" for module in model.modules())
+
+
+@pytest.mark.filterwarnings("error::polyneuron.PolyNeuronWarning")
+def test_mobilenet_v3() -> None:
+    kinds = ("ReLU", "Hardswish", "Hardsigmoid")
+    model = replace_activations(models.mobilenet_v3_small(), "prelu", "channel", of=kinds)
+    # 14 ReLU (9 of them in squeeze and excitation), 19 Hardswish and 9 Hardsigmoid.
+    assert len(channels(model)) == 42
+    assert model.eval()(torch.randn(1, 3, 64, 64)).shape == (1, 1000)
+
+
+def test_what_is_left_alone_is_said() -> None:
+    with pytest.warns(PolyNeuronWarning, match="left as they were: 9 Hardsigmoid, 19 Hardswish$"):
+        model = replace_activations(models.mobilenet_v3_small(), "relu", of=["ReLU"])
+    assert len(channels(model)) == 14
+
+    class Half(Predicting):
+        def features(self, x: Tensor) -> Tensor:
+            return F.relu(self.first(x))
+
+    with pytest.warns(PolyNeuronWarning, match=r"calls in Half.features, where forward is not"):
+        replace_activations(Half(), "swish")
+
+
+@pytest.mark.parametrize("activation", ["gelu", nn.GELU(), "relu"])
+def test_layers_of_torch_that_hold_an_activation_function(activation: str | nn.Module) -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, activation=activation, batch_first=True)
+    network, x = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), torch.randn(2, 3, 8)
+    replace_activations(network, "mish")
+    assert len(list(activation_modules(network))) == 2
+    training = network(x)
+    with torch.no_grad():  # where torch has one operator for a whole layer
+        torch.testing.assert_close(network.eval()(x), training)
+    with pytest.raises(ValueError, match=r"scope 'channel': the Activation inside layers.0"):
+        replace_activations(network, "swish", "channel")
 
 
 class Branching(nn.Module):
