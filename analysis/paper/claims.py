@@ -35,6 +35,8 @@ class Claim:
     """Bundled sweeps that decide the claim; where there are several, together."""
     minimum_runs: int = 5
     """Of each cell; fewer test nothing."""
+    max_seeds: int = 20
+    """Of each cell, fixed before its first run: the level of all looks is spent by then."""
     minimum_candidate_runs: int = 0
     """Of the one cell that is held against all others, where it needs more; 0: `minimum_runs`."""
     activations: tuple[str, ...] = tuple(ACTIVATIONS)
@@ -73,7 +75,7 @@ class Paper:
     margin: Mapping[str, float]
     """Differences, in points, that are too small to matter."""
     level: Mapping[str, float]
-    """Of a test: `planned`, or `extended` if seeds were added after a look."""
+    """Of a test: `planned`, of all looks at a claim together."""
     setting: Mapping[str, Mapping[str, Any]]
     """Values of the configuration's keys, by benchmark, by activation and for `both`."""
     irrelevant: Mapping[str, Sequence[str]]

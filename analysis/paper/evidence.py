@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +26,12 @@ from analysis.measures.values import (
     unchecked_values,
 )
 from analysis.paper.claims import Claim, paper
+from analysis.paper.instalments import Plan, instalments, look_of_each, plan_of
 from analysis.paper.ledger import Ledger, ledger_of
 from analysis.statistics.intervals import pooled_deviation
 from analysis.store.results import Results
 
-_OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "sweep")
+_OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "look")
 _ORIGIN = ("code_version", "data_sha256")
 STABILITY = ("stable_start", "unstable_start")
 """Rules on the rate of diverged runs: there a run in conflict has diverged."""
@@ -53,8 +55,10 @@ class Arm(Cell):
     name: str = ""
     lacking: str = ""
     """The reason why the cell may not be judged; empty if it may."""
-    level: float = 0.05
-    """Of a test of this cell: smaller if its seeds were added after a look at the first."""
+    looks: tuple[tuple[int, int], ...] = ()
+    """Each instalment of seeds, by its number in the order of all, and the runs after it."""
+    max_seeds: int = 0
+    """The claim's, at which the last of the level is spent; 0: all runs are the plan."""
 
     @property
     def runs(self) -> int:
@@ -87,6 +91,8 @@ class Evidence:
         self._scope = scope
         self._choices: dict[tuple[str, str], pd.DataFrame] = {}
         self._frames: dict[tuple[str, At], pd.DataFrame] = {}
+        self._whole = self
+        self._last_look: int | None = None
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -160,7 +166,8 @@ class Evidence:
         if claim.rule in STABILITY:
             outcome = once["outcome"].astype(object)
             once = once.assign(outcome=outcome.mask(outcome == "conflict", "diverged"))
-        return self._grouped(once, columns)
+        # the instalment that a run came with is that of the first sweep to plan it
+        return self._grouped(claim, once.assign(look=self.looks.loc[once.index]), columns)
 
     def extent(
         self, claim: Claim, benchmark: str, metric: str, at: At | None = None
@@ -178,7 +185,7 @@ class Evidence:
         deviation = float(np.nan_to_num(pooled_deviation(samples)[0]))
         return float(value.min()) - deviation, float(value.max()) + deviation
 
-    def _grouped(self, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
+    def _grouped(self, claim: Claim, frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Arm]:
         # arrays, since a frame for each of many cells takes most of the time of a verdict
         arrays = {name: np.asarray(frame[name]) for name in (*_OF_AN_ARM, *columns)}
         arms: dict[Key, Arm] = {}
@@ -190,7 +197,8 @@ class Evidence:
                 Arm.of(own["value"], own["outcome"], own["run_id"]),
                 name=", ".join(named),
                 lacking=self._lacking(own["config_id"]),
-                level=self._level(own["sweep"]),
+                looks=instalments(own["look"]),
+                max_seeds=claim.max_seeds,
             )
         return arms
 
@@ -225,7 +233,7 @@ class Evidence:
     def _frame(self, metric: str, at: At) -> pd.DataFrame:
         key = (metric, at)
         if key not in self._frames:
-            self._frames[key] = self._measured(metric, at)
+            self._frames[key] = self._whole._measured(metric, at)
         return self._frames[key]
 
     def _measured(self, metric: str, at: At) -> pd.DataFrame:
@@ -243,15 +251,29 @@ class Evidence:
         )
         return frame
 
-    def _level(self, sweeps: np.ndarray) -> float:
-        extended = self._extended and not self._extended.isdisjoint(map(str, sweeps))
-        return paper().level["extended" if extended else "planned"]
+    @cached_property
+    def looks(self) -> pd.Series:
+        """The instalment of seeds that each of `runs` came with, numbered over all sweeps."""
+        return look_of_each(self._plan, self.runs)
+
+    def looks_of(self, claim: Claim) -> list[int]:
+        """Return the numbers of the instalments with runs that may speak on a claim, rising."""
+        chosen = self._chosen(claim, claim.benchmark)
+        return sorted({int(look) for look in self.looks.loc[chosen.index]})
+
+    def until(self, look: int) -> Evidence:
+        """Return the evidence as it was after an instalment of seeds."""
+        earlier = copy.copy(self)
+        earlier._last_look, earlier._choices = look, {}
+        earlier.__dict__.pop("_unready", None)
+        # Both are cached properties; shapes and values are those of all runs.
+        earlier.__dict__["runs"] = self.runs[self.looks <= look]
+        earlier.__dict__["looks"] = self.looks[self.looks <= look]
+        return earlier
 
     @cached_property
-    def _extended(self) -> frozenset[str]:
-        """Sweeps that were given more seeds after a look at the first ones."""
-        events = self.results.events
-        return frozenset(events.loc[events["kind"] == "extend", "sweep"].astype(str))
+    def _plan(self) -> Plan:
+        return plan_of(self.results.sweeps, self.results.events, self.runs)
 
     def _lacking(self, config_ids: np.ndarray) -> str:
         if not self._unready:
@@ -264,6 +286,9 @@ class Evidence:
         """List what unfinished configurations lack: judging part of a design is choosing runs."""
         sweeps = self.results.sweeps
         seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+        if self._last_look is not None:
+            planned = [sweep for (sweep, _), look in self._plan.items() if look <= self._last_look]
+            seeds = Counter(planned)
         found: dict[str, str] = {}
         ended = ~self.runs["status"].isin(UNFINISHED)
         grouped = ended.groupby([self.runs["sweep"].astype(str), self.runs["config_id"]])

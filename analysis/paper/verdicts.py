@@ -22,6 +22,8 @@ from analysis.printed import benchmark_name, count, number
 from analysis.statistics.intervals import holm
 from analysis.store.results import Results
 
+_DECIDED = (Word.SUPPORTED, Word.CONTRADICTED)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -64,13 +66,28 @@ def judge(results: Results) -> list[Verdict]:
 
 
 def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
+    """Return the verdict on one claim: that of the first look that decided it, else of the last.
+
+    Seeds that are added later sharpen the estimate and change no verdict, however often one looks.
+    """
+    if claim.rule == "untested":
+        return _judged(claim, evidence, evidence)
+    # Runs that do not belong together ask for a choice, whichever look they came with.
+    looks = [] if evidence.choice(claim, claim.benchmark) else evidence.looks_of(claim)
+    for place, look in enumerate(looks[:-1], start=1):
+        verdict = _at_look(claim, evidence.until(look))
+        if verdict.word in _DECIDED:
+            more = f"Decided at look {place} of {len(looks)}; later runs change no verdict."
+            reason = f"{verdict.reason} {more}"
+            return replace(verdict, reason=reason, ledger=evidence.ledger(claim))
+    return replace(_at_look(claim, evidence), ledger=evidence.ledger(claim))
+
+
+def _at_look(claim: Claim, evidence: Evidence) -> Verdict:
     """Return the verdict on one claim, unless runs that have no value could turn it."""
     verdict = _judged(claim, evidence, evidence)
-    if claim.rule == "untested":
-        return verdict
-    verdict = replace(verdict, ledger=evidence.ledger(claim))
     lost = runs_without_value(verdict.comparisons)
-    if not lost or verdict.word not in (Word.SUPPORTED, Word.CONTRADICTED):
+    if not lost or verdict.word not in _DECIDED:
         return verdict
     for fill in fills(claim, verdict.comparisons):
         if _judged(claim, evidence, Filled(evidence, fill)).word != verdict.word:
@@ -202,7 +219,7 @@ def _found(one: Comparison) -> str:
     else:
         text += f" ({runs})"
     if one.level < paper().level["planned"]:
-        text += f", judged at {100 * one.level:g} % since seeds were added after a look"
+        text += f", judged at {100 * one.level:.2g} %, the level of this look"
     return text + "."
 
 

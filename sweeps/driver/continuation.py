@@ -96,7 +96,8 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             note_code(paths)
             writer.write(SWEEPS, [{**row, **_changed(spec, planned)}])
             if request.seeds is not None:
-                writer.write(EVENTS, [_extension(paths.sweep, len(spec.seeds))])
+                before = int(row["seeds"])
+                writer.write(EVENTS, [_extension(paths.sweep, before, len(spec.seeds))])
             work = Work(
                 planned - len(study.ended()),
                 trials_to_repeat(spec, results, study),
@@ -221,10 +222,10 @@ def _sweep_row(results: Results, paths: SweepPaths) -> Row:
     return found[0]
 
 
-def _extension(name: str, seeds: int) -> Row:
-    """Record that seeds were added after a look: verdicts then take a stricter level."""
+def _extension(name: str, before: int, seeds: int) -> Row:
+    """Record that seeds were added: a verdict then is that of another look."""
     at = datetime.now(UTC)
-    detail = f"{seeds} seeds a trial"
+    detail = f"from {before} to {seeds} seeds a trial"
     return {"sweep": name, "run_id": "", "at": at, "kind": "extend", "detail": detail}
 
 

@@ -53,6 +53,10 @@ class ManyWorlds(Evidence):
         self.world = 0
         self._made: dict[tuple, dict[int, dict]] = {}
 
+    def looks_of(self, claim):
+        """One: the instalments of other worlds are none of this one's."""
+        return [0]
+
     def arms(self, claim, benchmark, columns, metric="val_error_percent", at=None):
         key = (claim.id, benchmark, *columns, metric, at)
         if key not in self._made:

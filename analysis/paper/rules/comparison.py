@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.paper.claims import Claim
+from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Arm
 from analysis.statistics.intervals import Interval
+from analysis.statistics.looks import information, look_levels
 from analysis.statistics.power import Test, detectable_gap, seeds_needed
 
 
@@ -96,8 +97,20 @@ Finding = Comparison | Missing
 
 
 def level_of(*sides: Sequence[Arm]) -> float:
-    """Return the level of a test of these arms: the strictest of theirs."""
-    return min((arm.level for side in sides for arm in side), default=0.05)
+    """Return the level of a test of these arms at the last of their looks.
+
+    What all looks together may decide wrongly is spent on the information that each of them has.
+    """
+    arms = [arm for side in sides for arm in side]
+    planned = paper().level["planned"]
+    numbers = sorted({number for arm in arms for number, _ in arm.looks})
+    fractions = []
+    for number in numbers:
+        runs = [max((n for at, n in arm.looks if at <= number), default=0) for arm in arms]
+        whole = information([arm.max_seeds or arm.runs for arm in arms])
+        fractions.append(information(runs) / whole if whole else 1.0)
+    seen = tuple(one for one in fractions if one > 0)
+    return look_levels(seen, planned)[-1] if seen else planned
 
 
 def unready(name: str, benchmark: str, arms: Sequence[Arm], claim: Claim) -> Missing | None:

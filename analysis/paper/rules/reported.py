@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis.measures.cells import Family
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Arm, Evidence
-from analysis.paper.rules.comparison import Comparison, Finding, Missing, unready
+from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_of, unready
 from analysis.printed import activation_name, number
 from analysis.statistics.intervals import Contrast
 
@@ -44,7 +44,7 @@ def _decide(name: str, benchmark: str, family: Family[Arm], activation: str) -> 
         unit="points",
         interval=apart.interval(),
         threshold=tolerance,
-        level=arm.level,
+        level=level_of([arm]),
         note=f"the paper has {number(printed)} %",
     )
     if not len(arm.sample):
@@ -53,7 +53,7 @@ def _decide(name: str, benchmark: str, family: Family[Arm], activation: str) -> 
             note=f"could not be trained in this reading: all {arm.runs} runs of"
             f" {activation_name(activation)} diverged",
         )
-    bounds = [apart.bound(side, 1 - arm.level) for side in ("low", "high")]
+    bounds = [apart.bound(side, 1 - compared.level) for side in ("low", "high")]
     within = -tolerance < bounds[0] and bounds[1] < tolerance
     above = apart.estimate > tolerance
     # a diverged run is worse than any mean: it bears no figure out, and speaks for no lower one

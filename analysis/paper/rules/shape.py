@@ -120,11 +120,11 @@ def _decide(
         unit="",
         interval=mean.interval(),
         threshold=margin,
-        level=arm.level,
+        level=level_of([arm]),
     )
     if side == "exact":
         return _exact(compared, arm.sample)
-    bound = mean.bound(side, 1 - arm.level)
+    bound = mean.bound(side, 1 - level_of([arm]))
     return replace(
         compared,
         supports=bound < margin if side == "high" else bound > margin,
