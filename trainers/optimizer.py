@@ -9,6 +9,7 @@ from torch import nn
 
 from polyneuron import activation_parameters
 from trainers import devices
+from trainers.adam import Adam
 from trainers.recipe import Recipe
 from trainers.schedule import rate_factor
 
@@ -29,11 +30,16 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": learned, "weight_decay": 0.0, "lr": rate if own_rate is None else own_rate},
     ]
     filled = [{**group, "initial_lr": group["lr"]} for group in groups if group["params"]]
-    coupled = recipe.decay == "coupled" or recipe.weight_decay == 0
-    adam = torch.optim.Adam if coupled else torch.optim.AdamW
+    decoupled = recipe.decay == "decoupled" and recipe.weight_decay > 0
     device = next(net.parameters()).device
-    # `fused`: one kernel for all parameters, where the default starts several for each.
-    optimizer = adam(filled, betas=recipe.betas, eps=recipe.epsilon, fused=True)
+    optimizer = Adam(
+        filled,
+        betas=recipe.betas,
+        eps=recipe.epsilon,
+        decoupled_weight_decay=decoupled,  # AdamW
+        # One kernel for all parameters, where the default starts several for each.
+        fused=True,
+    )
     if devices.captures_steps(device):
         for group in optimizer.param_groups:
             # A captured step reads the rate from this tensor at every replay.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from polyneuron import JointSolve
 from polyneuron.penalties import PenalisedActivation, penalised_layers, penalties_of
+from trainers.adam import gradient_norm
 from trainers.augment import Augmentation, Draws, Normaliser
 from trainers.config import RunConfig
 from trainers.data.datasets import Images
@@ -99,7 +100,9 @@ def take_step(training: Training, chosen: Tensor, draws: Draws) -> Figures:
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     correct = (logits.argmax(1) == labels).sum()
-    figures = Figures(cross_entropy.detach(), gradient_norm(training.net), correct)
+    parameters = (p for group in training.optimizer.param_groups for p in group["params"])
+    norm = gradient_norm([p.grad for p in parameters if p.grad is not None])
+    figures = Figures(cross_entropy.detach(), norm, correct)
     training.optimizer.step()
     return figures
 
@@ -109,16 +112,3 @@ def precision(recipe: Recipe, device: torch.device) -> contextlib.AbstractContex
     if recipe.precision == "float32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
-
-
-def gradient_norm(net: nn.Module) -> Tensor:
-    """Return the L2 norm of all gradients, 0-dim, on the device.
-
-    The norm is finite if every gradient is: it is summed in float64, in which the square of a
-    float32 does not overflow.
-    """
-    gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
-    # A private function of torch: its public caller, `get_total_norm`, cannot sum in float64.
-    norms = torch._foreach_norm(gradients, 2, dtype=torch.float64)
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return norm

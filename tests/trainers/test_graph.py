@@ -23,6 +23,7 @@ from trainers import (
     Recipe,
     RunConfig,
     RunStopped,
+    adam,
     devices,
     graph,
     train,
@@ -44,6 +45,7 @@ def _on_the_cpu(monkeypatch):
     monkeypatch.setattr(graph, "captured", captured)
     monkeypatch.setattr(choice, "backends", lambda device: (plain,))
     monkeypatch.setattr(windows, "can_cut", lambda images: False)
+    monkeypatch.setattr(adam, "_library", lambda: None)
     graph.warn_of_eager_steps.cache_clear()
 
 
