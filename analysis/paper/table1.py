@@ -9,6 +9,7 @@ from analysis.measures.origins import Origin
 from analysis.measures.values import At, independent, values
 from analysis.paper.claims import Paper, paper
 from analysis.paper.evidence import Evidence
+from analysis.paper.ledger import Ledger, ledger_of
 from analysis.printed import ACTIVATIONS
 from analysis.statistics.intervals import mean_interval
 from analysis.store.results import Results
@@ -32,18 +33,20 @@ def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFr
         One row per benchmark and activation, and of runs of several codes or data sets one for each
         (`code_version`, `data_sha256`; null without runs): the paper's error, ours with its 95 % t
         interval, the deviation, the counts of measured, diverged, censored and missing runs and of
-        those in conflict, ours less the paper's, `within_tolerance` (null without runs), and the
-        ids of all runs, whatever became of them. Errors in percent.
+        those in conflict, `n_planned` and the `ledger` in words, ours less the paper's,
+        `within_tolerance` (null without runs), and the ids of all runs, whatever became of them.
+        Errors in percent.
     """
-    found = _in_setting(results, at, scope)
+    evidence = Evidence(results, scope)
+    found = _in_setting(results, evidence, at)
     rows = [
-        _row(benchmark, activation, chosen, paper())
+        _row(benchmark, activation, chosen, _ledger(results, evidence, chosen), paper())
         for benchmark in paper().benchmarks
         for activation in ACTIVATIONS
         for chosen in _by_origin(found, benchmark, activation)
     ]
     frame = pd.DataFrame(rows)
-    counts = ["n", *(f"n_{name}" for name in LOST)]
+    counts = ["n", "n_planned", *(f"n_{name}" for name in LOST)]
     return frame.astype({"within_tolerance": "boolean", **dict.fromkeys(counts, "int64")})
 
 
@@ -52,7 +55,7 @@ def seed_correlations(results: Results, scope: str = "layer") -> dict[str, float
 
     A benchmark in which no two activations have three seeds in common is left out.
     """
-    found = _in_setting(results, "last", scope)
+    found = _in_setting(results, Evidence(results, scope), "last")
     correlations = {}
     for benchmark in paper().benchmarks:
         own = found[(found["benchmark"] == benchmark) & (found["outcome"] == "measured")]
@@ -64,9 +67,9 @@ def seed_correlations(results: Results, scope: str = "layer") -> dict[str, float
     return correlations
 
 
-def _in_setting(results: Results, at: At, scope: str) -> pd.DataFrame:
+def _in_setting(results: Results, evidence: Evidence, at: At) -> pd.DataFrame:
     """Return the values that may stand in Table 1, each run once."""
-    origin = Evidence(results, scope).in_setting["origin"]
+    origin = evidence.in_setting["origin"]
     found = values(results, "val_error_percent", at).loc[origin.index].assign(origin=origin)
     alone = [independent(group) for _, group in found.groupby("origin")]
     return pd.concat(alone).sort_index() if alone else found
@@ -77,7 +80,18 @@ def _by_origin(found: pd.DataFrame, benchmark: str, activation: str) -> list[pd.
     return [group for _, group in chosen.groupby("origin")] or [chosen]
 
 
-def _row(benchmark: str, activation: str, chosen: pd.DataFrame, claims: Paper) -> dict[str, object]:
+def _ledger(results: Results, evidence: Evidence, chosen: pd.DataFrame) -> Ledger:
+    """Return what became of a cell's runs, in all sweeps that have one of them."""
+    sweeps, runs = results.sweeps, evidence.in_setting
+    seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+    configs = set(chosen["config_id"].astype(str))
+    own = runs["config_id"].isin(configs) & runs["origin"].isin(set(chosen["origin"]))
+    return ledger_of(runs[own], seeds)
+
+
+def _row(
+    benchmark: str, activation: str, chosen: pd.DataFrame, ledger: Ledger, claims: Paper
+) -> dict[str, object]:
     origin: Origin | None = None if chosen.empty else chosen["origin"].iloc[0]
     outcomes = chosen["outcome"].value_counts()
     sample = chosen.loc[chosen["outcome"] == "measured", "value"].to_numpy()
@@ -97,6 +111,8 @@ def _row(benchmark: str, activation: str, chosen: pd.DataFrame, claims: Paper) -
         "sd": float(np.std(sample, ddof=1)) if len(sample) > 1 else np.nan,
         **{f"n_{name}": outcomes.get(name, 0) for name in LOST},
         "n": len(sample),
+        "n_planned": ledger.planned,
+        "ledger": ledger.text,
         "difference": difference,
         "tolerance": tolerance,
         "within_tolerance": abs(difference) <= tolerance if len(sample) else pd.NA,

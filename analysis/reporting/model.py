@@ -34,6 +34,10 @@ class PrintedTable:
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[str] = frozenset()
     note: str = ""
+    strong: frozenset[tuple[int, int]] = frozenset()
+    """Cells (row, column) that stand out, as the best of a column."""
+    keeps_shape: bool = False
+    """True if the columns stay side by side on a narrow screen."""
     kind: ClassVar[str] = "table"
 
 

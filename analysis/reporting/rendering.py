@@ -7,6 +7,7 @@ import hashlib
 import re
 
 import jinja2
+from markupsafe import Markup, escape
 
 from analysis.reporting.drawing import inline_svg
 from analysis.reporting.model import Document, PrintedTable
@@ -35,6 +36,7 @@ _LATEX = {
     "≥": r"$\geq$",
     "→": r"$\rightarrow$",
     "○": r"$\circ$",
+    "△": r"$\triangle$",
     "✓": r"$\surd$",
     "✕": r"$\times$",
     "–": "--",
@@ -45,6 +47,8 @@ _LATEX = {
     '"': r"\textquotedbl{}",
 }
 """LaTeX for markup, and for signs that its standard fonts lack."""
+
+_NUMBER = r"[−+±]?\d[\d,]*(?:\.\d+)?(?:e−?\d+)?"
 
 _TEMPLATES = jinja2.PackageLoader("analysis.reporting")
 
@@ -69,16 +73,23 @@ def _environment(form: str) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_unbroken if form == "html" else None,
     )
     environment.filters.update(markdown=markdown, latex=latex, inline_svg=inline_svg)
-    environment.filters.update(column_shares=column_shares)
+    environment.filters.update(column_shares=column_shares, unbroken=unbroken)
     return environment
 
 
-def _unbroken(value: object) -> object:
-    """Keep a number and its percent sign on one line."""
-    return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
+def unbroken(text: str) -> Markup:
+    """Return a text for a page, each number with its sign, deviation and percent sign on one line.
+
+    Digits within a word, as of a hash, may break: the word is longer than a line.
+    """
+    pieces = re.split(rf"(?<![\w.])({_NUMBER}(?: ± {_NUMBER})?(?: %)?)(?![\w])", text)
+    marked = [
+        Markup('<span class="whole">{}</span>').format(piece) if place % 2 else escape(piece)
+        for place, piece in enumerate(pieces)
+    ]
+    return Markup("").join(marked)
 
 
 def _style(form: str) -> dict[str, str]:
@@ -91,7 +102,8 @@ def _style(form: str) -> dict[str, str]:
 
 
 def markdown(text: str) -> str:
-    """Escape the characters that Markdown reads as markup."""
+    """Escape the characters that Markdown reads as markup; a percent sign stays with its number."""
+    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
     return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)
 
 

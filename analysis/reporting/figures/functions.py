@@ -12,7 +12,7 @@ from analysis.printed import number
 from analysis.reporting.drawing import EPOCH_COLOURS, GREY, NARROW, VERMILLION, Drawing, csv, slug
 from analysis.reporting.model import Panel, PrintedFigure
 
-MOST_EPOCHS, MOST_LAYERS = 8, 8
+MOST_EPOCHS, MOST_LAYERS = 8, 4
 """Most epochs in a panel and most layers in a figure, spread evenly, both ends kept."""
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from analysis.printed import ERROR_LABEL, activation_name, count, number
-from analysis.reporting.drawing import BLUE, GREY, VERMILLION, Drawing, csv, style
+from analysis.reporting.drawing import BLUE, GREY, INK, VERMILLION, Drawing, csv, style
 from analysis.reporting.model import PrintedFigure
 from analysis.store.statuses import Status
 
@@ -62,9 +62,47 @@ def learning_curves(
     }
     shown = [text for status, text in ends.items() if (joined["status"] == status).any()]
     caption += f" {', '.join(shown)}." if shown else ""
+    caption += _still_running(joined)
     if dotted:
         caption += " Dotted: the learning rate falls."
     return PrintedFigure(name, caption, (drawing.finish(name, alt),), csv(drawn))
+
+
+def _still_running(joined: pd.DataFrame) -> str:
+    """Say how many runs reach the end, and what the numbers on the curves are."""
+    ends = joined.groupby("run_id", observed=True)["epoch"].max()
+    last = int(ends.max())
+    if (ends == last).all():
+        return f" All {count(len(ends), 'run')} reach epoch {last}."
+    return (
+        f" {(ends == last).sum()} of {count(len(ends), 'run')} reach epoch {last}; n on a curve is "
+        "how many of its seeds still run from there."
+    )
+
+
+def _means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return the mean error of each epoch and the number of runs behind it."""
+    grouped = rows.groupby(by, observed=True)["val_error_percent"]
+    means = grouped.agg(val_error_percent="mean", runs="size")
+    return means.reset_index()
+
+
+def _write_falls(drawing: Drawing, means: pd.DataFrame, colour: str) -> None:
+    """Write the number of runs on a curve wherever it falls."""
+    falls = means[means["runs"].diff() < 0]
+    columns = (falls[name].tolist() for name in ("epoch", "val_error_percent", "runs"))
+    for epoch, error, runs in zip(*columns, strict=True):
+        place = (float(epoch), float(error))
+        drawing.axes.annotate(
+            f"n = {runs}",
+            place,
+            (2, 3),
+            textcoords="offset points",
+            fontsize=7,
+            color=colour,
+            zorder=5,
+        )
+        drawing.axes.plot(*place, ".", color=colour, markersize=5, zorder=5)
 
 
 def _thinned(curve: pd.DataFrame, curves: int) -> pd.DataFrame:
@@ -76,14 +114,15 @@ def _thinned(curve: pd.DataFrame, curves: int) -> pd.DataFrame:
 
 
 def _each_trial(drawing: Drawing, joined: pd.DataFrame, best_trial: int | None) -> pd.DataFrame:
-    means = joined.groupby(["trial", "epoch"])["val_error_percent"].mean().reset_index()
+    means = _means(joined, ["trial", "epoch"])
     trials = means["trial"].drop_duplicates().tolist()[:MOST_CURVES]
     shown = {*trials, best_trial}
     drawn = []
     for trial, curve in means[means["trial"].isin(shown)].groupby("trial"):
+        best = trial == best_trial
+        _write_falls(drawing, curve, VERMILLION if best else INK)
         curve = _thinned(curve, len(shown))
         drawn.append(curve)
-        best = trial == best_trial
         drawing.axes.plot(
             curve["epoch"],
             curve["val_error_percent"],
@@ -106,7 +145,8 @@ def _each_activation(drawing: Drawing, joined: pd.DataFrame) -> pd.DataFrame:
             run = _thinned(run.sort_values("epoch"), joined["run_id"].nunique())
             line: dict[str, Any] = {"color": colour, "linewidth": 0.5, "alpha": 0.4}
             drawing.axes.plot(run["epoch"], run["val_error_percent"], **line)
-        mean = rows.groupby("epoch")["val_error_percent"].mean().reset_index()
+        mean = _means(rows, ["epoch"])
+        _write_falls(drawing, mean, colour)
         curve = _thinned(mean, joined["activation"].nunique()).assign(activation=activation)
         drawn.append(curve)
         drawing.axes.plot(

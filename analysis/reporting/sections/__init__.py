@@ -5,7 +5,12 @@ from __future__ import annotations
 from analysis.paper.verdicts import judge
 from analysis.printed import benchmark_name, count
 from analysis.reporting.model import Document, Paragraph, ReportSection
-from analysis.reporting.sections.claims import claim_sections, table1_sections
+from analysis.reporting.sections.claims import (
+    claim_sections,
+    forest_section,
+    table1_section,
+    table1_sections,
+)
 from analysis.reporting.sections.closing import failures, methods
 from analysis.reporting.sections.glance import glance
 from analysis.reporting.sections.sweep import cost_sections, figure1_sections, sweep_sections
@@ -19,11 +24,17 @@ def document_of(results: Results) -> Document:
         waiting = Paragraph("No run has begun yet: come back when the first epochs are done.")
         return Document(title, "PolyNeuron sweeps", (ReportSection("runs", "Runs", (waiting,)),))
     found = judge(results)
-    sections = [glance(results), *claim_sections(results, found), *table1_sections(results)]
+    sections = [
+        *table1_section(results),
+        *forest_section(results, found),
+        *figure1_sections(results),
+        glance(results),
+        *claim_sections(results, found),
+        *table1_sections(results),
+    ]
     for sweep in results.runs["sweep"].astype(str).unique():
         sections += sweep_sections(results, sweep)
     sections += [
-        *figure1_sections(results),
         *cost_sections(results),
         failures(results),
         methods(results, found),

@@ -15,27 +15,57 @@ from analysis.paper.evidence import Evidence, exploratory
 from analysis.paper.table1 import seed_correlations, table1
 from analysis.paper.verdicts import Verdict
 from analysis.paper.words import Word
-from analysis.printed import MISSING, activation_name, benchmark_name, count, interval, number
+from analysis.printed import (
+    ACTIVATIONS,
+    MISSING,
+    activation_name,
+    benchmark_name,
+    count,
+    interval,
+    number,
+)
 from analysis.reporting import figures
-from analysis.reporting.marks import VERDICT_MARKS, yes_or_no
-from analysis.reporting.model import Paragraph, PrintedTable, ReportSection
+from analysis.reporting.marks import TOO_FEW, VERDICT_MARKS, verdict_mark, yes_or_no
+from analysis.reporting.model import Block, Paragraph, PrintedTable, ReportSection
 from analysis.statistics.intervals import Interval
 from analysis.store.results import Results
 
 UNITS = {"points": "points", "ratio": "ratio", "rate": "rate", "": "mean"}
 
 
+def forest_section(results: Results, found: Sequence[Verdict]) -> list[ReportSection]:
+    """Return the count of verdicts and all tested claims in one figure; nothing for searches."""
+    if _searches_alone(results):
+        return []
+    blocks: list[Block] = [Paragraph(_counted(found), strong=True)]
+    drawn = figures.forest("forest", found)
+    blocks += [drawn] if drawn.panels else []
+    return [ReportSection("claims", "The paper's claims", tuple(blocks))]
+
+
+def _counted(found: Sequence[Verdict]) -> str:
+    """Return how many claims have each verdict, those without any too."""
+    marks = [verdict_mark(verdict) for verdict in found]
+    order = [mark for mark in VERDICT_MARKS.values() if mark != VERDICT_MARKS[Word.NOT_TESTED]]
+    order += [TOO_FEW, VERDICT_MARKS[Word.NOT_TESTED]]
+    counts = (f"{mark[:2]}{marks.count(mark)} {mark[2:]}" for mark in order)
+    return f"{count(len(found), 'claim')}: {', '.join(counts)}"
+
+
+def _searches_alone(results: Results) -> bool:
+    return len(exploratory(results)) == results.runs["sweep"].nunique()
+
+
 def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSection]:
     """Return the verdicts and the comparisons behind them; nothing if only searches ran."""
-    if len(exploratory(results)) == results.runs["sweep"].nunique():
+    if _searches_alone(results):
         return []
     tested = [verdict for verdict in found if verdict.word != Word.NOT_TESTED]
-    counts = ", ".join(f"{sum(v.word == word for v in found)} {word}" for word in VERDICT_MARKS)
     # the verdicts that say something come first
     shown = [*tested, *(verdict for verdict in found if verdict not in tested)]
     rows = tuple(
         (
-            VERDICT_MARKS[v.word],
+            verdict_mark(v),
             f"“{v.claim.quote}”",
             v.reason,
             v.ledger.text if v.ledger.planned else MISSING,
@@ -51,12 +81,12 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
         "seeds alike. A run set is named by the hash of its run ids, which Methods lists."
     )
     columns = ("Verdict", "Claim", "Why", "Runs", "Run set")
-    table = PrintedTable("verdicts", f"{len(found)} claims: {counts}", columns, rows)
+    table = PrintedTable("verdicts", _counted(found), columns, rows)
     title = "Verdicts on the paper's claims"
     sections = [ReportSection("verdicts", title, (table, Paragraph(note), *_kept_apart(results)))]
     if any(verdict.comparisons for verdict in found):
-        blocks = (figures.forest("forest", found), _comparisons(found))
-        sections.append(ReportSection("comparisons", "Comparisons behind the verdicts", blocks))
+        title = "Comparisons behind the verdicts"
+        sections.append(ReportSection("comparisons", title, (_comparisons(found),)))
     return sections
 
 
@@ -104,8 +134,80 @@ def _comparisons(found: Sequence[Verdict]) -> PrintedTable:
     return PrintedTable("comparisons", caption, columns, rows, frozenset(columns[3:5]))
 
 
+def table1_section(results: Results) -> list[ReportSection]:
+    """Return Table 1 in the paper's shape; nothing without a run in the paper's setting."""
+    frame = table1(results)
+    if not frame["n_planned"].any():
+        return []
+    notes = _ledger_notes(frame)
+    bests = frame.groupby("benchmark")["mean"].transform("min") == frame["mean"]
+    leasts = frame.groupby("benchmark")["paper_error_percent"].transform("min")
+    rows, strong = [], set()
+    for line, activation in enumerate(ACTIVATIONS):
+        cells = [activation_name(activation)]
+        for benchmark in paper().benchmarks:
+            chosen = (frame["benchmark"] == benchmark) & (frame["activation"] == activation)
+            own = frame[chosen]
+            if bests[chosen].any():
+                strong.add((line, len(cells)))
+            cells.append("; ".join(_cell(row, notes) for row in records(own)))
+            if (own["paper_error_percent"] == leasts[chosen]).any():
+                strong.add((line, len(cells)))
+            cells.append(number(own["paper_error_percent"].iloc[0]))
+        rows.append(tuple(cells))
+    pairs = [(benchmark_name(name), "Paper") for name in paper().benchmarks]
+    columns = ("Activation", *(column for pair in pairs for column in pair))
+    caption = "Validation error in percent (95 % interval), the paper's figure beside ours"
+    note = "Bold: the smallest of its column. Mean after the last epoch, in the paper's setting. "
+    note += ". ".join(f"({letter}) {text}" if letter else text for text, letter in notes.items())
+    table = PrintedTable(
+        "table1",
+        caption,
+        columns,
+        tuple(rows),
+        frozenset(columns[1:]),
+        f"{note}.",
+        frozenset(strong),
+        keeps_shape=True,
+    )
+    return [ReportSection("table1", "Table 1", (table,))]
+
+
+def _ledger_notes(frame: pd.DataFrame) -> dict[str, str]:
+    """Return a letter for each ledger; none for one whose planned runs have all completed."""
+    present = frame[frame["n_planned"] > 0]
+    clean = "Runs of each cell without a letter: planned {0}, completed {0}"
+    notes: dict[str, str] = {}
+    plain = present[present["ledger"].map(_all_completed)]
+    if len(plain):
+        numbers = sorted(set(plain["n_planned"]))
+        notes[clean.format(" or ".join(map(str, numbers)))] = ""
+    for row in records(present[~present["ledger"].map(_all_completed)]):
+        notes.setdefault(_footnote(row), chr(ord("a") + len([n for n in notes.values() if n])))
+    return notes
+
+
+def _all_completed(ledger: str) -> bool:
+    parts = [part.rsplit(" ", 1) for part in ledger.split(", ")]
+    return [name for name, _ in parts] == ["planned", "completed"] and parts[0][1] == parts[1][1]
+
+
+def _footnote(row: dict[str, Any]) -> str:
+    return str(row["ledger"])
+
+
+def _cell(row: dict[str, Any], notes: dict[str, str]) -> str:
+    """Return one cell: the mean, its runs where they are not the planned ones, its footnote."""
+    if not row["n_planned"]:
+        return MISSING
+    text = interval(Interval(row["mean"], row["low"], row["high"]))
+    text += f", n = {row['n']}" if row["n"] != row["n_planned"] else ""
+    letter = notes.get(_footnote(row), "")
+    return f"{text} ({letter})" if letter else text
+
+
 def table1_sections(results: Results) -> list[ReportSection]:
-    """Return Table 1 for the benchmarks that have runs in the paper's setting."""
+    """Return Table 1 in detail for the benchmarks that have runs in the paper's setting."""
     frame = table1(results)
     frame = frame[frame.groupby("benchmark")["n"].transform("sum") > 0]
     if frame.empty:
@@ -149,8 +251,8 @@ def table1_sections(results: Results) -> list[ReportSection]:
         "the tolerance does not show that both are equal."
     )
     caption = "Table 1 of the paper beside ours"
-    table = PrintedTable("table1", caption, columns, rows, frozenset(columns[2:8]), note)
-    return [ReportSection("table1", "Table 1", (table, *_seed_notes(results)))]
+    table = PrintedTable("table1-detail", caption, columns, rows, frozenset(columns[2:8]), note)
+    return [ReportSection("table1-detail", "Table 1 in detail", (table, *_seed_notes(results)))]
 
 
 def _origin(row: dict[str, Any]) -> str:

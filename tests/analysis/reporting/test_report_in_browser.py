@@ -95,7 +95,7 @@ def test_the_page_fits_a_phone_and_a_screen_without_complaints(page, width):
     assert measured["unnamed"] == 0
     assert measured["drawings"] > 10
     assert measured["styled"] != "none", "the style sheet passed the page's own policy"
-    assert measured["headings"][1:3] == ["At a glance", "Verdicts on the paper's claims"]
+    assert measured["headings"][1:4] == ["Table 1", "The paper's claims", "Activation functions"]
 
 
 def test_the_browser_would_complain_of_an_inline_style(page):
