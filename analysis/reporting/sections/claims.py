@@ -159,7 +159,10 @@ def table1_section(results: Results) -> list[ReportSection]:
     columns = ("Activation", *(column for pair in pairs for column in pair))
     caption = "Validation error in percent (95 % interval), the paper's figure beside ours"
     note = "Bold: the smallest of its column. Mean after the last epoch, in the paper's setting. "
-    note += ". ".join(f"({letter}) {text}" if letter else text for text, letter in notes.items())
+    note += ". ".join(
+        f"({letter}) {text}" if letter else f"Cells without a letter: {text}"
+        for text, letter in notes.items()
+    )
     table = PrintedTable(
         "table1",
         caption,
@@ -174,26 +177,18 @@ def table1_section(results: Results) -> list[ReportSection]:
 
 
 def _ledger_notes(frame: pd.DataFrame) -> dict[str, str]:
-    """Return a letter for each ledger; none for one whose planned runs have all completed."""
-    present = frame[frame["n_planned"] > 0]
-    clean = "Runs of each cell without a letter: planned {0}, completed {0}"
-    notes: dict[str, str] = {}
-    plain = present[present["ledger"].map(_all_completed)]
-    if len(plain):
-        numbers = sorted(set(plain["n_planned"]))
-        notes[clean.format(" or ".join(map(str, numbers)))] = ""
-    for row in records(present[~present["ledger"].map(_all_completed)]):
-        notes.setdefault(_footnote(row), chr(ord("a") + len([n for n in notes.values() if n])))
-    return notes
+    """Return a letter for each ledger; none for the most frequent one without any lost run."""
+    present = frame.loc[frame["n_planned"] > 0, "ledger"]
+    clean = present[present.map(_all_completed)]
+    usual = clean.mode().iloc[0] if len(clean) else None
+    others = [ledger for ledger in present.drop_duplicates() if ledger != usual]
+    letters = {ledger: chr(ord("a") + place) for place, ledger in enumerate(others)}
+    return ({usual: ""} if usual else {}) | letters
 
 
 def _all_completed(ledger: str) -> bool:
     parts = [part.rsplit(" ", 1) for part in ledger.split(", ")]
     return [name for name, _ in parts] == ["planned", "completed"] and parts[0][1] == parts[1][1]
-
-
-def _footnote(row: dict[str, Any]) -> str:
-    return str(row["ledger"])
 
 
 def _cell(row: dict[str, Any], notes: dict[str, str]) -> str:
@@ -202,7 +197,7 @@ def _cell(row: dict[str, Any], notes: dict[str, str]) -> str:
         return MISSING
     text = interval(Interval(row["mean"], row["low"], row["high"]))
     text += f", n = {row['n']}" if row["n"] != row["n_planned"] else ""
-    letter = notes.get(_footnote(row), "")
+    letter = notes[row["ledger"]]
     return f"{text} ({letter})" if letter else text
 
 
