@@ -8,6 +8,8 @@ piecewise linear and 0 beyond both ends.
 import torch
 from torch import Tensor
 
+from polyneuron.jit import is_traced
+
 MIN_RELATIVE_GAP = 1e-6
 """Control points closer than this part of the points' span count as one, and Eq. 2 as singular."""
 
@@ -31,7 +33,7 @@ def coincident_neighbours(c_x: Tensor) -> Tensor:
     """Mask (A,) of the functions with two control points, ascending (A, s), that count as one."""
     span = c_x[:, -1] - c_x[:, 0]
     # Not `gap <= limit`, which a gap that is NaN would pass.
-    return ~(c_x.diff(dim=1).amin(dim=1) > MIN_RELATIVE_GAP * span)
+    return ~((c_x[:, 1:] - c_x[:, :-1]).amin(dim=1) > MIN_RELATIVE_GAP * span)
 
 
 def knot_slopes(c_x: Tensor, c_y: Tensor) -> Tensor:
@@ -40,13 +42,14 @@ def knot_slopes(c_x: Tensor, c_y: Tensor) -> Tensor:
     The slopes solve a tridiagonal system of rows (2, 1), (lambda, 2, mu), (1, 2) with
     lambda + mu = 1, whose condition number is at most 3.25.
     """
-    h = c_x.diff(dim=1)
-    secant = c_y.diff(dim=1) / h
+    # Not `diff`, which ONNX exports by torch.jit do not have.
+    h = c_x[:, 1:] - c_x[:, :-1]
+    secant = (c_y[:, 1:] - c_y[:, :-1]) / h
     # For two and three points, the usual cases, the solution takes fewer operations written out.
     if h.shape[1] == 1:
         return secant.expand(-1, 2)
     if h.shape[1] == 2:
-        bend = h * secant.diff(dim=1) / (2 * (c_x[:, 2:] - c_x[:, :1]))
+        bend = h * (secant[:, 1:] - secant[:, :-1]) / (2 * (c_x[:, 2:] - c_x[:, :1]))
         first, last = secant[:, :1], secant[:, 1:]
         at_first, at_last = bend[:, :1], bend[:, 1:]
         return torch.cat([first - at_first, first + 2 * at_first, last + at_last], dim=1)
@@ -56,7 +59,9 @@ def knot_slopes(c_x: Tensor, c_y: Tensor) -> Tensor:
     upper = torch.cat([one, mu], dim=1)
     inner = 3 * ((1 - mu) * secant[:, :-1] + mu * secant[:, 1:])
     rhs = torch.cat([3 * secant[:, :1], inner, 3 * secant[:, -1:]], dim=1)
-    m: Tensor = _Tridiagonal.apply(lower, upper, rhs)
+    # A traced program is for inference, and keeps no autograd Function.
+    solve = _eliminate if is_traced() else _Tridiagonal.apply
+    m: Tensor = solve(lower, upper, rhs)
     return m
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from polyneuron.basis import basis, basis_derivative, check_order
+from polyneuron.jit import is_traced
 from polyneuron.natural_spline import (
     MIN_RELATIVE_GAP,
     coincident_neighbours,
@@ -117,7 +118,9 @@ def solve_isolated(
     batch, s = c_x.shape[:-1], c_x.shape[-1]
     eps = torch.finfo(c_x.dtype).eps
     points = c_x.reshape(-1, s).double(), c_y.reshape(-1, s).double()
-    w, v, singular = _Interpolate.apply(*points, k, eps)
+    # A traced program is for inference, and keeps no autograd Function.
+    interpolate = _interpolate if is_traced() else _Interpolate.apply
+    w, v, singular = interpolate(*points, k, eps)
     w, v = w.to(c_y.dtype), v.to(c_y.dtype)
     return w.reshape(*batch, s), v.reshape(*batch, 2), singular.reshape(batch)
 

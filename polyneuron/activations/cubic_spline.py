@@ -60,7 +60,7 @@ class CubicSpline(Activation):
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
         """Return the spline's function with its knots, heights and slopes."""
         c_x = self.grid.expand(self.functions, -1)
-        secant = self.c_y.diff(dim=1) / c_x.diff(dim=1)
+        secant = (self.c_y[:, 1:] - self.c_y[:, :-1]) / (c_x[:, 1:] - c_x[:, :-1])
         inner = (secant[:, :-1] + secant[:, 1:]) / 2
         m = torch.cat([secant[:, :1], inner, secant[:, -1:]], dim=1)
         return HERMITE, (c_x, self.c_y, m)

@@ -16,7 +16,7 @@ from polyneuron.kernels.choice import backend_for
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.functions import named
 from polyneuron.kernels.plain import gradients, wide_dtype, widened
-from polyneuron.kernels.tracing import is_eager, is_transformed
+from polyneuron.kernels.tracing import is_eager, is_exporting, is_transformed
 
 
 def apply(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
@@ -42,7 +42,7 @@ def apply(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor
     if is_eager(x):
         y = _Activate.apply(function, x, *parameters)
         return y
-    if is_transformed():
+    if is_transformed() or is_exporting():
         return widened(function)(x, *parameters)
     traced: Tensor = torch.ops.polyneuron.activate(x, list(parameters), function.name)
     return traced

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from polyneuron.kernels.function import Function, two_smooth_rows
 from polyneuron.kernels.hermite.formula import HERMITE, hermite_spline
-from polyneuron.kernels.tracing import is_transformed
+from polyneuron.kernels.tracing import is_exporting, is_transformed
 from polyneuron.natural_spline import natural_spline
 from polyneuron.system import raise_if_singular
 
@@ -25,7 +25,7 @@ def spline_value(x: Tensor, c_x: Tensor, c_y: Tensor) -> Tensor:
         SingularSystemError: a function has no unique spline.
     """
     knots, heights, m, singular = natural_spline(c_x, c_y)
-    if torch.compiler.is_compiling() or is_transformed():
+    if torch.compiler.is_compiling() or is_exporting() or is_transformed():
         m = m.masked_fill(singular[:, None], float("nan"))
     else:
         raise_if_singular(singular, c_x, c_y, 3)
