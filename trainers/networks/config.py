@@ -11,7 +11,8 @@ from trainers.networks.registry import NETWORKS
 
 OptionValue = bool | int | float | str
 Pooling = Literal["max", "average"]
-Residual = Literal["add_then_act", "act_then_add"]
+Residual = Literal["add_then_act", "act_then_add", "pre_act"]
+Shortcut = Literal["pad", "projection"]
 Scope = Literal["layer", "channel", "neuron"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
@@ -40,7 +41,13 @@ class NetworkConfig:
     """ResNet-20. `add_then_act`: a block's last activation receives the sum with the shortcut, as
     the authors of ResNet have it. That sum is not normalised and grows from block to block: the
     cubic tails of PolyNeuron-R diverge on it within a few steps at the paper's rate.
-    `act_then_add`: the activation receives normalised values, and is added to the shortcut."""
+    `act_then_add`: the activation receives normalised values, and is added to the shortcut.
+    `pre_act`: batch norm and activation come before each convolution (He et al. 2016), so that
+    every activation receives normalised values, and a last one follows the last block."""
+    shortcut: Shortcut = "pad"
+    """ResNet-20. `pad`: a shortcut to more channels subsamples and fills up with zeros, option A of
+    the ResNet paper, without parameters. `projection`: a 1x1 convolution is the shortcut in the
+    first block of each stage, as in TensorFlow's official ResNet of 2018."""
     weight_init: Literal["he_normal", "torch"] = "he_normal"
     """The paper says "random". `he_normal`: zero biases, as the ResNet paper draws its weights."""
 

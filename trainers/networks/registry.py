@@ -20,6 +20,6 @@ NETWORKS: Mapping[str, Network] = {
         input_side=32,
         recipe=Recipe(epochs=500, drop_at=(0.5,)),
         printed="ResNet-20",
-        settings=("residual",),
+        settings=("residual", "shortcut"),
     ),
 }

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -39,6 +41,72 @@ def test_parameter_counts_with_relu():
     assert parameters(lenet5(lambda _: nn.ReLU())) == 61_706
     assert parameters(lenet5(lambda _: nn.ReLU(), pad=False)) == 44_426
     assert parameters(resnet20(lambda _: nn.ReLU())) == 269_722
+
+
+@pytest.mark.parametrize(
+    ("residual", "shortcut", "count"),
+    [
+        ("act_then_add", "pad", 269_722),
+        ("pre_act", "pad", 269_722),
+        # 16 x 16 + 16 x 32 + 32 x 64 weights, and a batch norm of 16 + 32 + 64 after the sum.
+        ("pre_act", "projection", 269_722 + 2_816),
+        ("add_then_act", "projection", 269_722 + 2_816 + 224),
+        ("act_then_add", "projection", 269_722 + 2_816 + 224),
+    ],
+)
+def test_parameter_counts_of_the_readings_of_resnet20(residual, shortcut, count):
+    calls = []
+
+    def relu(channels):
+        calls.append(channels)
+        return nn.ReLU()
+
+    net = resnet20(relu, residual=residual, shortcut=shortcut)
+    assert parameters(net) == count
+    assert [calls.count(channels) for channels in (16, 32, 64)] == [7, 6, 6]
+
+
+@pytest.mark.parametrize("shortcut", ["pad", "projection"])
+def test_a_pre_activation_network_is_the_formula_of_its_modules(shortcut):
+    """Figure 1b of the pre-activation paper, in float64, where no kernel is fused."""
+    net = resnet20(lambda _: nn.ReLU(), residual="pre_act", shortcut=shortcut).double()
+    x = torch.randn(4, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = net.conv(x)
+    for i, block in enumerate(net.blocks):
+        activated = block.norm1(y).relu()
+        z = block.conv2(block.norm2(block.conv1(activated)).relu())
+        if shortcut == "projection" and i in (0, 3, 6):
+            past = F.conv2d(activated, block.shortcut.weight, stride=1 if i == 0 else 2)
+        elif i in (3, 6):
+            past = F.pad(y[:, :, ::2, ::2], (0, 0, 0, 0, y.shape[1] // 2, y.shape[1] // 2))
+        else:
+            past = y
+        y = past + z
+    expected = net.fc(net.norm(y).relu().mean((2, 3)))
+    # The same operations in another order of two summands: rounding of float64 alone.
+    torch.testing.assert_close(net(x), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("residual", ["add_then_act", "act_then_add", "pre_act"])
+@pytest.mark.parametrize("shortcut", ["pad", "projection"])
+def test_fused_readings_have_the_values_and_gradients_of_float64(residual, shortcut):
+    """All 19 norms and activations by the kernels in float32, against torch's formula."""
+    net = build_network(
+        NetworkConfig("resnet20", residual=residual, shortcut=shortcut),
+        ActivationConfig("polyneuron"),
+        SHAPES["resnet20"],
+        10,
+        0,
+    ).to(memory_format=torch.channels_last)
+    exact = copy.deepcopy(net).double()
+    x = torch.randn(16, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(16) % 10
+    F.cross_entropy(net(x.contiguous(memory_format=torch.channels_last)), labels).backward()
+    F.cross_entropy(exact(x.double()), labels).backward()
+    # Twenty layers of float32, each off by a few units of 6e-8, seldom by 100 times that.
+    for (name, one), other in zip(net.named_parameters(), exact.parameters(), strict=True):
+        off = (one.grad - other.grad).norm() / other.grad.norm()
+        assert off < 1e-3, (name, float(off))
 
 
 # Parameters a function: 2s, 2s + 2, 2S and 1, for s = 3 and S = 5.

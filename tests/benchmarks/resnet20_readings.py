@@ -1,0 +1,255 @@
+"""Readings of ResNet-20 on CIFAR-10: in which of them does PolyNeuron-R train?
+
+    python tests/benchmarks/resnet20_readings.py                 400 steps, 3 seeds, all candidates
+    python tests/benchmarks/resnet20_readings.py --only literal  one candidate
+    python tests/benchmarks/resnet20_readings.py --steps 3910 --seeds 1    ten epochs
+    python tests/benchmarks/resnet20_readings.py --collect       the JSON and the figure from pieces
+
+Each candidate and seed is a piece of its own under results/resnet20/, written as soon as it is
+done; a piece that is there is not trained again. One thread, full size, batch 128.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+from polyneuron import activation_modules  # noqa: E402 - beside this script
+from trainers import (  # noqa: E402
+    ActivationConfig,
+    DataConfig,
+    Execution,
+    NetworkConfig,
+    RunConfig,
+)
+from trainers.epoch import TrainingPass  # noqa: E402
+from trainers.loop import load_images, set_up  # noqa: E402
+from trainers.networks import NETWORKS  # noqa: E402
+from trainers.optimizer import set_rates  # noqa: E402
+from trainers.snapshots import INPUT_IMAGES, percentile  # noqa: E402
+from trainers.stability import observe  # noqa: E402
+from trainers.step import Training  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results"
+PIECES = RESULTS / "resnet20"
+LOOKS = (0, 10, 50, 100, 200, 300, 400)
+"""Steps after which a run is observed; beyond them at each epoch's end."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An activation in one reading of the network and the recipe."""
+
+    activation: str = "polyneuron_r"
+    options: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+PRE_ACT = {"residual": "pre_act", "shortcut": "projection"}
+SLOW = {"activation_learning_rate": 1e-4}
+
+CANDIDATES = {
+    "literal": Candidate(network=PRE_ACT),
+    "rate_1e-4": Candidate(network=PRE_ACT, recipe=SLOW),
+    "relu": Candidate("relu", network=PRE_ACT),
+    "polyneuron": Candidate("polyneuron", network=PRE_ACT),
+    "rate_3e-4": Candidate(network=PRE_ACT, recipe={"activation_learning_rate": 3e-4}),
+    "tail_range_3": Candidate(options={"tail_range": 3.0}, network=PRE_ACT),
+    "polyneuron_1e-4": Candidate("polyneuron", network=PRE_ACT, recipe=SLOW),
+    "swish_1e-4": Candidate("swish", network=PRE_ACT, recipe=SLOW),
+    "apl_1e-4": Candidate("apl", network=PRE_ACT, recipe=SLOW),
+    "add_then_act": Candidate(),
+    "lambda_sum_1": Candidate(network=PRE_ACT, recipe={"lambda_sum": 1.0}),
+}
+"""Nearest to the paper first, with ReLU and exact PolyNeuron as yardsticks."""
+
+
+def run_config(candidate: Candidate, seed: int) -> RunConfig:
+    """Return a candidate's run at full size."""
+    return RunConfig(
+        activation=ActivationConfig(candidate.activation, options=candidate.options),
+        network=NetworkConfig("resnet20", **candidate.network),
+        data=DataConfig("cifar10"),
+        recipe=replace(NETWORKS["resnet20"].recipe, **candidate.recipe),
+        seed=seed,
+        execution=Execution(threads=1, snapshots=False),
+    )
+
+
+def studied(candidate: Candidate, seed: int, steps: int) -> dict[str, Any]:
+    """Train a candidate for so many steps and return what was seen."""
+    config, device = run_config(candidate, seed), torch.device("cpu")
+    training = set_up(config, device, load_images(config, device))
+    start = copy.deepcopy(training.net)
+    started = time.perf_counter()
+    losses: list[float] = []
+    looks = [_look(training, 0)]
+    epoch = 0
+    while len(losses) < steps and all(map(math.isfinite, losses)):
+        epoch += 1
+        set_rates(training.optimizer, config.recipe, epoch)
+        now = TrainingPass(training, epoch)
+        for step in range(len(now.batches)):
+            training.net.train()
+            now.step(step)
+            losses.append(float(now.losses[step]))
+            done = len(losses)
+            last = step == len(now.batches) - 1
+            if not math.isfinite(losses[-1]) or done == steps:
+                break
+            if done in LOOKS or (done > max(LOOKS) and last):
+                looks.append(_look(training, done))
+    looks.append(_look(training, len(losses)))
+    return {
+        "candidate": asdict(candidate),
+        "seed": seed,
+        "steps": len(losses),
+        "diverged": not math.isfinite(losses[-1]),
+        "loss": [_number(sum(losses[i : i + 10]) / 10) for i in range(0, len(losses) - 9, 10)],
+        "looks": looks,
+        "moved": _number(curves_moved(start, training)),
+        "seconds": round(time.perf_counter() - started, 1),
+        "torch": torch.__version__,
+        "machine": platform.processor() or platform.machine(),
+    }
+
+
+def _look(training: Training, step: int) -> dict[str, Any]:
+    images = training.images
+    seen = observe(training.net, images.val_images, images.val_labels, training.normalise)
+    return {
+        "step": step,
+        "error": _number(seen.error_percent),
+        "batch_error": _number(seen.batch_error_percent),
+        "input": _number(max(seen.inputs.values())),
+        "batch_input": _number(max(seen.batch_inputs.values())),
+        "sum_w": _number(max(seen.sums.values())) if seen.sums else None,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+@torch.no_grad()
+def curves_moved(start: nn.Module, training: Training) -> float:
+    """Return the rms change of the activations' curves over their inputs' central 98 %."""
+    net, before = training.net, dict(activation_modules(start))
+    squares: list[Tensor] = []
+
+    def note(layer: str):  # type: ignore[no-untyped-def]
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> None:
+            x = inputs[0].flatten()[None]
+            low, high = percentile(x, 0.01), percentile(x, 0.99)
+            inside = (inputs[0] >= low) & (inputs[0] <= high)
+            squares.append((y - before[layer].forward(inputs[0]))[inside].square().mean())
+
+        return hook
+
+    hooks = [module.register_forward_hook(note(name)) for name, module in activation_modules(net)]
+    net.eval()
+    net(training.normalise(training.images.val_images[:INPUT_IMAGES]))
+    for hook in hooks:
+        hook.remove()
+    return float(torch.stack(squares).mean().sqrt())
+
+
+def pieces(steps: int) -> dict[str, list[dict[str, Any]]]:
+    """Return the finished pieces of so many steps, by candidate."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in CANDIDATES:
+        for path in sorted(PIECES.glob(f"{name}-{steps}-s*.json")):
+            found.setdefault(name, []).append(json.loads(path.read_text()))
+    return found
+
+
+def collect(steps: int) -> None:
+    """Write one JSON and one figure of all pieces."""
+    found = pieces(steps)
+    target = RESULTS / f"resnet20_readings_{steps}.json"
+    target.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"{'candidate':16} seeds  loss  error running / batch  input  sum w  moved")
+    for name, runs in found.items():
+        last = [run["looks"][-1] for run in runs]
+        rows = [
+            f"{run['loss'][-1] if run['loss'] else None} {look['error']}/{look['batch_error']}"
+            f" {look['input']}/{look['batch_input']} {look['sum_w']} {run['moved']}"
+            for run, look in zip(runs, last, strict=True)
+        ]
+        print(f"{name:16} {len(runs)}  " + "\n                    ".join(rows))
+    draw(found, target.with_suffix(".png"))
+
+
+def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Draw loss, both errors, largest input and sum of w by step, a colour a candidate."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    panels = {
+        "loss": "training loss (mean of 10 steps)",
+        "error": "error, running statistics, %",
+        "batch_error": "error, batch statistics, %",
+        "input": "largest activation input",
+        "sum_w": "largest |sum w|",
+    }
+    figure, axes = plt.subplots(1, len(panels), figsize=(20, 4.2), layout="constrained")
+    for number, (name, runs) in enumerate(found.items()):
+        for run in runs:
+            label = name if run is runs[0] else None
+            for axis, key in zip(axes, panels, strict=True):
+                if key == "loss":
+                    steps, values = [10 * i + 10 for i in range(len(run["loss"]))], run["loss"]
+                else:
+                    steps = [look["step"] for look in run["looks"]]
+                    values = [look[key] for look in run["looks"]]
+                values = [math.nan if value is None else value for value in values]
+                axis.plot(steps, values, color=f"C{number % 10}", label=label, alpha=0.8)
+    for axis, (key, title) in zip(axes, panels.items(), strict=True):
+        axis.set(title=title, xlabel="step")
+        if key in ("input", "sum_w"):
+            axis.set_yscale("log")
+    axes[0].set_ylim(1.0, 4.0)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", choices=CANDIDATES, nargs="+", default=list(CANDIDATES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--collect", action="store_true")
+    chosen = parser.parse_args()
+    if not chosen.collect:
+        torch.set_num_threads(1)
+        PIECES.mkdir(parents=True, exist_ok=True)
+        # Every candidate's first seed before any second: a study that is cut off can be read.
+        for seed in range(chosen.seeds):
+            for name in chosen.only:
+                path = PIECES / f"{name}-{chosen.steps}-s{seed}.json"
+                if not path.exists():
+                    piece = studied(CANDIDATES[name], seed, chosen.steps)
+                    path.write_text(json.dumps(piece) + "\n")
+                    print(name, seed, piece["looks"][-1], piece["seconds"], flush=True)
+    collect(chosen.steps)
+
+
+if __name__ == "__main__":
+    main()
