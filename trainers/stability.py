@@ -65,7 +65,11 @@ def observe(net: nn.Module, images: Tensor, labels: Tensor, normalise: Normalise
 
 @contextlib.contextmanager
 def largest_inputs(net: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Keep the largest |x| that each activation receives, 0-dim on the device, by layer."""
+    """Keep the largest |x| that each activation receives.
+
+    Yields:
+        These values by layer, 0-dim on the device.
+    """
     largest: dict[str, Tensor] = {}
     hooks = []
     for layer, module in activation_modules(net):

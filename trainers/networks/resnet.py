@@ -80,7 +80,8 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, channels, H, W); more channels halve H and W."""
         y = normalised_activation(self.norm1, self.act1, self.conv1(x))
-        z, past = self.conv2(y), self.shortcut(x)
+        z = self.conv2(y)
+        past: Tensor = self.shortcut(x)
         if self.residual == "act_then_add":
             return normalised_activation(self.norm2, self.act2, z) + past
         return normalised_activation(self.norm2, self.act2, z, past)
@@ -118,7 +119,8 @@ class PreActivationBlock(nn.Module):
         y = normalised_activation(self.norm1, self.act1, x)
         z = normalised_activation(self.norm2, self.act2, self.conv1(y))
         past: Tensor = self.shortcut(y if self.projects else x)
-        return past + self.conv2(z)
+        residual: Tensor = self.conv2(z)
+        return past + residual
 
 
 class ResNet20(nn.Module):
