@@ -126,11 +126,15 @@ class ElsewhereError(StoreError):
     """A sweep whose tables lie at an address that its reader did not name."""
 
     def __init__(self, sweep: str, address: str) -> None:
-        place, mark, options = address.partition("?")
-        above = f"{place.rpartition('/')[0]}{mark}{options}"
+        place, _, options = address.partition("?")
+        scheme, _, path = place.rpartition("://")
+        # Options and the part before @ may hold a key or a password, and messages end in logs.
+        shown = f"{scheme}://{path.rpartition('@')[2]}" if scheme else place
+        above = shown.rpartition("/")[0]
+        kept = f", with the options in {sweep}/{ELSEWHERE}" if options or "@" in path else ""
         super().__init__(
-            f"the tables of {sweep} lie at {address!r}, which is not asked without your word:"
-            f" if you trust it, set {TABLES_ADDRESS}={above!r}, or load with tables_at={above!r}"
+            f"the tables of {sweep} lie at {shown!r}, which is not asked without your word: if you"
+            f" trust it, set {TABLES_ADDRESS}={above!r}{kept}, or load with tables_at={above!r}"
         )
 
 

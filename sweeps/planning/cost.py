@@ -131,7 +131,7 @@ def measure(spec: SweepSpec, point: Params, data_root: Path, seconds: float) -> 
         None where the run diverges in its first epoch.
     """
     with tempfile.TemporaryDirectory() as folder:
-        paths = SweepPaths(Path(folder), "calibration")
+        paths = SweepPaths(Path(folder), "calibration", tables_at=None)
         config = calibration_config(spec, point, data_root, paths.checkpoints)
         recorder = RunRecorder(paths, 0, config)
         epochs: list[EpochRecord] = []

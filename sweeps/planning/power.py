@@ -125,7 +125,7 @@ def _companions(spec: SweepSpec, claim: Claim) -> tuple[str, ...]:
 def _simulated(spec: SweepSpec, companions: Sequence[str], points: float, folder: Path) -> Evidence:
     root = folder / "-".join([spec.name, *companions])
     for one in (spec, *map(load_spec, companions)):
-        _write_simulated_runs(one, points, SweepPaths(root, one.name))
+        _write_simulated_runs(one, points, SweepPaths(root, one.name, tables_at=None))
     return Evidence(analysis.load(root))
 
 

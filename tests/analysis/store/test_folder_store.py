@@ -170,7 +170,7 @@ def test_an_extension_of_a_sweep_is_read_as_its_event(tmp_path):
     store = open_store(tmp_path / "demo")
     writer = store.writer("driver")
     writer.write(SWEEPS, rows(1, 1).rows["sweeps"])
-    writer.write(EVENTS, [continuation._extension("demo", 10)])
+    writer.write(EVENTS, [continuation._extension("demo", 5, 10)])
     events = analysis.load(tmp_path).events
     assert events["kind"].tolist() == ["extend"]
     assert events["detail"].tolist() == ["10 seeds a trial"]

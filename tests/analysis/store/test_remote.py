@@ -8,7 +8,7 @@ import pytest
 from synthetic_store import SyntheticSweep, configuration, learning_curve
 
 import analysis
-from analysis.store.folders import open_folder
+from analysis.store.folders import ElsewhereError, open_folder
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS, TABLES
 from analysis.store.whole_files import whole_file
 
@@ -88,6 +88,16 @@ def test_a_pointer_to_a_place_that_the_user_did_not_name_sends_nothing(
     assert found.names == ("far", "mine")
     assert len(found.runs) == 2
     assert len(bucket.requests) > before
+
+
+def test_a_refused_pointer_shows_no_key_or_password() -> None:
+    """Messages end in logs."""
+    address = "s3://KEY:PASSWORD@bucket/results/far?secret_key=SECRET&region=x"
+    message = str(ElsewhereError("mine/far", address))
+    assert "s3://bucket/results" in message
+    assert "mine/far/tables_at.txt" in message
+    for hidden in ("KEY", "PASSWORD", "SECRET"):
+        assert hidden not in message
 
 
 def test_a_name_that_is_taken_there_is_refused(bucket, sweep, tmp_path: Path, monkeypatch) -> None:

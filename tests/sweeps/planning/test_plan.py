@@ -7,7 +7,7 @@ from rich.console import Console
 
 from sweeps.driver.preparation import prepare
 from sweeps.driver.single_run import single_run_spec, train_single_run
-from sweeps.planning.cost import costs
+from sweeps.planning.cost import costs, measure
 from sweeps.planning.plan import warnings
 from sweeps.planning.power import deviation, prospects
 from sweeps.spec.reading import load_spec
@@ -72,6 +72,16 @@ def test_another_recipe_than_the_papers_decides_no_claim() -> None:
 def test_no_deviation_is_assumed_of_a_benchmark_of_ones_own(tmp_path: Path) -> None:
     assert deviation(load_spec("quickstart", ["data=digits"]), tmp_path) is None
     assert deviation(load_spec("quickstart"), tmp_path).points == pytest.approx(MNIST_POINTS)
+
+
+def test_a_plan_writes_nothing_where_tables_go(tmp_path: Path, monkeypatch) -> None:
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    monkeypatch.setenv("SWEEPS_TABLES", tables.as_uri())
+    spec = load_spec("table1_lenet5", ["data={name: digits, train_images: 64}", "seeds=2"])
+    assert measure(spec, {"activation": "relu"}, tmp_path, 1.0) is not None
+    prospects(load_spec("table1_lenet5"), MNIST_POINTS)
+    assert not any(tables.iterdir())
 
 
 def test_earlier_runs_of_this_machine_stand_in_for_a_calibration(tmp_path: Path) -> None:
