@@ -173,4 +173,4 @@ def test_an_extension_of_a_sweep_is_read_as_its_event(tmp_path):
     writer.write(EVENTS, [continuation._extension("demo", 5, 10)])
     events = analysis.load(tmp_path).events
     assert events["kind"].tolist() == ["extend"]
-    assert events["detail"].tolist() == ["10 seeds a trial"]
+    assert events["detail"].tolist() == ["from 5 to 10 seeds a trial"]
