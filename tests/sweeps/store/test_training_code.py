@@ -30,7 +30,11 @@ print(json.dumps([
 ]))
 """
 
-BESIDE = {"polyneuron.show", "polyneuron.replacement"}
+BESIDE = {
+    *("polyneuron.show", "polyneuron.parameter_groups"),
+    *("polyneuron.replacement", "polyneuron.rewriting", "polyneuron.nonlinearities"),
+    "polyneuron.channels",
+}
 """Modules that `import polyneuron` loads, and no training uses."""
 
 
