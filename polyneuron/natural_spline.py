@@ -29,11 +29,17 @@ def natural_spline(c_x: Tensor, c_y: Tensor) -> tuple[Tensor, Tensor, Tensor, Te
     return knots, heights, m, singular
 
 
+def differences(rows: Tensor) -> Tensor:
+    """Return each value less the one before it, (A, s - 1), of rows (A, s)."""
+    # Not `diff`, which ONNX exports by torch.jit do not have.
+    return rows[:, 1:] - rows[:, :-1]
+
+
 def coincident_neighbours(c_x: Tensor) -> Tensor:
     """Mask (A,) of the functions with two control points, ascending (A, s), that count as one."""
     span = c_x[:, -1] - c_x[:, 0]
     # Not `gap <= limit`, which a gap that is NaN would pass.
-    return ~((c_x[:, 1:] - c_x[:, :-1]).amin(dim=1) > MIN_RELATIVE_GAP * span)
+    return ~(differences(c_x).amin(dim=1) > MIN_RELATIVE_GAP * span)
 
 
 def knot_slopes(c_x: Tensor, c_y: Tensor) -> Tensor:
@@ -42,14 +48,13 @@ def knot_slopes(c_x: Tensor, c_y: Tensor) -> Tensor:
     The slopes solve a tridiagonal system of rows (2, 1), (lambda, 2, mu), (1, 2) with
     lambda + mu = 1, whose condition number is at most 3.25.
     """
-    # Not `diff`, which ONNX exports by torch.jit do not have.
-    h = c_x[:, 1:] - c_x[:, :-1]
-    secant = (c_y[:, 1:] - c_y[:, :-1]) / h
+    h = differences(c_x)
+    secant = differences(c_y) / h
     # For two and three points, the usual cases, the solution takes fewer operations written out.
     if h.shape[1] == 1:
         return secant.expand(-1, 2)
     if h.shape[1] == 2:
-        bend = h * (secant[:, 1:] - secant[:, :-1]) / (2 * (c_x[:, 2:] - c_x[:, :1]))
+        bend = h * differences(secant) / (2 * (c_x[:, 2:] - c_x[:, :1]))
         first, last = secant[:, :1], secant[:, 1:]
         at_first, at_last = bend[:, :1], bend[:, 1:]
         return torch.cat([first - at_first, first + 2 * at_first, last + at_last], dim=1)

@@ -161,7 +161,7 @@ def _restored(kind: type, graphs: Mapping[bool, fx.Graph], arguments: tuple[Any,
 
 
 class Plan:
-    """What replaces the calls in one module's own code."""
+    """The replacement of the calls in one module's own code."""
 
     def __init__(
         self,

@@ -69,17 +69,10 @@ def config_id(form: Form) -> str:
 def _activation(
     activation: ActivationConfig, options: Mapping[str, OptionValue], learned: bool
 ) -> dict[str, Any]:
-    before = {
-        option: AS_BEFORE[path]
-        for option in options
-        if (path := f"activation.{activation.name}.{option}") in AS_BEFORE
+    form = {
+        "name": activation.name,
+        "options": _changed(f"activation.{activation.name}", options),
     }
-    kept = {
-        option: _plain(value)
-        for option, value in options.items()
-        if option not in before or _plain(value) != before[option]
-    }
-    form = {"name": activation.name, "options": kept}
     return {**form, "scope": activation.scope} if learned else form
 
 
@@ -130,14 +123,14 @@ def _is_trained(name: str, options: tuple[tuple[str, OptionValue], ...]) -> bool
     return any(parameter.requires_grad for parameter in made.parameters())
 
 
-def _changed(section: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(place: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as JSON has them, without those that are as before they were added."""
     plain = {name: _plain(value) for name, value in settings.items()}
-    paths = {name: f"{section}.{name}" for name in plain}
+    before = {name: AS_BEFORE[path] for name in plain if (path := f"{place}.{name}") in AS_BEFORE}
     return {
         name: value
         for name, value in plain.items()
-        if paths[name] not in AS_BEFORE or value != _plain(AS_BEFORE[paths[name]])
+        if name not in before or value != _plain(before[name])
     }
 
 

@@ -24,7 +24,7 @@ IMAGES = 1000
 
 @dataclass(frozen=True)
 class Stability:
-    """What a network's activations receive in evaluation, and how far both statistics agree."""
+    """Inputs of a network's activations in evaluation, and how far both statistics agree."""
 
     inputs: dict[str, float]
     """Largest |x| of each activation's inputs, by layer, on running statistics."""

@@ -27,7 +27,7 @@ from analysis.measures.values import (
 )
 from analysis.paper.claims import Claim, paper
 from analysis.paper.instalments import Plan, instalments, look_of_each, plan_of
-from analysis.paper.ledger import Ledger, ledger_of
+from analysis.paper.ledger import Ledger, ledger_of, planned_seeds
 from analysis.statistics.intervals import pooled_deviation
 from analysis.store.results import Results
 
@@ -56,7 +56,7 @@ class Arm(Cell):
     lacking: str = ""
     """The reason why the cell may not be judged; empty if it may."""
     looks: tuple[tuple[int, int], ...] = ()
-    """Each instalment of seeds, by its number in the order of all, and the runs after it."""
+    """Instalments of seeds: the number of each in the order of all, and the runs after it."""
     max_seeds: int = 0
     """The claim's, at which the last of the level is spent; 0: all runs are the plan."""
 
@@ -204,8 +204,7 @@ class Evidence:
 
     def ledger(self, claim: Claim) -> Ledger:
         """Return what became of the claim's runs."""
-        sweeps = self.results.sweeps
-        seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+        seeds = planned_seeds(self.results.sweeps)
         return ledger_of(self._chosen(claim, claim.benchmark), seeds)
 
     def choice(self, claim: Claim, benchmark: str) -> str:
@@ -263,12 +262,12 @@ class Evidence:
 
     def until(self, look: int) -> Evidence:
         """Return the evidence as it was after an instalment of seeds."""
-        earlier = copy.copy(self)
+        earlier, then = copy.copy(self), self.looks <= look
         earlier._last_look, earlier._choices = look, {}
         earlier.__dict__.pop("_unready", None)
         # Both are cached properties; shapes and values are those of all runs.
-        earlier.__dict__["runs"] = self.runs[self.looks <= look]
-        earlier.__dict__["looks"] = self.looks[self.looks <= look]
+        earlier.__dict__["runs"] = self.runs[then]
+        earlier.__dict__["looks"] = self.looks[then]
         return earlier
 
     @cached_property
@@ -284,8 +283,7 @@ class Evidence:
     @cached_property
     def _unready(self) -> Mapping[str, str]:
         """List what unfinished configurations lack: judging part of a design is choosing runs."""
-        sweeps = self.results.sweeps
-        seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+        seeds = planned_seeds(self.results.sweeps)
         if self._last_look is not None:
             planned = [sweep for (sweep, _), look in self._plan.items() if look <= self._last_look]
             seeds = Counter(planned)

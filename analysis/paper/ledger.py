@@ -39,6 +39,11 @@ class Ledger:
 NO_RUNS = Ledger(0, ())
 
 
+def planned_seeds(sweeps: pd.DataFrame) -> dict[str, int]:
+    """Return the number of seeds that each sweep has planned, from rows of `sweeps`."""
+    return dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+
+
 def ledger_of(runs: pd.DataFrame, seeds: dict[str, int]) -> Ledger:
     """Return the ledger of some rows of `runs`, given the seeds that each sweep has planned."""
     if runs.empty:

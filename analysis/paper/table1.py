@@ -9,7 +9,7 @@ from analysis.measures.origins import Origin
 from analysis.measures.values import At, independent, values
 from analysis.paper.claims import Paper, paper
 from analysis.paper.evidence import Evidence
-from analysis.paper.ledger import Ledger, ledger_of
+from analysis.paper.ledger import Ledger, ledger_of, planned_seeds
 from analysis.printed import ACTIVATIONS
 from analysis.statistics.intervals import mean_interval
 from analysis.store.results import Results
@@ -82,11 +82,10 @@ def _by_origin(found: pd.DataFrame, benchmark: str, activation: str) -> list[pd.
 
 def _ledger(results: Results, evidence: Evidence, chosen: pd.DataFrame) -> Ledger:
     """Return what became of a cell's runs, in all sweeps that have one of them."""
-    sweeps, runs = results.sweeps, evidence.in_setting
-    seeds = dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+    runs = evidence.in_setting
     configs = set(chosen["config_id"].astype(str))
     own = runs["config_id"].isin(configs) & runs["origin"].isin(set(chosen["origin"]))
-    return ledger_of(runs[own], seeds)
+    return ledger_of(runs[own], planned_seeds(results.sweeps))
 
 
 def _row(

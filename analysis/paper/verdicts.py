@@ -71,41 +71,39 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     Seeds that are added later sharpen the estimate and change no verdict, however often one looks.
     """
     if claim.rule == "untested":
-        return _judged(claim, evidence, evidence)
-    # Runs that do not belong together ask for a choice, whichever look they came with.
-    looks = [] if evidence.choice(claim, claim.benchmark) else evidence.looks_of(claim)
+        return Verdict(claim, Word.NOT_TESTED, f"{claim.why[0].upper()}{claim.why[1:]}.")
+    ledger = evidence.ledger(claim)
+    choice = evidence.choice(claim, claim.benchmark)
+    if choice:  # the verdict would be of runs that do not belong together
+        reason = f"{benchmark_name(claim.benchmark)}: {choice}."
+        return Verdict(claim, Word.NOT_DECIDED, reason, ledger=ledger)
+    looks = evidence.looks_of(claim)
     for place, look in enumerate(looks[:-1], start=1):
         verdict = _at_look(claim, evidence.until(look))
         if verdict.word in _DECIDED:
             more = f"Decided at look {place} of {len(looks)}; later runs change no verdict."
             reason = f"{verdict.reason} {more}"
-            return replace(verdict, reason=reason, ledger=evidence.ledger(claim))
-    return replace(_at_look(claim, evidence), ledger=evidence.ledger(claim))
+            return replace(verdict, reason=reason, ledger=ledger)
+    return replace(_at_look(claim, evidence), ledger=ledger)
 
 
 def _at_look(claim: Claim, evidence: Evidence) -> Verdict:
     """Return the verdict on one claim, unless runs that have no value could turn it."""
-    verdict = _judged(claim, evidence, evidence)
+    verdict = _judged(claim, evidence)
     lost = runs_without_value(verdict.comparisons)
     if not lost or verdict.word not in _DECIDED:
         return verdict
     for fill in fills(claim, verdict.comparisons):
-        if _judged(claim, evidence, Filled(evidence, fill)).word != verdict.word:
+        if _judged(claim, Filled(evidence, fill)).word != verdict.word:
             without = f"{count(sum(lost.values()), 'run')} without a value could turn it"
             reason = f"Not decided: {without} ({verdict.word} without them). {verdict.reason}"
             return replace(verdict, word=Word.NOT_DECIDED, reason=reason)
     return verdict
 
 
-def _judged(claim: Claim, evidence: Evidence, values: Evidence) -> Verdict:
-    """Return the verdict on one claim with the arms of `values`."""
-    if claim.rule == "untested":
-        return Verdict(claim, Word.NOT_TESTED, f"{claim.why[0].upper()}{claim.why[1:]}.")
-    choice = evidence.choice(claim, claim.benchmark)
-    if choice:  # the verdict would be of runs that do not belong together
-        reason = f"{benchmark_name(claim.benchmark)}: {choice}."
-        return Verdict(claim, Word.NOT_DECIDED, reason)
-    findings = RULES[claim.rule](claim, values, claim.benchmark)
+def _judged(claim: Claim, evidence: Evidence) -> Verdict:
+    """Return the verdict on one claim by its rule alone."""
+    findings = RULES[claim.rule](claim, evidence, claim.benchmark)
     comparisons = [finding for finding in findings if isinstance(finding, Comparison)]
     missing = [finding for finding in findings if isinstance(finding, Missing)]
     if claim.rule == "somewhere":

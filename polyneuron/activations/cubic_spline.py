@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from polyneuron.activations.activation import Activation
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.hermite.formula import HERMITE
+from polyneuron.natural_spline import differences
 from polyneuron.options import check_choice, check_integer, check_number
 from polyneuron.scope import Channels
 
@@ -60,7 +61,7 @@ class CubicSpline(Activation):
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
         """Return the spline's function with its knots, heights and slopes."""
         c_x = self.grid.expand(self.functions, -1)
-        secant = (self.c_y[:, 1:] - self.c_y[:, :-1]) / (c_x[:, 1:] - c_x[:, :-1])
+        secant = differences(self.c_y) / differences(c_x)
         inner = (secant[:, :-1] + secant[:, 1:]) / 2
         m = torch.cat([secant[:, :1], inner, secant[:, -1:]], dim=1)
         return HERMITE, (c_x, self.c_y, m)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.store.errors import StoreError
-from sweeps.planning.plan import existing_parent
+from sweeps.store.paths import existing_parent
 from sweeps.store.provenance import versions
 from sweeps.workers import environment as ray_environment
 from sweeps.workers.environment import ClusterError

@@ -18,6 +18,7 @@ from sweeps.planning.cost import Cost, costs, on_gpu, run_bytes
 from sweeps.planning.power import Deviation, Prospect, deviation, prospects
 from sweeps.spec.search_space import trial_count
 from sweeps.spec.sections import SweepSpec
+from sweeps.store.paths import existing_parent
 
 WANTED_POWER = 0.8
 
@@ -169,8 +170,3 @@ def total_bytes(spec: SweepSpec, known: Sequence[Cost]) -> float:
     """Estimate the disk space of all runs."""
     mean = sum(run_bytes(spec, cost) for cost in known) / len(known)
     return mean * len(spec.seeds) * trial_count(spec)
-
-
-def existing_parent(root: Path) -> Path:
-    """Return the folder on whose disk a root is, or will be."""
-    return next(folder for folder in (root.resolve(), *root.resolve().parents) if folder.exists())

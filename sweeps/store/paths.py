@@ -24,6 +24,11 @@ def root_option(root: Path) -> str:
     return "" if root.resolve() == usual.resolve() else f" --root {shlex.quote(str(root))}"
 
 
+def existing_parent(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that is there: its disk will have the folder."""
+    return next(one for one in (folder.resolve(), *folder.resolve().parents) if one.exists())
+
+
 @dataclass(frozen=True)
 class SweepPaths:
     """Every path of one sweep under a root of sweeps."""
@@ -121,10 +126,8 @@ class SweepPaths:
         Raises:
             StoreError: the results folder cannot be written to.
         """
-        above = (self.folder, *self.folder.parents)
-        existing = next(folder for folder in above if folder.exists())
         try:
-            with tempfile.TemporaryFile(dir=existing):
+            with tempfile.TemporaryFile(dir=existing_parent(self.folder)):
                 pass
         except OSError as error:
             raise self._unwritable(error) from None

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.store.identities import IDENTITY_VERSION
-from analysis.store.identity1 import current
+from analysis.store.identity1 import DEFAULTS, current
 from analysis.store.schema import TABLES
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -39,44 +39,13 @@ def configuration(
     setting = SETTINGS.get(benchmark, SETTINGS["lenet5/mnist"])
     if options is None:
         options = {"s": 3, "k": 3} if activation.startswith("polyneuron") else {}
-    return {
+    chosen = {
         "activation": {"name": activation, "scope": scope, "options": options},
-        "network": {
-            "name": network,
-            "pooling": "max",
-            "pad_first_convolution": True,
-            "residual": "add_then_act",
-            "weight_init": "he_normal",
-        },
-        "data": {
-            "name": data,
-            "validation": validation,
-            "held_out_images": 5000,
-            "train_images": None,
-        },
-        "recipe": {
-            "epochs": setting["epochs"],
-            "batch_size": 128,
-            "learning_rate": 1e-3,
-            "drop_at": setting["drop_at"],
-            "drop_factor": 0.1,
-            "weight_decay": 1e-4,
-            "decay": "coupled",
-            "decay_on": "all",
-            "betas": [0.9, 0.999],
-            "epsilon": 1e-8,
-            "activation_learning_rate": None,
-            "pad": 4,
-            "pad_before_normalising": True,
-            "flip": "left_right",
-            "normalise": "dataset",
-            "drop_last": False,
-            "lambda_sum": 1e-2,
-            "lambda_prod": 0.0,
-            "precision": "float32",
-        }
-        | recipe,
+        "network": {"name": network},
+        "data": {"name": data, "validation": validation},
+        "recipe": {"epochs": setting["epochs"], "drop_at": setting["drop_at"], **recipe},
     }
+    return {name: {**copy.deepcopy(known), **chosen[name]} for name, known in DEFAULTS.items()}
 
 
 def learning_curve(final: float, epochs: int, rng: np.random.Generator) -> np.ndarray:

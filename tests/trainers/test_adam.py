@@ -40,7 +40,7 @@ def test_updates_are_those_of_torchs_adam_in_float64(decoupled):
     train(net, Adam(**options(net, decoupled), fused=True))
     train(wide, torch.optim.Adam(**options(wide, decoupled)))
     for ours, expected in zip(net.parameters(), wide.parameters(), strict=True):
-        # Each of 5 updates of at most 3e-3 is rounded some times to float32's 6e-8.
+        # The 5 updates, of at most 3e-3 each, are rounded some times to the 6e-8 of float32.
         torch.testing.assert_close(ours.double(), expected, rtol=1e-6, atol=3e-7)
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from polyneuron.kernels.function import Function, smooth_rows
+from polyneuron.natural_spline import differences
 from polyneuron.scope import spread
 
 
@@ -16,9 +17,8 @@ def hermite_spline(x: Tensor, c_x: Tensor, c_y: Tensor, m: Tensor) -> Tensor:
         c_y: values at the knots (A, s).
         m: slopes at the knots (A, s).
     """
-    # Not `diff`, which ONNX exports by torch.jit do not have.
-    h = c_x[:, 1:] - c_x[:, :-1]
-    secant = (c_y[:, 1:] - c_y[:, :-1]) / h
+    h = differences(c_x)
+    secant = differences(c_y) / h
     b2 = (3 * secant - 2 * m[:, :-1] - m[:, 1:]) / h
     b3 = (m[:, :-1] + m[:, 1:] - 2 * secant) / h.square()
     y = spread(c_y[:, 0], x) + spread(m[:, 0], x) * (x - spread(c_x[:, 0], x))
