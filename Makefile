@@ -1,12 +1,13 @@
 # make sweep   a first sweep on real digits     make check   format, lint, types, who imports whom
 # make test    the tests                        make bench   speed against rivals, with MNIST, CIFAR-10
+# make docs    the documentation         make linkcheck    its links to other places
 # make clean   remove the virtual environment
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC ?= quickstart
 
-.PHONY: sweep test check bench clean
+.PHONY: sweep test check bench docs linkcheck clean
 
 sweep: $(VENV)/installed
 	@$(BIN)/sweeps run $(SPEC)
@@ -25,6 +26,13 @@ bench: $(VENV)/installed
 	@$(BIN)/python tests/benchmarks/speed.py
 	@$(BIN)/python tests/benchmarks/gpu.py
 	@$(BIN)/python tests/benchmarks/speed_table.py
+
+docs: $(VENV)/installed
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+linkcheck: $(VENV)/installed
+	@$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/linkcheck
 
 clean:
 	rm -rf $(VENV)

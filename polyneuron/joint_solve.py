@@ -13,7 +13,7 @@ class JointSolve:
     """A context for a network's forward pass, entering which solves Eq. 2 for all its modules.
 
     A function without a unique spline gives NaN within the context. An error would have to wait for
-    the GPU. Gradients flow to each module's control points.
+    the GPU. Gradients flow to each module's control points. In a training step::
 
         joint = JointSolve(network)
         with joint:

@@ -21,11 +21,15 @@ class Recipe:
     """
 
     epochs: Count = 30
+    """Passes over the training images."""
     batch_size: Count = 128
+    """Images of one training step."""
     learning_rate: Positive = 1e-3
+    """Adam's learning rate at the start."""
     drop_at: tuple[Fraction, ...] = (20 / 30, 25 / 30)
     """Fractions of `epochs` after which the rate is multiplied by `drop_factor`."""
     drop_factor: Positive = 0.1
+    """The learning rate is multiplied by it at each of `drop_at`."""
     weight_decay: NotNegative = 1e-4
     """λ of a gradient λ·θ. Keras' `l2(1e-4)` has a gradient twice that: 2e-4 here."""
     decay: Literal["coupled", "decoupled"] = "coupled"
@@ -35,12 +39,14 @@ class Recipe:
     """`all`: every parameter outside the activations, the only exception that the paper makes.
     `weights`: no biases, no batch norm."""
     betas: tuple[Beta, Beta] = (0.9, 0.999)
-    """With `epsilon`, Adam's published defaults: the paper names no others."""
+    """Adam's β₁ and β₂. With `epsilon`, its published defaults: the paper names no others."""
     epsilon: Positive = 1e-8
+    """Adam's ε, added to the root of the second moment."""
     activation_learning_rate: Positive | None = None
     """Learning rate of the activations' parameters; None: the network's, as the paper names no
     other."""
     pad: Annotated[int, Ge(0)] = 4
+    """Pixels of border that are added before a random crop to the old size. 0: no crop."""
     pad_before_normalising: bool = True
     """True: the border is raw 0, so not 0 after normalising: the order in which the paper lists
     the steps. False: the border is the mean."""
@@ -53,8 +59,11 @@ class Recipe:
     drop_last: bool = False
     """True: an epoch leaves out its last, smaller batch. False: an epoch is all images."""
     lambda_sum: NotNegative = 1e-2
+    """Strength of the penalty on Σw, eq. 4. It acts on `polyneuron_r` alone."""
     lambda_prod: NotNegative = 0.0
+    """Strength of the penalty on Σwc, eq. 4. It acts on `polyneuron_r` alone."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16`: the network computes under torch's autocast, its weights stay float32."""
 
     def __post_init__(self) -> None:
         check_bounds(self)

@@ -22,6 +22,8 @@ class Table:
     name: str
     key: tuple[str, ...]
     schema: pa.Schema
+    about: str
+    """What the table holds, in a sentence or two."""
 
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -48,7 +50,9 @@ def unit_of(column: str, kind: pa.DataType) -> str:
     return next((unit for end, unit in UNITS.items() if column.endswith(end)), "1")
 
 
-def _table(name: str, key: tuple[str, ...], columns: dict[str, tuple[pa.DataType, str]]) -> Table:
+def _table(
+    name: str, key: tuple[str, ...], about: str, columns: dict[str, tuple[pa.DataType, str]]
+) -> Table:
     fields = [
         pa.field(
             column,
@@ -59,12 +63,13 @@ def _table(name: str, key: tuple[str, ...], columns: dict[str, tuple[pa.DataType
         for column, (kind, description) in columns.items()
     ]
     metadata = {"schema_version": str(SCHEMA_VERSION), "table": name}
-    return Table(name, key, pa.schema(fields, metadata=metadata))
+    return Table(name, key, pa.schema(fields, metadata=metadata), about)
 
 
 SWEEPS = _table(
     "sweeps",
     ("sweep",),
+    "One row a sweep: its design, its specification and the code that ran it.",
     {
         "sweep": (pa.string(), "name of the sweep, unique under a root"),
         "benchmark": (pa.string(), "network and data, as lenet5/mnist"),
@@ -91,6 +96,7 @@ SWEEPS = _table(
 TRIALS = _table(
     "trials",
     ("sweep", "trial"),
+    "One row a trial, which is one configuration with all its seeds: its end, objective, times.",
     {
         "sweep": (pa.string(), "sweep"),
         "trial": (pa.int32(), "number in the sweep, from 0; the Optuna trial's number"),
@@ -123,6 +129,7 @@ TRIALS = _table(
 RUNS = _table(
     "runs",
     ("sweep", "run_id"),
+    "One row a run, which is a trial and a seed: what was trained, how it ended, and its errors.",
     {
         "sweep": (pa.string(), "sweep"),
         "run_id": (pa.string(), "config_id and seed"),
@@ -166,6 +173,7 @@ RUNS = _table(
 EPOCHS = _table(
     "epochs",
     ("sweep", "run_id", "epoch"),
+    "One row an epoch of a run: losses, errors and times.",
     {
         "sweep": (pa.string(), "sweep"),
         "run_id": (pa.string(), "run"),
@@ -188,6 +196,7 @@ EPOCHS = _table(
 SNAPSHOTS = _table(
     "snapshots",
     ("sweep", "run_id", "epoch", "layer", "function", "point"),
+    "One row a control point of a learned function, at the start, at some epochs and at the end.",
     {
         "sweep": (pa.string(), "sweep"),
         "run_id": (pa.string(), "run"),
@@ -204,6 +213,7 @@ SNAPSHOTS = _table(
 FUNCTIONS = _table(
     "functions",
     ("sweep", "run_id", "epoch", "layer", "function"),
+    "One row a learned function, at the same epochs: its linear part, range of inputs and curve.",
     {
         "sweep": (pa.string(), "sweep"),
         "run_id": (pa.string(), "run"),
@@ -222,6 +232,7 @@ FUNCTIONS = _table(
 PREDICTIONS = _table(
     "predictions",
     ("sweep", "run_id"),
+    "One row a completed run: which validation images its last epoch got right, for paired tests.",
     {
         "sweep": (pa.string(), "sweep"),
         "run_id": (pa.string(), "run"),
@@ -232,6 +243,7 @@ PREDICTIONS = _table(
 EVENTS = _table(
     "events",
     ("sweep", "run_id", "at", "kind"),
+    "One row an event of a sweep or a run: starts, resumes, divergences, errors.",
     {
         "sweep": (pa.string(), "sweep"),
         "run_id": (pa.string(), "run; empty for the sweep's own events"),

@@ -149,6 +149,7 @@ class BudgetSection(Section):
     """Limits of a sweep: it stops at the first one that it reaches, and can be resumed."""
 
     gpu_hours: Positive | None = None
+    """Hours of GPU time, over all trials: two trials with half a GPU each use one an hour."""
     wall_hours: Positive | None = None
     """Hours in which at least one trial ran."""
     megabytes: Positive | None = None
@@ -159,8 +160,9 @@ class ResourcesSection(Section):
     """CPUs and GPUs of one trial."""
 
     cpus: Positive = 1
+    """CPU cores of one trial, and its threads."""
     gpus: NotNegative = 0
-    """0.25: four trials share a GPU."""
+    """GPUs of one trial. 0.25: four trials share a GPU."""
 
     @model_validator(mode="after")
     def _schedulable(self) -> Self:
@@ -174,8 +176,12 @@ class SweepSpec(Section):
 
     # The name is a folder's and a study's, and stands in commands.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    """Name of the sweep, and of its folder below the root of results. Left out: the file's name."""
     question: str = ""
+    """The question in words, which the plan and the report show."""
     purpose: Literal["confirmatory", "exploratory"] = "exploratory"
+    """`confirmatory`: a grid, each trial trained to its end, so that no result decides what runs.
+    Verdicts on claims are drawn from such sweeps alone. `exploratory`: a search."""
     claims: tuple[str, ...] = ()
     """The paper's claims that the sweep is designed to decide."""
     network: NetworkConfig = NetworkConfig()
@@ -183,9 +189,11 @@ class SweepSpec(Section):
     data_fallback: Literal["digits"] | None = None
     """Data to train on where `data` is neither on disk nor to be downloaded; None: refuse."""
     recipe: Recipe
+    """How a network is trained. Settings that are left out are the paper's for the network."""
     activation: ActivationConfig = ActivationConfig()
     """The activation of every trial, where the space does not vary it."""
     space: dict[str, Domain] = {}
+    """The parameters that trials vary, each with its values."""
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
         Field(min_length=1, max_length=MAX_SEEDS),
@@ -194,7 +202,9 @@ class SweepSpec(Section):
     early_stopping: EarlyStoppingSection = EarlyStoppingSection()
     objective: ObjectiveSection = ObjectiveSection()
     budget: BudgetSection = BudgetSection()
+    """Limits of time and disk: the sweep stops at the first one reached, and can be resumed."""
     resources: ResourcesSection = ResourcesSection()
+    """CPUs and GPUs of one trial."""
     concurrency: Count | Literal["auto"] = "auto"
     """Trials at a time; auto: as many as the cluster's CPUs and GPUs hold."""
 

@@ -14,6 +14,7 @@ class DataConfig:
     """The images to train on and those to validate on."""
 
     name: str = "mnist"
+    """Name of the data set. `digits` are scikit-learn's 8x8 images, which need no download."""
     validation: Literal["test", "held_out"] = "test"
     """`test`: the official test set, all training images in use, as Table 1's "validation" is
     read. `held_out`: part of the training set, so that a search does not select on the test

@@ -22,8 +22,10 @@ class ActivationConfig:
     """One activation for the whole network, as `polyneuron.make_activation` takes it."""
 
     name: str = "polyneuron_r"
+    """Name of the activation function."""
     scope: Scope = "layer"
-    """One function a layer by default: one curve a panel in Fig. 1, and a λ_sum that matters."""
+    """Activations share one function a layer, a channel or a neuron. One a layer by default: one
+    curve a panel in Fig. 1, and a λ_sum that matters."""
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     """Keyword arguments of the activation's constructor: `s`, `k`, `init`, ..."""
 
@@ -33,6 +35,7 @@ class NetworkConfig:
     """One of the networks, with the choices that the paper left open."""
 
     name: str = "lenet5"
+    """Name of the network."""
     pooling: Pooling = "max"
     """LeNet-5's subsampling; the paper does not say, max is today's usual reading."""
     pad_first_convolution: bool = True
