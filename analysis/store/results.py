@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pyarrow import fs
 
+from analysis.program import program
 from analysis.store.completeness import missing_parts, short_runs, short_trials
 from analysis.store.described import described, described_as_html, sweep_lines, with_parameters
 from analysis.store.errors import DamagedFile, StoreError, StoreWarning, unknown_name
@@ -62,7 +63,7 @@ def load(
         root = "" if str(path) == "results" else f" --root {shlex.quote(str(path))}"
         raise StoreError(
             f"no sweeps in {path} yet (as <sweep>/{TABLES_FOLDER}); start with"
-            f" `sweeps run quickstart{root}`"
+            f" `{program()} run quickstart{root}`"
         )
     if sweeps is not None and (isinstance(sweeps, str) or not sweeps):
         raise StoreError(f"sweeps is a list of names, as {sorted(found)[:2]}, not {sweeps!r}")

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from analysis.program import program
 from analysis.store.errors import StoreError
 from analysis.store.folder_store import FolderStore, open_store
 from analysis.store.folders import ELSEWHERE, TABLES_ADDRESS, address_below, open_folder
@@ -104,9 +105,13 @@ class SweepPaths:
         return self.folder / "driver.lock"
 
     def hint(self, verb: str, options: str = "") -> str:
-        """Return a command on the sweep as a message shows it, which runs as it stands."""
+        """Return a command on the sweep as a message shows it."""
+        return f"`{self.command(verb, options)}`"
+
+    def command(self, verb: str, options: str = "") -> str:
+        """Return a command on the sweep that runs as it stands."""
         where = root_option(self.root)
-        return f"`sweeps {verb} {shlex.quote(self.sweep)}{where}{options and f' {options}'}`"
+        return f"{program()} {verb} {shlex.quote(self.sweep)}{where}{options and f' {options}'}"
 
     def check_free(self) -> None:
         """Check that no sweep has the name yet.

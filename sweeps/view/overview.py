@@ -17,7 +17,7 @@ from analysis.store.contract import Row
 from analysis.store.statuses import Status
 from sweeps.spec.reading import parse_spec
 from sweeps.store.locks import driver_alive
-from sweeps.store.paths import SweepPaths, root_option
+from sweeps.store.paths import SweepPaths
 from sweeps.view.drawing import add_parameter_columns, best_text, parameter_columns
 from sweeps.view.progress import KEPT_ERRORS, KEPT_TROUBLES, Best, RunningTrial, SweepView
 
@@ -127,10 +127,10 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     parts: list[RenderableType] = [table]
     if len(ordered) > SHOWN_TRIALS:
         parts.append(Text(f"and {len(ordered) - SHOWN_TRIALS} more", style="dim"))
-    where = root_option(root)
+    paths = SweepPaths(root, name)
     next_steps = (
-        f"\nGo on with\n  sweeps results {name} --csv{where}    (one row a run)"
-        f"\n  sweeps report {name}{where}    (tables and figures as HTML)"
+        f"\nGo on with\n  {paths.command('results', '--csv')}    # one row a run"
+        f"\n  {paths.command('report')}    # tables and figures as HTML"
     )
     return Group(
         *parts, Text(), best_text(best_of(trials)), Text(next_steps, style="dim", no_wrap=True)
