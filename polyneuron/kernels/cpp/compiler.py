@@ -1,5 +1,7 @@
 """C++ kernels, compiled for this processor at their first use and kept for the next process."""
 
+import atexit
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -7,8 +9,10 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from polyneuron.kernels.backend import warn_of_plain_formulas
@@ -40,9 +44,9 @@ def library(source: str | Path, **definitions: str) -> ctypes.CDLL | None:
     path = KERNELS / "cpp" / source
     command = [*compiler, *FLAGS, f"-I{KERNELS}", *macros, str(path)]
     name = f"{_digest(command, path)}.so"
-    for folder in _folders():  # a home folder may be read-only, or none
+    for folder in _folders():  # a home folder may be read-only, or none, or open to others
         try:
-            return ctypes.CDLL(str(_compiled(folder / name, command)))
+            return _loaded(folder / name, command)
         except subprocess.CalledProcessError as error:
             lines = error.stderr.strip().splitlines()
             warn_of_plain_formulas(
@@ -68,10 +72,45 @@ def _compiler() -> tuple[str, ...] | None:
     return (path, *command[1:])
 
 
-def _folders() -> tuple[Path, ...]:
+def _folders() -> Iterator[Path]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    own = Path(tempfile.gettempdir()) / f"polyneuron-kernels-{os.getuid()}"
-    return cache / "polyneuron-sweeps" / "kernels", own
+    yield cache / "polyneuron-sweeps" / "kernels"
+    yield _process_folder()
+
+
+@functools.cache
+def _process_folder() -> Path:
+    """Make a folder for this process alone: a name that others can guess, they can make first."""
+    folder = tempfile.mkdtemp(prefix="polyneuron-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+@contextlib.contextmanager
+def _own_folder(folder: Path) -> Iterator[int]:
+    """Make a folder for this user alone: who could write there could run code in our name.
+
+    Yields:
+        Its descriptor.
+
+    Raises:
+        PermissionError: somebody else owns it, or can write there.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not _own(os.fstat(descriptor)):
+            raise PermissionError(
+                f"{folder} belongs to somebody else, or others can write there; for you alone:"
+                f" chmod go-w {shlex.quote(str(folder))}"
+            )
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _own(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _digest(command: list[str], *elsewhere: Path) -> str:
@@ -96,11 +135,26 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
-def _compiled(path: Path, command: list[str]) -> Path:
-    if path.exists():
-        return path
-    # For this user alone: who could write here could run code in our name.
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _loaded(path: Path, command: list[str]) -> ctypes.CDLL:
+    with _own_folder(path.parent) as folder:
+        if not _is_own_file(path.name, folder):
+            _compile(path, command)
+            if not _is_own_file(path.name, folder):
+                raise PermissionError(f"{path} does not stay as it was made")
+        # From the folder that was looked at: its path may name another by now.
+        opened = Path(f"/proc/self/fd/{folder}", path.name)
+        return ctypes.CDLL(str(opened if opened.exists() else path))
+
+
+def _is_own_file(name: str, folder: int) -> bool:
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and _own(status)
+
+
+def _compile(path: Path, command: list[str]) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     os.close(descriptor)
     try:
@@ -111,8 +165,9 @@ def _compiled(path: Path, command: list[str]) -> Path:
             text=True,
             timeout=TIMEOUT_SECONDS,
         )
+        # The linker makes a file anew, in the mode that the umask leaves.
+        Path(temporary).chmod(0o700)
         # Renamed, so that another process, which may compile the same, loads no half of a file.
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
-    return path

@@ -37,6 +37,7 @@ def forget() -> None:
         warn_of_plain_formulas,
         backend._library,
         choice._first,
+        compiler._process_folder,
     ):
         cached.cache_clear()
 
@@ -127,8 +128,84 @@ def test_a_folder_that_cannot_be_written_is_not_needed(
 ) -> None:
     (tmp_path / "a file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a file"))
-    monkeypatch.setattr(compiler.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(compiler.tempfile, "tempdir", str(tmp_path))
     assert compiler.library("pointwise.cpp", **SWISH) is not None
+    assert len(list(tmp_path.glob("polyneuron-kernels-*/*.so"))) == 1
+
+
+NOBODY = 65534
+
+
+def plant(folder: Path) -> Path:
+    """Put a library of somebody else's making in a kernel's place."""
+    assert compiler.library("pointwise.cpp", **SWISH) is not None
+    source = folder.parent / "planted.cpp"
+    source.write_text('extern "C" int planted() { return 1; }')
+    (path,) = folder.glob("*.so")
+    library = folder.parent / "planted.so"
+    subprocess.run(["g++", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library.replace(path)
+
+
+def loads_planted(folder: Path) -> bool:
+    """Load the kernel in a process of its own, since none loads one name twice."""
+    code = "from polyneuron.kernels.cpp.compiler import library; "
+    code += f"print(hasattr(library('pointwise.cpp', **{SWISH}), 'planted'))"
+    places = {"XDG_CACHE_HOME": str(folder.parents[1]), "TMPDIR": str(folder.parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **places},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip() == "True"
+
+
+def test_a_library_of_the_users_own_is_loaded_as_it_is(cache: Path) -> None:
+    plant(cache)
+    assert loads_planted(cache)
+
+
+@pytest.mark.parametrize("mode", [0o707, 0o770])
+def test_a_folder_in_which_others_can_write_is_not_loaded_from(mode: int, cache: Path) -> None:
+    path = plant(cache)
+    content = path.read_bytes()
+    cache.chmod(mode)
+    assert not loads_planted(cache)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("way", ["open to all", "a link", "another user's"])
+def test_a_file_that_others_could_have_written_is_compiled_anew(way: str, cache: Path) -> None:
+    path = plant(cache)
+    if way == "open to all":
+        path.chmod(0o666)
+    elif way == "a link":
+        path.symlink_to(path.rename(cache.parent / "elsewhere.so"))
+    elif os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY)
+    else:
+        pytest.skip("only root can give a file to another user")
+    assert not loads_planted(cache)
+    assert not path.is_symlink()
+    assert path.stat().st_uid == os.geteuid()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_another_users_folder_is_not_loaded_from(cache: Path) -> None:
+    plant(cache)
+    os.chown(cache, NOBODY, NOBODY)
+    assert not loads_planted(cache)
+
+
+def test_a_process_without_a_cache_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    code = "from polyneuron.kernels.cpp.compiler import library; "
+    code += f"assert library('pointwise.cpp', **{SWISH}) is not None"
+    places = {"XDG_CACHE_HOME": str(tmp_path / "a file"), "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **places}, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a file"]
 
 
 @pytest.mark.parametrize(
