@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC ?= quickstart
 
-.PHONY: sweep test check bench docs linkcheck clean
+.PHONY: sweep test check bench docs linkcheck reproduce-report clean
 
 sweep: $(VENV)/installed
 	@$(BIN)/sweeps run $(SPEC)
@@ -33,6 +33,9 @@ docs: $(VENV)/installed
 
 linkcheck: $(VENV)/installed
 	@$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/linkcheck
+
+reproduce-report: $(VENV)/installed
+	@$(BIN)/python -m reproduction.page
 
 clean:
 	rm -rf $(VENV)

@@ -307,4 +307,5 @@ def _print_notes(notes: Sequence[str]) -> None:
 def _print_trials(root: Path, name: str) -> None:
     from sweeps.view.overview import trials_summary
 
-    console.print(trials_summary(root, name, console.width))
+    # not cropped: a command that is cut off at the edge does not run
+    console.print(trials_summary(root, name, console.width), crop=False)

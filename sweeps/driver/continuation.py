@@ -112,7 +112,9 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
                 work,
                 recalled_judge(spec, results),
                 Spending(spec, paths),
-                begun_view(spec, planned, _ended_counts(results, work), best_of(results.trials)),
+                begun_view(
+                    spec, planned, _ended_counts(results, study, work), best_of(results.trials)
+                ),
             )
 
 
@@ -206,10 +208,10 @@ def trials_to_repeat(
     return tuple(again)
 
 
-def _ended_counts(results: Results, work: Work) -> dict[Status, int]:
-    """Count by status the trials that keep their end."""
-    again = {number for number, _ in work.again}
-    kept = results.trials.loc[~results.trials["trial"].isin(again), "status"]
+def _ended_counts(results: Results, study: SweepStudy, work: Work) -> dict[Status, int]:
+    """Count by status the trials that keep their end; one that the study has lost does not."""
+    keeps = {one.number for one in study.ended()} - {number for number, _ in work.again}
+    kept = results.trials.loc[results.trials["trial"].isin(keeps), "status"]
     counts = {status: int((kept == status).sum()) for status in Status}
     open_ones = (Status.RUNNING, Status.INTERRUPTED)
     return {status: n for status, n in counts.items() if n and status not in open_ones}

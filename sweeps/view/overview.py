@@ -133,7 +133,10 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
         f"\n  {paths.command('report')}    # tables and figures as HTML"
     )
     return Group(
-        *parts, Text(), best_text(best_of(trials)), Text(next_steps, style="dim", no_wrap=True)
+        *parts,
+        Text(),
+        best_text(best_of(trials)),
+        Text(next_steps, style="dim", no_wrap=True, overflow="ignore"),
     )
 
 

@@ -1,6 +1,7 @@
 """Whole sweeps: real Ray, real Optuna, real digits."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,9 @@ import pytest
 from optuna.trial import TrialState
 
 import analysis
+from sweeps.search.study import create_study
+from sweeps.spec.reading import load_spec
+from sweeps.store.paths import SweepPaths
 
 SPEC = """
 name: small
@@ -77,6 +81,40 @@ def test_the_objective_is_the_mean_over_seeds(finished: tuple[Path, str]) -> Non
         else:
             assert pd.isna(trial["objective"])
             assert "epoch 1" in trial["error"]
+
+
+def test_the_commands_printed_at_the_end_run_when_pasted(
+    finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, _ = finished
+    # a narrow terminal, and a root with a long name and a space, may cut no command off
+    root = tmp_path / f"a long name {'x' * 60}"
+    shutil.copytree(folder / "results", root)
+    output = sweep(tmp_path, "results", "small", "--root", root.name, COLUMNS="50").stdout
+    commands = output.partition("Go on with\n")[2].splitlines()
+    assert len(commands) == 2
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env={**os.environ, "PATH": path}, timeout=300
+        )
+        assert done.returncode == 0, command
+
+
+def test_a_resumed_sweep_whose_study_lost_its_trials_ends(
+    finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    """As from a copy of the study without its write-ahead log: nothing is trained again."""
+    folder = tmp_path / "here"
+    shutil.copytree(finished[0], folder)
+    spec, paths = load_spec(str(folder / "small.yaml")), SweepPaths(folder / "results", "small")
+    before = analysis.load(paths.folder).runs
+    paths.study.unlink()
+    create_study(spec, paths).close()
+    done = sweep(folder, "resume", "small")
+    assert done.returncode == 0, done.stderr
+    after = analysis.load(paths.folder).runs
+    pd.testing.assert_frame_equal(before[["run_id", "ended_at"]], after[["run_id", "ended_at"]])
 
 
 def test_a_search_wastes_no_seed_on_a_trial_that_diverged(finished: tuple[Path, str]) -> None:
