@@ -48,6 +48,7 @@ def test_every_bundled_question_is_there() -> None:
         "quickstart",
         "relaxed_sk",
         "scope_lenet5",
+        "search_lenet5",
         "table1_lenet5",
         "table1_resnet20",
         "timing_lenet5",
