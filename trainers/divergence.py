@@ -26,10 +26,12 @@ class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
     Steps count from 1 within the epoch; 0 is outside training, in validation or a snapshot.
     """
 
-    def __init__(self, step: int, layer: str, cause: str) -> None:
+    def __init__(self, step: int, layer: str, cause: str, tail: str = "") -> None:
         super().__init__(f"step {step}, layer {layer or 'unknown'}: {cause}")
         self.step = step
         self.layer = layer
+        self.tail = tail
+        """Which activation's tail ran away, if one did; else empty."""
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from trainers.divergence import (
     nonfinite_parameter,
 )
 from trainers.graph import StepGraph
+from trainers.stability import tail_at_fault
 from trainers.step import Training, take_step
 
 
@@ -137,6 +138,8 @@ def _located(now: TrainingPass, before: SavedState, start: int, last: int) -> Di
         _retake(now, before, start, failed)
     intact = SavedState(net, optimizer)
     images, labels = now.training.batch(now.batches[failed], now.draws)
+    tail = tail_at_fault(net, lambda: net(images))
+    intact.restore(net, optimizer)
     layer, cause = diagnose(net, optimizer, lambda: now.training.objective(images, labels)[0])
     intact.restore(net, optimizer)
-    return Diverged(failed + 1, layer, cause)
+    return Diverged(failed + 1, layer, cause, tail)

@@ -25,7 +25,9 @@ from trainers.networks.build import build_network
 from trainers.optimizer import load_state, make_optimizer, set_rates
 from trainers.outbox import Outbox
 from trainers.records import EpochRecord, Event, Record, Reporter, RunRecord, RunStatus, RunStopped
+from trainers.remedies import remedies
 from trainers.snapshots import INPUT_IMAGES, snapshot_epochs, take_snapshots
+from trainers.stability import OBSERVED_IMAGES, Stability, has_statistics, observe
 from trainers.step import Objective, Training, precision
 from trainers.validation import Validation, validate
 
@@ -116,6 +118,8 @@ class _Progress:
     epoch_seconds: float = 0.0
     train_seconds: float = 0.0
     images: int = 0
+    warned: bool = False
+    """An event tells that the network is unstable: one a run is enough."""
 
     def add(self, record: EpochRecord, validation: Validation, images: int) -> None:
         self.epochs_done = record.epoch
@@ -165,6 +169,8 @@ class _Run:
         except Diverged as diverged:
             epoch = self.progress.epochs_done + 1
             reason = f"epoch {epoch}, {diverged}"
+            if diverged.tail:
+                reason = f"{reason}; {diverged.tail}{remedies(self.config)}"
             assert self.training is not None
             return self._finish(
                 self.training, "diverged", reason, Event("diverged", epoch, reason), diverged
@@ -196,8 +202,9 @@ class _Run:
         validation = self._validate(training)
         # Taken before the snapshots, which only some epochs have.
         seconds = time.perf_counter() - started
-        record = self._epoch_record(training, epoch, rate, totals, validation, seconds)
-        self.outbox.add(*self._snapshots(training, epoch), record)
+        seen = self._observe(training, validation)
+        record = self._epoch_record(training, epoch, rate, totals, validation, seen, seconds)
+        self.outbox.add(*self._snapshots(training, epoch), *self._warning(seen, epoch), record)
         self.progress.add(record, validation, totals.images)
 
     def _validate(self, training: Training) -> Validation:
@@ -210,6 +217,20 @@ class _Run:
                 training.normalise,
                 precision(self.config.recipe, self.device),
             )
+
+    def _observe(self, training: Training, validation: Validation) -> Stability:
+        images, normalise = training.images, training.normalise
+        first = images.val_images[:OBSERVED_IMAGES], images.val_labels[:OBSERVED_IMAGES]
+        with locate_singular_system(training.net):
+            return observe(training.net, *first, normalise, validation)
+
+    def _warning(self, seen: Stability, epoch: int) -> list[Record]:
+        # Not of the start: before the first epoch running statistics are no statistics at all.
+        warning = "" if self.progress.warned else seen.warning()
+        if not warning:
+            return []
+        self.progress.warned = True
+        return [Event("unstable", epoch, f"{warning}{remedies(self.config)}")]
 
     def _snapshots(self, training: Training, epoch: int) -> list[Record]:
         if not self.config.execution.snapshots or epoch not in snapshot_epochs(self.config.recipe):
@@ -225,10 +246,12 @@ class _Run:
         rate: float,
         totals: EpochTotals,
         validation: Validation,
+        seen: Stability,
         seconds: float,
     ) -> EpochRecord:
         with torch.no_grad():
             sums, products = penalties(training.net)
+        farthest, largest = seen.farthest, seen.largest
         return EpochRecord(
             epoch=epoch,
             learning_rate=rate,
@@ -243,6 +266,10 @@ class _Run:
             train_seconds=totals.seconds,
             memory_megabytes=devices.peak_megabytes(self.device),
             nonfinite_count=totals.nonfinite_count,
+            largest_input=None if farthest is None else largest[farthest],
+            largest_input_layer=farthest,
+            largest_sum_w=max(seen.sums.values(), default=None),
+            statistics_gap_percent=seen.gap_percent if has_statistics(training.net) else None,
         )
 
     def _save(self, training: Training) -> None:

@@ -33,6 +33,16 @@ class EpochRecord:
     """Peak so far: allocated on a GPU, resident on a CPU."""
     nonfinite_count: int
     """Number of the epoch's steps whose loss or gradient was not finite."""
+    largest_input: float | None = None
+    """Largest |x| that an activation receives on the first validation images, with either kind of
+    batch norm's statistics; None in a network without activations."""
+    largest_input_layer: str | None = None
+    """The layer of that activation."""
+    largest_sum_w: float | None = None
+    """Largest |Σw| of an activation function; None where no function is penalised."""
+    statistics_gap_percent: float | None = None
+    """Points of error by which batch norm's running statistics do worse on the first validation
+    images than the batch's; None in a network without batch norm."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,9 @@ class Snapshot:
 class Event:
     """Something that happened to a run at a moment."""
 
-    kind: Literal["start", "restore", "checkpoint_damaged", "diverged", "out_of_memory", "done"]
+    kind: Literal[
+        "start", "restore", "checkpoint_damaged", "unstable", "diverged", "out_of_memory", "done"
+    ]
     epoch: int
     detail: str = ""
 

@@ -190,6 +190,13 @@ EPOCHS = _table(
         "train_seconds": (pa.float64(), "training alone"),
         "memory_megabytes": (pa.float64(), "peak"),
         "nonfinite_count": (pa.int32(), "steps with a non-finite loss or gradient"),
+        "largest_input": (pa.float64(), "largest |input| of an activation in evaluation"),
+        "largest_input_layer": (pa.string(), "its layer"),
+        "largest_sum_w": (pa.float64(), "largest |Σw| of a function; null unless polyneuron_r"),
+        "statistics_gap_percent": (
+            pa.float64(),
+            "error on batch norm's running statistics less that on the batch's",
+        ),
     },
 )
 
@@ -248,7 +255,7 @@ EVENTS = _table(
         "sweep": (pa.string(), "sweep"),
         "run_id": (pa.string(), "run; empty for the sweep's own events"),
         "at": (_TIME, "when"),
-        "kind": (pa.string(), "start, restore, diverged, error, ..."),
+        "kind": (pa.string(), "start, restore, unstable, diverged, error, ..."),
         "epoch": (pa.int32(), "epoch"),
         "detail": (pa.string(), "in words"),
     },

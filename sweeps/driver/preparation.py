@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.store.errors import StoreError, unknown_name
 from sweeps.spec.errors import SpecError
+from sweeps.spec.known_failures import known_failures
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import check
 from sweeps.spec.sections import SweepSpec
@@ -38,7 +39,7 @@ def prepare(spec: SweepSpec, address: str | None = None, elsewhere: bool = False
         SpecError: a setting cannot be run, or there is no GPU.
         DataUnavailableError: the data is not there and cannot be fetched.
     """
-    notes = check(spec)
+    notes = [*check(spec), *known_failures(spec)]
     if address is None and not elsewhere:  # the GPUs of a cluster are those of its own machines
         _check_devices(spec)
     root = data_root()

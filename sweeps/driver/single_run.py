@@ -113,11 +113,13 @@ def _with_progress_bar(
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("epochs", total=spec.recipe.epochs, shown="")
 
-        def on_epoch(_: int, record: EpochRecord) -> None:
+        def on_epoch(_: int, record: EpochRecord, warning: str) -> None:
             shown = (
                 f"train {record.train_error_percent:.2f} %, val {record.val_error_percent:.2f} %"
             )
             progress.update(task, completed=record.epoch, shown=shown)
+            if warning:
+                console.print(f"unstable: {warning}", style="yellow", soft_wrap=True)
             if not console.is_terminal:
                 console.print(f"epoch {record.epoch}/{spec.recipe.epochs}: {shown}")
 

@@ -27,6 +27,8 @@ class EpochEnded:
     """From 1."""
     error_percent: float
     """Validation error after it."""
+    warning: str = ""
+    """What will soon go wrong in the run, the first time that it shows."""
 
 
 @dataclass(frozen=True)

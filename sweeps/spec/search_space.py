@@ -155,7 +155,7 @@ def _check_parameter(spec: SweepSpec, key: str, domain: Domain) -> dict[str, Non
             f" {hint(key, [one for one in known if one != key])}"
         )
     notes: dict[str, None] = {}
-    for value in _values(domain):
+    for value in values_to_check(domain):
         if key in RECIPE_SETTINGS:
             _check_recipe(spec, key, value)
         elif key == "scope":
@@ -193,7 +193,7 @@ def _build(place: str, name: str, scope: str, options: Params) -> dict[str, None
     return dict.fromkeys(str(warning.message) for warning in caught)
 
 
-def _values(domain: Domain) -> Sequence[OptionValue]:
+def values_to_check(domain: Domain) -> Sequence[OptionValue]:
     """List the values of a domain to check: of a range its ends, and some that lie between.
 
     A range of numbers draws fractions, which a setting that counts something cannot take.

@@ -8,7 +8,7 @@ from pathlib import Path
 from sweeps.extras import optional
 from trainers import EpochRecord
 
-SKIPPED = ("epoch", "nonfinite_count", "memory_megabytes")
+SKIPPED = ("epoch", "nonfinite_count", "memory_megabytes", "largest_input_layer")
 
 
 class RunEvents:
@@ -21,7 +21,7 @@ class RunEvents:
     def __call__(self, epoch: EpochRecord) -> None:
         """Write each number of an epoch as a scalar."""
         for name, value in dataclasses.asdict(epoch).items():
-            if name not in SKIPPED:
+            if name not in SKIPPED and value is not None:
                 self._writer.add_scalar(name, value, epoch.epoch)
 
     def close(self) -> None:

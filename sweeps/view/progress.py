@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sweeps.spec.search_space import Params
 
 KEPT_TROUBLES = 3
-"""Trials that diverged or failed of which the view says why; more would fill a terminal."""
+"""Trials in trouble of which the view says why; more would fill a terminal."""
 KEPT_ERRORS = 10
 """Errors of a run that are drawn as a curve of so many columns."""
 
@@ -79,7 +79,7 @@ class SweepView:
     best: Best | None = None
     notes: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
-    """The last trials that diverged or failed, and why."""
+    """The last trials that diverged, failed or are about to, and why."""
     epochs_interrupted: int = 0
     """Epochs behind the trials that were interrupted: a resumed sweep goes on from there."""
     done_before: int = 0
@@ -112,20 +112,23 @@ class SweepView:
         self.counts[status] = self.counts.get(status, 0) + 1
         if status.trouble:
             reason = outcome.error or "no reason given"
-            self.troubles = [
-                *self.troubles[1 - KEPT_TROUBLES :],
-                f"trial {trial.number} {status}: {reason}",
-            ]
+            self._note_trouble(f"trial {trial.number} {status}: {reason}")
         objective = outcome.objective
         if objective is not None and (self.best is None or objective < self.best.objective):
             error = outcome.objective_standard_error
             self.best = Best(trial.number, objective, error, trial.params)
+
+    def _note_trouble(self, text: str) -> None:
+        self.troubles = [*self.troubles[1 - KEPT_TROUBLES :], text]
 
     def _hear(self, trial: OpenTrial) -> None:
         shown = self.running.setdefault(trial.number, RunningTrial(trial.number, trial.params))
         if trial.last_epoch is None:
             return
         shown.hear(trial.last_epoch)
+        if warning := trial.last_epoch.warning:
+            epoch = trial.last_epoch.epoch
+            self._note_trouble(f"trial {trial.number} unstable in epoch {epoch}: {warning}")
         self.epochs_heard += 1
         self.last_epoch_at = time.time()
         if self.first_epoch is None:

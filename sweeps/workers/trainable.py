@@ -51,13 +51,13 @@ class _Driver:
         self.queue_seconds = time.perf_counter() - begun - order.search_seconds
         return order
 
-    def epoch(self, seed_index: int, record: EpochRecord) -> None:
-        """Report an epoch of one of a trial's runs.
+    def epoch(self, seed_index: int, record: EpochRecord, warning: str) -> None:
+        """Report an epoch of one of a trial's runs, with a warning or an empty text.
 
         Raises:
             RunStopped: the trial is pruned, or the sweep stops.
         """
-        message = EpochEnded(seed_index, record.epoch, record.val_error_percent)
+        message = EpochEnded(seed_index, record.epoch, record.val_error_percent, warning)
         if record.epoch == self._epochs or not self._judges:
             # Without a rule no epoch has to wait for the driver's turn.
             stopping = self._mailbox.tell.remote(self._worker, sealed(message))

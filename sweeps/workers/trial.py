@@ -17,10 +17,10 @@ from sweeps.spec.sections import ObjectiveSection, SweepSpec
 from sweeps.store.earlier_runs import under_stored_id
 from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
-from trainers import EpochRecord, Execution, Record, RunConfig, RunRecord, train
+from trainers import EpochRecord, Event, Execution, Record, RunConfig, RunRecord, train
 
-OnEpoch = Callable[[int, EpochRecord], None]
-"""Is called with the seed's index and each epoch as it ends."""
+OnEpoch = Callable[[int, EpochRecord, str], None]
+"""Is called with the seed's index and each epoch as it ends, and a warning or an empty text."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +136,18 @@ def _run(
     started: float,
 ) -> _RunEnd:
     reporting = time.perf_counter() - started
+    warning = ""
 
     def report(record: Record) -> None:
-        nonlocal reporting
+        nonlocal reporting, warning
         begun = time.perf_counter()
         try:
             recorder(record)
-            if isinstance(record, EpochRecord):
-                on_epoch(seed_index, record)
+            if isinstance(record, Event) and record.kind == "unstable":
+                warning = record.detail
+            elif isinstance(record, EpochRecord):
+                on_epoch(seed_index, record, warning)
+                warning = ""
         finally:
             reporting += time.perf_counter() - begun
 

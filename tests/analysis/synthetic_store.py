@@ -192,6 +192,10 @@ class SyntheticSweep:
                 "train_seconds": seconds * 0.9,
                 "memory_megabytes": 300.0,
                 "nonfinite_count": 0,
+                "largest_input": 9.5,
+                "largest_input_layer": "act1",
+                "largest_sum_w": 0.02,
+                "statistics_gap_percent": None,
             }
         )
 

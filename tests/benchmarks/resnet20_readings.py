@@ -46,6 +46,8 @@ from trainers.step import Training  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 PIECES = RESULTS / "resnet20"
+IMAGES = 1000
+"""A look is at the first so many validation images."""
 LOOKS = (0, 10, 50, 100, 200, 300, 400)
 """Steps after which a run is observed; beyond them at each epoch's end."""
 
@@ -131,7 +133,8 @@ def studied(candidate: Candidate, seed: int, steps: int) -> dict[str, Any]:
 
 def _look(training: Training, step: int) -> dict[str, Any]:
     images = training.images
-    seen = observe(training.net, images.val_images, images.val_labels, training.normalise)
+    looked_at = images.val_images[:IMAGES], images.val_labels[:IMAGES]
+    seen = observe(training.net, *looked_at, training.normalise)
     return {
         "step": step,
         "error": _number(seen.error_percent),

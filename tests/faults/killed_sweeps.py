@@ -46,7 +46,8 @@ RESULTS = {
     "runs": "run_id trial seed status epochs_done stop_reason last_val_error_percent"
     " best_val_error_percent best_epoch data_sha256 code_version",
     "epochs": "run_id epoch learning_rate train_loss val_loss train_error_percent"
-    " val_error_percent gradient_norm penalty_sum penalty_prod nonfinite_count",
+    " val_error_percent gradient_norm penalty_sum penalty_prod nonfinite_count"
+    " largest_input largest_input_layer largest_sum_w",
 }
 """Columns that hold what was found, and not how long it took or where."""
 STATES = {"completed": "COMPLETE", "pruned": "PRUNED"}

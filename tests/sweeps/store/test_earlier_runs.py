@@ -40,7 +40,7 @@ def interrupted(tmp_path: Path) -> SweepPaths:
     spec = spec_of("old")
     paths.store.writer("driver").write(SWEEPS, [{"sweep": "old"}])
 
-    def stop(_: int, record: EpochRecord) -> None:
+    def stop(_: int, record: EpochRecord, __: str) -> None:
         raise RunStopped("interrupted")
 
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)

@@ -63,7 +63,8 @@ END = RunRecord(
 
 def epoch(number: int) -> EpochRecord:
     names = [field.name for field in dataclasses.fields(EpochRecord)]
-    return EpochRecord(**{**dict.fromkeys(names, 0.5), "epoch": number, "nonfinite_count": 0})
+    others = {"epoch": number, "nonfinite_count": 0, "largest_input_layer": "act1"}
+    return EpochRecord(**{**dict.fromkeys(names, 0.5), **others})
 
 
 def recorded(root: Path, end: RunRecord) -> analysis.Results:

@@ -114,6 +114,15 @@ def test_a_trial_that_fell_silent_is_named(clock) -> None:
     assert "! trial 1 has reported nothing for 5 min 10 s" in drawn(view, 360.0, 80)
 
 
+def test_a_trial_that_is_about_to_diverge_is_named_once(clock) -> None:
+    view = half_done(clock)
+    warning = "inputs of act1 reached 51"
+    view.update(open_trial(1, EpochEnded(0, 4, 5.0, warning)))
+    view.update(open_trial(1, EpochEnded(0, 5, 5.0)))
+    assert f"! trial 1 unstable in epoch 4: {warning}\n" in drawn(view, 70.0, 110)
+    assert sum(warning in trouble for trouble in view.troubles) == 1
+
+
 def test_a_view_survives_its_way_to_another_process(clock) -> None:
     view = half_done(clock)
     view.stopping = "SIGINT"

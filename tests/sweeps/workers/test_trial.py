@@ -72,7 +72,7 @@ def test_the_outcome_is_what_the_runs_came_to(tmp_path: Path) -> None:
 def test_a_pruned_trial_ends_with_its_epoch_and_is_not_taken_up_again(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def prune(seed_index: int, record) -> None:
+    def prune(seed_index: int, record, _: str) -> None:
         seen.append((seed_index, record.epoch))
         if (seed_index, record.epoch) == (1, 2):
             raise RunStopped("pruned", "not among the best")
@@ -99,10 +99,20 @@ def test_only_a_confirmatory_sweep_trains_the_other_seeds_of_a_trial_that_diverg
         assert set(runs["status"]) == {status}
 
 
+def test_a_warning_comes_with_its_epoch_and_stays_in_the_events(tmp_path, monkeypatch) -> None:
+    text = "inputs of act1 reached 51"
+    monkeypatch.setattr("trainers.stability.Stability.warning", lambda _: text)
+    seen: list[tuple[int, int, str]] = []
+    attempt(tmp_path, spec_of(), lambda seed, epoch, word: seen.append((seed, epoch.epoch, word)))
+    assert [word for _, _, word in seen] == [text, "", "", text, "", ""]
+    events = analysis.load(tmp_path / "tried").events
+    assert list(events[events["kind"] == "unstable"]["detail"]) == [text, text]
+
+
 def test_an_interrupted_trial_goes_on_where_it_was(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def interrupt_once(seed_index: int, record) -> None:
+    def interrupt_once(seed_index: int, record, _: str) -> None:
         seen.append((seed_index, record.epoch))
         if len(seen) == 2:
             raise RunStopped("interrupted")
