@@ -57,7 +57,7 @@ class Normaliser:
             # The difference of uint8 and float32 is float32: no copy of the images is made for it.
             return torch.sub(images, self.mean).mul_(self.scale)
         values = images.float()
-        return _standardise(values, values)
+        return standardise(values, values)
 
 
 def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +73,8 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
     return variance.sqrt().clamp_min(1e-3).float(), mean.float()
 
 
-def _standardise(values: Tensor, reference: Tensor) -> Tensor:
+def standardise(values: Tensor, reference: Tensor) -> Tensor:
+    """Give each image (B, C, H, W) the mean 0 and deviation 1 that its reference has."""
     deviation, mean = torch.std_mean(reference, dim=(1, 2, 3), correction=0, keepdim=True)
     # An image of one grey level would be divided by 0.
     return (values - mean) / deviation.clamp_min(1.0)
@@ -127,7 +128,7 @@ class Augmentation:
             return self.normalise(images)
         pad, (height, width) = self.recipe.pad, self.size
         whole = self.padded[chosen, :, pad : pad + height, pad : pad + width]
-        return _standardise(images.float(), whole.float())
+        return standardise(images.float(), whole.float())
 
     def _mirror(self, images: Tensor, flip: Tensor) -> Tensor:
         if self.recipe.flip == "none":

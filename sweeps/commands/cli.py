@@ -5,6 +5,7 @@ A command imports its work when it runs: ray, torch and optuna take seconds to i
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -40,9 +41,7 @@ from trainers.networks import NETWORKS
 
 app = typer.Typer(
     name="sweeps",
-    help="Hyperparameter sweeps over learned activation functions.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # brackets in help texts are no markup
     pretty_exceptions_enable=False,  # a report of a bug needs the plain traceback
 )
@@ -70,6 +69,24 @@ def run_command() -> int:
             say(errors, f"error: {error.filename}: {error.strerror}", "red")
             return 1
     return 0
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"polyneuron-sweeps {importlib.metadata.version('polyneuron-sweeps')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Hyperparameter sweeps over learned activation functions."""
 
 
 @app.command()
@@ -205,6 +222,7 @@ def report(
     data: Annotated[
         str | None, typer.Option(help="Only runs on data of this hash, or of this start of it.")
     ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Write a report of one or more sweeps as HTML, Markdown and LaTeX."""
     import analysis
@@ -219,6 +237,8 @@ def report(
     for path in analysis.report(results, folder):
         if path.suffix in REPORTS:
             console.print(str(path), soft_wrap=True)
+    if show:
+        typer.launch(str(folder / "report.html"))
 
 
 @app.command()

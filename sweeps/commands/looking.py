@@ -59,6 +59,33 @@ def list_sweeps(root: Root = ROOT) -> None:
 
 
 @app.command()
+def best(
+    name: SweepName,
+    root: Root = ROOT,
+    export: Annotated[
+        Path | None, typer.Option(help="File for the network: its weights, and how it is built.")
+    ] = None,
+) -> None:
+    """Print the best trial of a sweep; with --export also write its network to a file."""
+    import analysis
+    from sweeps.driver.winner import best_run, export_best
+    from sweeps.view.drawing import best_text
+    from sweeps.view.overview import best_of
+
+    found = best_run(root, name)
+    console.print(best_text(best_of(analysis.load(root, [name]).trials)))
+    if export is None:
+        return
+    export_best(found, export)
+    of = "" if found.seeds == 1 else f", the best of {found.seeds} seeds"
+    say(console, f"{export}: seed {found.run.seed}, {found.error_percent:.2f} % error{of}")
+    say(console, "Load it in Python with")
+    say(
+        console, f"  from trainers.trained import load_network; net = load_network({str(export)!r})"
+    )
+
+
+@app.command()
 def plan(
     spec: SpecName,
     settings: Settings = None,

@@ -13,12 +13,14 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+import torch
 from optuna.trial import TrialState
 
 import analysis
 from sweeps.search.study import create_study
 from sweeps.spec.reading import load_spec
 from sweeps.store.paths import SweepPaths
+from trainers.trained import load_network
 
 SPEC = """
 name: small
@@ -99,6 +101,29 @@ def test_the_commands_printed_at_the_end_run_when_pasted(
             ["bash", "-c", command], cwd=tmp_path, env={**os.environ, "PATH": path}, timeout=300
         )
         assert done.returncode == 0, command
+
+
+def test_the_best_trials_network_is_exported_and_loads(
+    finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    """Also from a second sweep, which took the runs over and has no weights of its own."""
+    folder = tmp_path / "here"
+    shutil.copytree(finished[0], folder)
+    assert sweep(folder, "run", "small.yaml", "--name", "again").returncode == 0
+    results = analysis.load(folder / "results", ["small"])
+    number = results.trials.set_index("trial")["objective"].idxmin()
+    of_the_best = results.runs[results.runs["trial"] == number]
+    best = of_the_best["last_val_error_percent"].min()
+    for name in ("small", "again"):
+        done = sweep(folder, "best", name, "--export", f"{name}.pt")
+        assert done.returncode == 0, done.stderr
+        assert f"{best:.2f} % error, the best of 2 seeds" in done.stdout
+        net = load_network(folder / f"{name}.pt")
+        assert net(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
+    shutil.rmtree(folder / "results" / "small" / "checkpoints")
+    gone = sweep(folder, "best", "again", "--export", "gone.pt")
+    assert (gone.returncode, (folder / "gone.pt").exists()) == (2, False)
+    assert "the weights of this run are not in" in gone.stderr
 
 
 def test_a_resumed_sweep_whose_study_lost_its_trials_ends(

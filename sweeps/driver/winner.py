@@ -1,0 +1,78 @@
+"""The best trial of a sweep, and its network as a file of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import analysis
+from analysis.store.contract import Row
+from analysis.store.errors import StoreError
+from analysis.store.statuses import Status
+from sweeps.driver.preparation import stored_spec
+from sweeps.spec.search_space import configure
+from sweeps.store.paths import SweepPaths
+from trainers import RunConfig
+
+
+@dataclass(frozen=True)
+class BestRun:
+    """The run of the best trial that ended with the smallest error."""
+
+    run: RunConfig
+    error_percent: float
+    seeds: int
+    """Completed runs of the trial, of which this is the best."""
+    checkpoints: Path
+    """The folder in which the sweep that trained the run has its end."""
+
+
+def best_run(root: Path, name: str) -> BestRun:
+    """Return the best trial's best run.
+
+    Raises:
+        StoreError: no such sweep, or no trial has completed.
+    """
+    results = analysis.load(root, [name])
+    ended = results.trials[results.trials["status"] == Status.COMPLETED]
+    if not ended["objective"].notna().any():
+        raise StoreError(f"no trial of {name!r} has completed yet: there is no best one")
+    best = ended.sort_values(["objective", "trial"]).iloc[0]
+    runs = results.runs
+    own = runs[(runs["config_id"] == best["config_id"]) & (runs["status"] == Status.COMPLETED)]
+    chosen = own.sort_values(["last_val_error_percent", "seed"]).iloc[0]
+    spec = stored_spec(SweepPaths(root, name))
+    configuration = configure(spec, json.loads(best["params_json"]))
+    return BestRun(
+        RunConfig.of(configuration, int(chosen["seed"])),
+        float(chosen["last_val_error_percent"]),
+        len(own),
+        _checkpoints(root, name, chosen.to_dict()),
+    )
+
+
+def export_best(best: BestRun, out: Path) -> None:
+    """Write the best run's network to a file that `trainers.trained.load_network` reads.
+
+    Raises:
+        StoreError: the sweep's checkpoints are gone.
+        DataUnavailableError: the run's images, whose statistics the network needs, are not there.
+        OSError: the file cannot be written.
+    """
+    from trainers.checkpoint import RunFolder
+    from trainers.trained import export_network
+
+    ended = RunFolder(best.checkpoints).final()
+    if ended is None:
+        raise StoreError(
+            f"the weights of this run are not in {best.checkpoints} any more: train it again with"
+            " another root or name"
+        )
+    export_network(out, best.run, ended["net"])
+
+
+def _checkpoints(root: Path, name: str, run: Row) -> Path:
+    trained_by = run["reused_from"]
+    sweep = str(trained_by) if isinstance(trained_by, str) else name
+    return SweepPaths(root, sweep).checkpoints / str(run["run_id"])

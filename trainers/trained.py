@@ -1,0 +1,100 @@
+"""A trained network as one file that loads without its sweep: weights, and how it was built."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainers.augment import Normaliser, standardise
+from trainers.config import ActivationConfig, NetworkConfig, RunConfig
+from trainers.data import DATASETS
+from trainers.durable import durable_file
+from trainers.loop import load_images
+from trainers.networks.build import build_network
+
+FORMAT = "polyneuron-sweeps network 1"
+
+
+class TrainedNetwork(nn.Module):
+    """A network with the preparation of its images: raw images in, logits out."""
+
+    def __init__(self, net: nn.Module, mean: Tensor, scale: Tensor, per_image: bool) -> None:
+        """Take the network and each channel's mean and inverse deviation, (1, C, 1, 1).
+
+        `per_image`: an image is normalised by its own mean and deviation instead.
+        """
+        super().__init__()
+        self.net = net
+        self.per_image = per_image
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, classes) of images (N, C, H, W) with values from 0 to 255."""
+        values = images.float()
+        if self.per_image:
+            prepared = standardise(values, values)
+        else:
+            prepared = (values - self.mean) * self.scale
+        logits: Tensor = self.net(prepared)
+        return logits
+
+
+def export_network(path: Path, run: RunConfig, weights: Mapping[str, Tensor]) -> None:
+    """Write a run's network with all that `load_network` needs.
+
+    Raises:
+        DataUnavailableError: the run's images, whose statistics the network needs, are not there.
+        OSError: the file cannot be written.
+    """
+    images = load_images(run, torch.device("cpu")).train_images
+    normalise = Normaliser(images, run.recipe.normalise)
+    content = {
+        "format": FORMAT,
+        "network": dataclasses.asdict(run.network),
+        "activation": {
+            **dataclasses.asdict(run.activation),
+            "options": dict(run.activation.options),
+        },
+        "image_shape": list(images.shape[1:]),
+        "classes": DATASETS[run.data.name].classes,
+        "seed": run.seed,
+        "mean": normalise.mean,
+        "scale": normalise.scale,
+        "per_image": normalise.per_image,
+        "weights": dict(weights),
+    }
+    with durable_file(path) as file:
+        torch.save(content, file)
+
+
+def load_network(path: str | Path) -> TrainedNetwork:
+    """Return the network of a file from `sweeps best --export`, ready for evaluation.
+
+    Raises:
+        ValueError: the file is not such an export.
+        OSError: the file cannot be read.
+    """
+    content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} is no {FORMAT!r}: write one with `sweeps best NAME --export FILE`"
+        )
+    channels, height, width = content["image_shape"]
+    net = build_network(
+        NetworkConfig(**content["network"]),
+        ActivationConfig(**content["activation"]),
+        (channels, height, width),
+        content["classes"],
+        content["seed"],
+    )
+    net.load_state_dict(content["weights"])
+    trained = TrainedNetwork(net, content["mean"], content["scale"], content["per_image"])
+    return trained.eval()
