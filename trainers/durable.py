@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -21,8 +21,10 @@ def durable_file(path: Path) -> Iterator[IO[bytes]]:
         The binary file to write to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=UNFINISHED, delete=False) as file:
-        unfinished = Path(file.name)
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
+    # In the mode that the umask leaves, as all files of a sweep: a colleague who can read its
+    # tables can go on from its checkpoints.
+    with unfinished.open("xb") as file:
         try:
             yield file
             file.flush()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,8 @@ from sweeps.store.paths import existing_parent
 from sweeps.store.provenance import versions
 from sweeps.workers import environment as ray_environment
 from sweeps.workers.environment import ClusterError
+from sweeps.workers.ports import ports_of
+from sweeps.workers.token import check_token
 from trainers.data import DATASETS
 from trainers.data.sources import available, data_root
 
@@ -61,7 +62,7 @@ def checks(root: Path, address: str | None = None) -> Iterator[Check]:
         yield _data(name)
     yield _attempt("storage", lambda: _storage(root))
     yield _attempt("study", lambda: _study(root))
-    yield _attempt("token", _token)
+    yield _attempt("token", check_token)
     yield _attempt("cluster", lambda: _cluster(address))
     yield _attempt("clock", lambda: _clock(root))
 
@@ -157,22 +158,6 @@ def _study(root: Path) -> str:
     return f"{shown_url(place)} answers and holds {count} studies"
 
 
-def _token() -> str:
-    """Check who can read the token: whoever has it runs code on the cluster."""
-    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
-        raise OSError("RAY_AUTH_MODE turns tokens off: anybody could run code; unset it")
-    if "RAY_AUTH_TOKEN" in os.environ:
-        return "in RAY_AUTH_TOKEN"
-    default = Path.home() / ".ray" / "auth_token"
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", default))
-    if not path.exists():
-        return f"none yet; the first local sweep makes {path}"
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise OSError(f"others can read {path} (mode {mode:04o}): chmod 600 {path}")
-    return f"in {path}, which only you can read"
-
-
 def _cluster(address: str | None) -> str:
     ray_environment.set_ray_variables()
     from sweeps.spec.sections import ResourcesSection
@@ -180,7 +165,16 @@ def _cluster(address: str | None) -> str:
 
     with cluster(address, ResourcesSection()) as slots:
         place = f"{address} answers" if address else "one starts on this machine"
-        return f"{place} and runs {slots} trials of one CPU at a time"
+        doors = "" if address else f"; {_doors()}"
+        return f"{place} and runs {slots} trials of one CPU at a time{doors}"
+
+
+def _doors() -> str:
+    """List the ports of this machine's cluster, and who reaches them."""
+    ports = ports_of(os.getpid())
+    shown = ", ".join(f"{port.number} {port.process}" for port in ports)
+    reach = "this machine" if all(port.local for port in ports) else "every machine near this one"
+    return f"its ports, which {reach} reaches and only the token opens: {shown}"
 
 
 def _clock(root: Path) -> str:

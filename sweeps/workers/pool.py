@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray import tune
+from ray import _raylet, tune
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -31,6 +31,7 @@ from sweeps.store.paths import SweepPaths
 from sweeps.workers.environment import ClusterError, check_answers
 from sweeps.workers.mailbox import PLACES, Letter, Mailbox, sealed
 from sweeps.workers.messages import Answer
+from sweeps.workers.token import check_token, local_token, private_folder
 from sweeps.workers.trainable import WorkerSettings, trainable
 from trainers.config import Execution
 
@@ -52,13 +53,28 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
     Raises:
         ClusterError: there is no cluster, or a trial does not fit into it.
     """
-    if address is not None:
-        check_answers(address)
+    if address is None:
+        with local_token(), _ray(None):
+            yield _slots(resources, 0)
+        return
+    check_answers(address)
+    check_token()
+    with _ray(address):
+        yield _slots(resources, JOIN_SECONDS)
+
+
+@contextmanager
+def _ray(address: str | None) -> Iterator[None]:
+    # Ray keeps the token of an earlier cluster of this process.
+    _raylet.AuthenticationTokenLoader.instance().reset_cache()  # type: ignore[attr-defined]
     try:
         # Ray gives our environment to its daemons, and the study's address may hold a password.
         with without_study_url():
             ray.init(
                 address=address or "local",
+                # Ray's own is /tmp/ray, in which everybody may write. One inside ours: Ray opens
+                # the folder that it is given to all.
+                _temp_dir=None if address else str(private_folder() / "ray"),
                 # One process less to wait for. A cluster that is joined has its own, or none.
                 include_dashboard=False if address is None else None,
                 # Lines of Ray's would break into the live view; see `_log_to`.
@@ -74,7 +90,7 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
             reason = "it answers and refuses us: is RAY_AUTH_TOKEN_PATH that of its own token?"
         raise ClusterError(f"no Ray cluster {place}: {reason}. Try `sweeps doctor`") from None
     try:
-        yield _slots(resources, 0 if address is None else JOIN_SECONDS)
+        yield
     finally:
         ray.shutdown()
 

@@ -1,6 +1,7 @@
 """Order of system calls on real files: what a power cut can take depends on it."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,14 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(folder):
         write_half()
     assert path.read_bytes() == b"old"
     assert list(folder.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002])
+def test_a_file_has_the_mode_that_the_umask_leaves(umask, folder):
+    before = os.umask(umask)
+    try:
+        with durable_file(folder / "a") as file:
+            file.write(b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / "a").stat().st_mode) == 0o666 & ~umask

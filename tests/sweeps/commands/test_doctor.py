@@ -8,6 +8,7 @@ import pytest
 from sweeps.commands import doctor
 from sweeps.commands.doctor import Check
 from sweeps.workers import environment as ray_environment
+from sweeps.workers.token import check_token
 
 
 def look(subject: str, root: Path) -> Check:
@@ -15,7 +16,7 @@ def look(subject: str, root: Path) -> Check:
     found = {
         "storage": lambda: doctor._attempt("storage", lambda: doctor._storage(root)),
         "study": lambda: doctor._attempt("study", lambda: doctor._study(root)),
-        "token": lambda: doctor._attempt("token", doctor._token),
+        "token": lambda: doctor._attempt("token", check_token),
         "clock": lambda: doctor._attempt("clock", lambda: doctor._clock(root)),
         "data": lambda: doctor._data("mnist"),
         "versions": doctor._versions,
