@@ -21,6 +21,7 @@ from trainers.divergence import (
     nonfinite_parameter,
 )
 from trainers.graph import StepGraph
+from trainers.pulse import PULSE
 from trainers.stability import tail_at_fault
 from trainers.step import Training, take_step
 
@@ -69,6 +70,7 @@ class TrainingPass:
         self.losses[step] = figures.cross_entropy
         self.norms[step] = figures.gradient_norm
         self.correct += figures.correct
+        PULSE.steps += 1
 
     def totals(self, seconds: float) -> EpochTotals:
         """Add up the figures of all steps, waiting for the device."""
