@@ -19,7 +19,7 @@ import torch
 from trainers.durable import UNFINISHED, durable_file
 from trainers.records import EpochRecord, Event, Record, RunRecord, Snapshot
 
-VERSION = 1
+VERSION = 2
 """Raised when the content's meaning changes; a file of another version counts as damaged."""
 
 KEEP = 2

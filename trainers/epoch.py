@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import time
 from dataclasses import dataclass
 
 import torch
@@ -35,7 +34,6 @@ class EpochTotals:
     gradient_norm: float
     nonfinite_count: int
     images: int
-    seconds: float
 
 
 class TrainingPass:
@@ -72,7 +70,7 @@ class TrainingPass:
         self.correct += figures.correct
         PULSE.steps += 1
 
-    def totals(self, seconds: float) -> EpochTotals:
+    def totals(self) -> EpochTotals:
         """Add up the figures of all steps, waiting for the device."""
         sizes = torch.tensor([len(batch) for batch in self.batches], dtype=torch.float64)
         losses, norms = self.losses.double().cpu(), self.norms.cpu()
@@ -83,7 +81,6 @@ class TrainingPass:
             gradient_norm=math.sqrt(float(norms.square().mean())),
             nonfinite_count=int((~(losses.isfinite() & norms.isfinite())).sum()),
             images=int(n),
-            seconds=seconds,
         )
 
 
@@ -94,7 +91,6 @@ def train_epoch(training: Training, epoch: int, graph: StepGraph | None = None) 
         Diverged: the loss or a parameter is not finite, or a system is singular. The network is
             left as it was before the step that failed.
     """
-    started = time.perf_counter()
     training.net.train()
     now = TrainingPass(training, epoch, graph)
     steps = len(now.batches)
@@ -111,7 +107,7 @@ def train_epoch(training: Training, epoch: int, graph: StepGraph | None = None) 
         if _broken(now, start, stop):
             raise _located(now, before, start, stop - 1)
     synchronize(training.device)
-    return now.totals(time.perf_counter() - started)
+    return now.totals()
 
 
 def _broken(now: TrainingPass, start: int, stop: int) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,6 +25,7 @@ from trainers.optimizer import load_state, make_optimizer, set_rates
 from trainers.outbox import Outbox
 from trainers.records import EpochRecord, Event, Record, Reporter, RunRecord, RunStatus, RunStopped
 from trainers.remedies import remedies
+from trainers.seconds import Seconds
 from trainers.snapshots import INPUT_IMAGES, snapshot_epochs, take_snapshots
 from trainers.stability import OBSERVED_IMAGES, Stability, has_statistics, observe
 from trainers.step import Objective, Training, precision
@@ -115,8 +115,8 @@ class _Progress:
     best_val_error_percent: float | None = None
     best_epoch: int | None = None
     correct_bits: str = ""
-    epoch_seconds: float = 0.0
     train_seconds: float = 0.0
+    """Of finished epochs, in which `images` were trained on."""
     images: int = 0
     warned: bool = False
     """An event tells that the network is unstable: one a run is enough."""
@@ -127,7 +127,6 @@ class _Progress:
         if self.best_val_error_percent is None or error < self.best_val_error_percent:
             self.best_val_error_percent, self.best_epoch = error, record.epoch
         self.correct_bits = validation.correct_bits.hex()
-        self.epoch_seconds += record.epoch_seconds
         self.train_seconds += record.train_seconds
         self.images += images
 
@@ -144,17 +143,21 @@ class _Run:
         self.outbox = outbox
         self.progress = _Progress()
         self.training: Training | None = None
-        self.data_seconds = 0.0
+        self.seconds = Seconds()
         self.saved_epoch = 0
 
     def train(self) -> RunRecord:
         epochs = self.config.recipe.epochs
         try:
-            started = time.perf_counter()
-            images = load_images(self.config, self.device)
-            self.data_seconds = time.perf_counter() - started
-            self.training = training = set_up(self.config, self.device, images)
-            self._start_or_restore(training)
+            with self.seconds.on("data"):
+                images = load_images(self.config, self.device)
+            with self.seconds.on("setup"):
+                self.training = training = set_up(self.config, self.device, images)
+                restored = self._restore(training)
+            if not restored:
+                # Snapshots first, for a reader takes "start" to mean that epoch 0 is complete.
+                self.outbox.add(*self._snapshots(training, 0), Event("start", 0))
+            self.outbox.flush()
             graph = StepGraph.of(training)
             for epoch in range(self.progress.epochs_done + 1, epochs + 1):
                 self._epoch(training, epoch, graph)
@@ -180,30 +183,32 @@ class _Run:
                 raise
             return self._run_out_of_memory(error)
 
-    def _start_or_restore(self, training: Training) -> None:
+    def _restore(self, training: Training) -> bool:
+        """Go back to the last checkpoint; False: there is none."""
         content, damaged = self.folder.latest() if self.folder is not None else (None, [])
         epoch = 0 if content is None else content["progress"]["epochs_done"]
         self.outbox.add(*(Event("checkpoint_damaged", epoch, word) for word in damaged))
         if content is None:
-            # Snapshots first, for a reader takes "start" to mean that epoch 0 is complete.
-            self.outbox.add(*self._snapshots(training, 0), Event("start", 0))
-        else:
-            training.net.load_state_dict(content["net"])
-            load_state(training.optimizer, content["optimizer"])
-            self.progress = _Progress(**content["progress"])
-            self.saved_epoch = epoch
-            self.outbox.add(Event("restore", epoch), *unpack_records(content["waiting"]))
-        self.outbox.flush()
+            return False
+        training.net.load_state_dict(content["net"])
+        load_state(training.optimizer, content["optimizer"])
+        self.progress = _Progress(**content["progress"])
+        self.seconds.add(Seconds(**content["seconds"]))
+        self.saved_epoch = epoch
+        self.outbox.add(Event("restore", epoch), *unpack_records(content["waiting"]))
+        return True
 
     def _epoch(self, training: Training, epoch: int, graph: StepGraph | None) -> None:
-        started = time.perf_counter()
+        trained, evaluated = self.seconds.train, self.seconds.evaluation
         rate = set_rates(training.optimizer, self.config.recipe, epoch)
-        totals = train_epoch(training, epoch, graph)
-        validation = self._validate(training)
-        # Taken before the snapshots, which only some epochs have.
-        seconds = time.perf_counter() - started
-        seen = self._observe(training, validation)
-        record = self._epoch_record(training, epoch, rate, totals, validation, seen, seconds)
+        with self.seconds.on("train"):
+            totals = train_epoch(training, epoch, graph)
+        with self.seconds.on("evaluation"):
+            validation = self._validate(training)
+        spent = self.seconds.train - trained, self.seconds.evaluation - evaluated
+        with self.seconds.on("evaluation"):
+            seen = self._observe(training, validation)
+        record = self._epoch_record(training, epoch, rate, totals, validation, seen, spent)
         self.outbox.add(*self._snapshots(training, epoch), *self._warning(seen, epoch), record)
         self.progress.add(record, validation, totals.images)
 
@@ -235,8 +240,8 @@ class _Run:
     def _snapshots(self, training: Training, epoch: int) -> list[Record]:
         if not self.config.execution.snapshots or epoch not in snapshot_epochs(self.config.recipe):
             return []
-        images = training.normalise(training.images.val_images[:INPUT_IMAGES])
-        with locate_singular_system(training.net):
+        with self.seconds.on("snapshot"), locate_singular_system(training.net):
+            images = training.normalise(training.images.val_images[:INPUT_IMAGES])
             return [*take_snapshots(training.net, epoch, images)]
 
     def _epoch_record(
@@ -247,7 +252,7 @@ class _Run:
         totals: EpochTotals,
         validation: Validation,
         seen: Stability,
-        seconds: float,
+        seconds: tuple[float, float],
     ) -> EpochRecord:
         with torch.no_grad():
             sums, products = penalties(training.net)
@@ -262,8 +267,8 @@ class _Run:
             gradient_norm=totals.gradient_norm,
             penalty_sum=float(sums),
             penalty_prod=float(products),
-            epoch_seconds=seconds,
-            train_seconds=totals.seconds,
+            epoch_seconds=sum(seconds),
+            train_seconds=seconds[0],
             memory_megabytes=devices.peak_megabytes(self.device),
             nonfinite_count=totals.nonfinite_count,
             largest_input=None if farthest is None else largest[farthest],
@@ -275,13 +280,15 @@ class _Run:
     def _save(self, training: Training) -> None:
         if self.folder is None:
             return
-        content = {
-            "net": training.net.state_dict(),
-            "optimizer": training.optimizer.state_dict(),
-            "progress": dataclasses.asdict(self.progress),
-            "waiting": pack_records(self.outbox.waiting),
-        }
-        self.folder.save(self.progress.epochs_done, content)
+        with self.seconds.on("checkpoint"):
+            content = {
+                "net": training.net.state_dict(),
+                "optimizer": training.optimizer.state_dict(),
+                "progress": dataclasses.asdict(self.progress),
+                "seconds": dataclasses.asdict(self.seconds),
+                "waiting": pack_records(self.outbox.waiting),
+            }
+            self.folder.save(self.progress.epochs_done, content)
         self.saved_epoch = self.progress.epochs_done
 
     def _finish(
@@ -296,12 +303,16 @@ class _Run:
         record = self._run_record(status, reason, diverged)
         self.outbox.add(event, record)
         if self.folder is not None:
-            content: dict[str, Any] = {
-                "net": training.net.state_dict(),
-                "record": pack_records([record]),
-                "waiting": pack_records(self.outbox.waiting),
-            }
-            self.folder.finish(content)
+            with self.seconds.on("checkpoint"):
+                content: dict[str, Any] = {
+                    "net": training.net.state_dict(),
+                    "record": pack_records([record]),
+                    "waiting": pack_records(self.outbox.waiting),
+                }
+                self.folder.finish(content)
+            # The record as stored cannot have the time of its own writing.
+            record = replace(record, checkpoint_seconds=self.seconds.checkpoint)
+            self.outbox.waiting[-1] = record
         self.outbox.flush_ended()
         return record
 
@@ -326,7 +337,7 @@ class _Run:
     def _run_record(
         self, status: RunStatus, reason: str, diverged: Diverged | None = None
     ) -> RunRecord:
-        progress, training = self.progress, self.training
+        progress, training, seconds = self.progress, self.training, self.seconds
         # Memory may run out before there is a network.
         net = training.net if training is not None else torch.nn.Identity()
         return RunRecord(
@@ -339,10 +350,14 @@ class _Run:
             best_epoch=progress.best_epoch,
             parameters=sum(parameter.numel() for parameter in net.parameters()),
             activation_functions=sum(module.functions for _, module in activation_modules(net)),
-            train_seconds=progress.epoch_seconds,
+            data_seconds=seconds.data,
+            setup_seconds=seconds.setup,
+            train_seconds=seconds.train,
+            evaluation_seconds=seconds.evaluation,
+            snapshot_seconds=seconds.snapshot,
+            checkpoint_seconds=seconds.checkpoint,
             # Without a finished epoch: 0 images in 0 seconds.
             images_per_second=progress.images / max(progress.train_seconds, 1e-9),
-            data_seconds=self.data_seconds,
             data_sha256=training.images.sha256 if training is not None else "",
             device=devices.device_name(self.device),
             tf32=devices.tf32_allowed(self.device),

@@ -97,9 +97,15 @@ class RunRecord:
     parameters: int
     activation_functions: int
     """Number of activation functions in the network: A of eq. 4."""
-    train_seconds: float
-    images_per_second: float
     data_seconds: float
+    """The six times are those of `trainers.seconds.Seconds`."""
+    setup_seconds: float
+    train_seconds: float
+    evaluation_seconds: float
+    snapshot_seconds: float
+    checkpoint_seconds: float
+    images_per_second: float
+    """Training alone, over finished epochs."""
     data_sha256: str
     device: str
     tf32: bool

@@ -38,7 +38,12 @@ SETTING = ("benchmark", "validation", "epochs_planned")
 
 RUN_METRICS = (
     "epoch_seconds",
+    "data_seconds",
+    "setup_seconds",
     "train_seconds",
+    "evaluation_seconds",
+    "snapshot_seconds",
+    "checkpoint_seconds",
     "images_per_second",
     "parameters",
     "activation_functions",
@@ -145,7 +150,11 @@ def _measured(results: Results, metric: str, at: At) -> pd.Series:
     """Return the metric of each run, in the order of `runs`, whatever the run's outcome."""
     runs = results.runs
     if at == "last" and metric in RUN_METRICS:
-        return runs[metric].astype("float64")
+        found = runs[metric].astype("float64")
+        # In older rows it has the evaluation in it, and cannot be compared.
+        return (
+            found.where(runs["evaluation_seconds"].notna()) if metric == "train_seconds" else found
+        )
     if at == "last" and metric == "val_error_percent":
         return runs["last_val_error_percent"]  # spares reading the epochs, the largest table
     if metric not in EPOCH_METRICS:

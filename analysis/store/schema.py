@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from analysis.store.statuses import Status
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,22 @@ _TIME = pa.timestamp("us", tz="UTC")
 _NAMES = pa.list_(pa.string())
 _CURVE = pa.list_(pa.float32())
 _STATUSES = ", ".join(Status)
+
+_SPENT = {
+    "data_seconds": (pa.float64(), "loading the data"),
+    "setup_seconds": (pa.float64(), "building network and optimizer, restoring a checkpoint"),
+    "train_seconds": (
+        pa.float64(),
+        "training alone; validation too where evaluation_seconds is null (schema version 1)",
+    ),
+    "evaluation_seconds": (
+        pa.float64(),
+        "validation, and a look for inputs that run away",
+    ),
+    "snapshot_seconds": (pa.float64(), "snapshots of the activation functions"),
+    "checkpoint_seconds": (pa.float64(), "writing checkpoints and the run's end"),
+}
+"""A run's time over all its attempts; a trial's is the sum over its seeds."""
 
 FREE_TEXT = frozenset(
     {"spec_json", "versions_json", "params_json", "config_json", "error", "stop_reason", "detail"}
@@ -117,8 +133,7 @@ TRIALS = _table(
         "device": (pa.string(), "cpu, or the GPU's name"),
         "queue_seconds": (pa.float64(), "its worker's wait for it, beside the search"),
         "start_seconds": (pa.float64(), "imports and set-up in the worker"),
-        "data_seconds": (pa.float64(), "loading the data"),
-        "train_seconds": (pa.float64(), "training and validation, all seeds"),
+        **_SPENT,
         "report_seconds": (pa.float64(), "writing results, where training waits for it"),
         "search_seconds": (pa.float64(), "asking and telling the study"),
         "started_at": (_TIME, "start"),
@@ -158,8 +173,8 @@ RUNS = _table(
         "parameters": (pa.int64(), "learned parameters of the network"),
         "activation_functions": (pa.int32(), "A of eq. 4"),
         "epoch_seconds": (pa.float64(), "median over epochs"),
-        "train_seconds": (pa.float64(), "training and validation"),
-        "images_per_second": (pa.float64(), "training throughput"),
+        **_SPENT,
+        "images_per_second": (pa.float64(), "training throughput, over finished epochs"),
         "device": (pa.string(), "cpu, or the GPU's name"),
         "tf32": (pa.bool_(), "TF32 matrix products allowed"),
         "data_sha256": (pa.string(), "hash of the data trained on"),

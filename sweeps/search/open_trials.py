@@ -58,7 +58,12 @@ class TrialOutcome:
     start_seconds: float | None = None
     """Imports and set-up of the worker, in its first trial; 0 in all others."""
     data_seconds: float | None = None
+    """This and the next five are sums over the runs, see `trainers.seconds.Seconds`."""
+    setup_seconds: float | None = None
     train_seconds: float | None = None
+    evaluation_seconds: float | None = None
+    snapshot_seconds: float | None = None
+    checkpoint_seconds: float | None = None
     report_seconds: float | None = None
     started_at: datetime | None = None
 

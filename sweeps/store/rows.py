@@ -34,9 +34,8 @@ CONTROL_POINTS = ("c_x", "c_y", "w")
 written to `functions`."""
 FUNCTION_KEY = ("epoch", "layer", "function")
 """Fields of a snapshot that name the function, written to both tables."""
-UNSTORED = ("data_seconds", "diverged_step", "diverged_layer")
-"""Fields of a run's end without a column: the trial's row has the first, and `stop_reason` tells
-the others in words."""
+UNSTORED = ("diverged_step", "diverged_layer")
+"""Fields of a run's end without a column: `stop_reason` tells them in words."""
 SECTIONS = {
     "activation": ActivationConfig,
     "network": NetworkConfig,

@@ -7,7 +7,7 @@ import socket
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from analysis.store.contract import Row
 from analysis.store.statuses import Status
@@ -18,6 +18,7 @@ from sweeps.store.earlier_runs import under_stored_id
 from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
 from trainers import EpochRecord, Event, Execution, Record, RunConfig, RunRecord, train
+from trainers.seconds import Seconds
 
 OnEpoch = Callable[[int, EpochRecord, str], None]
 """Is called with the seed's index and each epoch as it ends, and a warning or an empty text."""
@@ -33,8 +34,7 @@ class _RunEnd:
     epochs_done: int
     epoch_seconds: float | None
     device: str
-    data_seconds: float
-    wall_seconds: float
+    seconds: Seconds
     report_seconds: float
 
 
@@ -83,9 +83,9 @@ def _outcome(spec: SweepSpec, ends: list[_RunEnd]) -> TrialOutcome:
     whole = values if len(values) == len(spec.seeds) else []
     mean, standard_error = mean_over_seeds(whole)
     times = [end.epoch_seconds for end in completed if end.epoch_seconds is not None]
-    data_seconds = sum(end.data_seconds for end in ends)
-    report_seconds = sum(end.report_seconds for end in ends)
-    wall_seconds = sum(end.wall_seconds for end in ends)
+    spent = Seconds()
+    for end in ends:
+        spent.add(end.seconds)
     # One seed that fails decides the trial's status: its end says why there is no objective.
     first = next((end for end in ends if end.status is not Status.COMPLETED), ends[-1])
     return TrialOutcome(
@@ -98,9 +98,13 @@ def _outcome(spec: SweepSpec, ends: list[_RunEnd]) -> TrialOutcome:
         error=first.reason,
         hostname=socket.gethostname(),
         device=ends[-1].device,
-        data_seconds=data_seconds,
-        train_seconds=wall_seconds - data_seconds - report_seconds,
-        report_seconds=report_seconds,
+        data_seconds=spent.data,
+        setup_seconds=spent.setup,
+        train_seconds=spent.train,
+        evaluation_seconds=spent.evaluation,
+        snapshot_seconds=spent.snapshot,
+        checkpoint_seconds=spent.checkpoint,
+        report_seconds=sum(end.report_seconds for end in ends),
     )
 
 
@@ -167,10 +171,13 @@ def _run(
         epochs_done=run.epochs_done if run else 0,
         epoch_seconds=recorder.epoch_seconds,
         device=run.device if run else config.execution.device,
-        data_seconds=run.data_seconds if run else 0.0,
-        wall_seconds=time.perf_counter() - started,
+        seconds=_spent(run) if run else Seconds(train=time.perf_counter() - started - reporting),
         report_seconds=reporting,
     )
+
+
+def _spent(run: RunRecord) -> Seconds:
+    return Seconds(**{f.name: getattr(run, f"{f.name}_seconds") for f in fields(Seconds)})
 
 
 def _recorded(row: Row, objective: str) -> _RunEnd:
@@ -182,8 +189,12 @@ def _recorded(row: Row, objective: str) -> _RunEnd:
         epochs_done=row["epochs_done"] or 0,
         epoch_seconds=row["epoch_seconds"],
         device=row["device"] or "",
-        data_seconds=0.0,
         # The time of a run that another sweep trained was not spent by this trial.
-        wall_seconds=0.0 if row["reused_from"] else row["train_seconds"] or 0.0,
+        seconds=Seconds() if row["reused_from"] else _stored(row),
         report_seconds=0.0,
     )
+
+
+def _stored(row: Row) -> Seconds:
+    """Read a run's seconds from its row; an older row has some of them."""
+    return Seconds(**{f.name: row.get(f"{f.name}_seconds") or 0.0 for f in fields(Seconds)})

@@ -177,8 +177,9 @@ def test_every_run_has_its_records(finished: tuple[Path, str]) -> None:
 
 def test_times_of_a_trial_are_recorded_and_add_up(finished: tuple[Path, str]) -> None:
     trials = analysis.load(finished[0] / "results").trials
-    columns = ["queue_seconds", "start_seconds", "data_seconds", "train_seconds"]
-    times = trials[[*columns, "report_seconds", "search_seconds"]]
+    spent = ("data", "setup", "train", "evaluation", "snapshot", "checkpoint", "report")
+    columns = ["queue_seconds", "start_seconds", *(f"{part}_seconds" for part in spent)]
+    times = trials[[*columns, "search_seconds"]]
     assert times.notna().all(axis=None)
     assert (times >= 0).all(axis=None)
     whole = (trials["ended_at"] - trials["started_at"]).dt.total_seconds()

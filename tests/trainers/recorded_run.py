@@ -3,8 +3,14 @@
 import dataclasses
 
 from trainers import checkpoint, train
+from trainers.seconds import Seconds
 
-CLOCKS = ("epoch_seconds", "train_seconds", "data_seconds", "images_per_second", "memory_megabytes")
+CLOCKS = (
+    "epoch_seconds",
+    *(f"{field.name}_seconds" for field in dataclasses.fields(Seconds)),
+    "images_per_second",
+    "memory_megabytes",
+)
 """Fields that differ from one process to the next."""
 
 

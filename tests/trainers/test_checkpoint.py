@@ -20,8 +20,8 @@ RECORDS = [
     Snapshot(1, "act1", 0, (-1.0, 1.0), (0.0, 1.0), (0.1, 0.2), 0.5, None, (0.0,), (0.3,), -1, 2.0),
     EpochRecord(1, 1e-3, 0.1, float("inf"), 2.0, 3.0, 4.0, 0.0, 0.0, 1.5, 1.25, 100.0, 0),
     RunRecord(
-        "diverged", 30, 1, "why", 2.0, None, None, 61706, 4, 1.5, 2.5, 0.5, "00ff", "cpu", False,
-        b"\x00\xff\x80", 17, "act1",
+        "diverged", 30, 1, "why", 2.0, None, None, 61706, 4, 0.5, 0.1, 1.5, 0.25, 0.02, 0.03, 2.5,
+        "00ff", "cpu", False, b"\x00\xff\x80", 17, "act1",
     ),
 ]  # fmt: skip
 

@@ -7,20 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from recorded_run import CLOCKS
 
 from trainers import checkpoint
 
 AT_MOST = 30
 """Kills: of these a lucky run escapes a few by ending first."""
-
-CLOCKS = {
-    "epoch_seconds",
-    "train_seconds",
-    "data_seconds",
-    "images_per_second",
-    "memory_megabytes",
-}
-"""Fields that differ from one process to the next."""
 
 
 @pytest.fixture(scope="module")

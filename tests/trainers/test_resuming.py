@@ -67,6 +67,25 @@ def test_a_stopped_run_keeps_its_checkpoint_and_goes_on_from_it(tmp_path, status
     assert set(map(repr, seen)) == set(map(repr, all_records))
 
 
+def test_the_seconds_of_all_attempts_are_added(stored):
+    seconds = {}
+
+    def note(record):
+        if isinstance(record, EpochRecord):
+            seconds[record.epoch] = record.train_seconds
+
+    def stop(record):
+        note(record)
+        if len(seconds) == 2:
+            raise RunStopped("interrupted")
+
+    first = train(config(execution=stored), stop)
+    second = train(config(execution=stored), note)
+    assert sorted(seconds) == [1, 2, 3]
+    assert second.train_seconds == pytest.approx(sum(seconds.values()))
+    assert second.setup_seconds > first.setup_seconds
+
+
 def test_a_stop_after_the_last_epoch_comes_too_late():
     stop = Stop(at=3)
     assert train(config(epochs=3), stop).status == "completed"

@@ -1,6 +1,7 @@
 import dataclasses
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from trainers import (
     train,
 )
 from trainers.data import datasets
+from trainers.seconds import Seconds
 
 TABLE1 = ("relu", "swish", "apl", "polyneuron", "polyneuron_r")
 
@@ -124,10 +126,33 @@ def test_clocks_and_memory_are_measured():
     run = train(config(), records.append)
     epochs = of(EpochRecord, records)
     assert all(0 < record.train_seconds < record.epoch_seconds for record in epochs)
-    assert run.train_seconds == pytest.approx(sum(record.epoch_seconds for record in epochs))
     seconds = sum(record.train_seconds for record in epochs)
+    assert run.train_seconds == pytest.approx(seconds)
+    whole = sum(record.epoch_seconds for record in epochs)
+    # Of evaluation, an epoch's time has the validation alone.
+    assert run.evaluation_seconds > whole - run.train_seconds > 0
     assert run.images_per_second == pytest.approx(3 * 300 / seconds)
     assert epochs[-1].memory_megabytes > 100
+
+
+def test_a_runs_time_is_told_apart_by_what_it_was_spent_on(tmp_path):
+    started = time.perf_counter()
+    run = train(config(epochs=2, execution=Execution(threads=1, checkpoint_folder=tmp_path)))
+    whole = time.perf_counter() - started
+    spent = {f.name: getattr(run, f"{f.name}_seconds") for f in dataclasses.fields(Seconds)}
+    assert all(seconds > 0 for seconds in spent.values()), spent
+    assert sum(spent.values()) < whole
+
+
+def test_what_is_not_done_takes_no_time():
+    run = train(config(epochs=1, execution=Execution(threads=1, snapshots=False)))
+    assert (run.snapshot_seconds, run.checkpoint_seconds) == (0, 0)
+
+
+def test_the_time_of_a_run_that_diverges_is_training():
+    run = train(config(recipe=Recipe(epochs=1, learning_rate=1e6)))
+    assert (run.status, run.epochs_done) == ("diverged", 0)
+    assert run.train_seconds > 0
 
 
 @pytest.mark.parametrize("threads", [1, 2])

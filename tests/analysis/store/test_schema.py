@@ -16,7 +16,7 @@ def test_every_public_name_is_the_stores_own() -> None:
         assert getattr(analysis.schema, name) is getattr(home, name)
     tables = {name for name in analysis.schema.__all__ if name.lower() in TABLES}
     assert {getattr(analysis.schema, name).name for name in tables} == set(TABLES)
-    assert (TABLES_FOLDER, PARTS_FOLDER, SCHEMA_VERSION) == ("tables", "parts", 1)
+    assert (TABLES_FOLDER, PARTS_FOLDER, SCHEMA_VERSION) == ("tables", "parts", 2)
     assert unit_of("train_seconds", pa.float64()) == "s"
 
 

@@ -32,6 +32,14 @@ def test_it_reads_as_it_was_written():
     assert results.damaged == ()
 
 
+def test_its_time_of_training_has_the_validation_in_it_and_is_not_compared():
+    results = analysis.load(STORES)
+    assert results.runs["train_seconds"].notna().all()
+    assert results.runs["evaluation_seconds"].isna().all()
+    assert set(analysis.values(results, "train_seconds")["outcome"]) == {"missing", "diverged"}
+    assert "measured" in set(analysis.values(results, "epoch_seconds")["outcome"])
+
+
 def test_its_functions_start_at_the_papers_control_points():
     start = analysis.load(STORES).snapshots.query("epoch == 0")
     assert sorted(start["c_x"].unique()) == [-1.0, 0.0, 1.0]

@@ -66,7 +66,12 @@ def test_the_outcome_is_what_the_runs_came_to(tmp_path: Path) -> None:
     assert outcome.objective_standard_error == pytest.approx(error, rel=1e-12)
     assert (outcome.seeds_done, outcome.epochs_done) == (2, 6)
     assert outcome.epoch_seconds == pytest.approx(runs["epoch_seconds"].mean(), rel=1e-12)
+    assert outcome.report_seconds is not None
     assert outcome.report_seconds > 0
+    for part in ("data", "setup", "train", "evaluation", "snapshot", "checkpoint"):
+        spent = runs[f"{part}_seconds"].sum()
+        assert getattr(outcome, f"{part}_seconds") == pytest.approx(spent, rel=1e-12)
+        assert spent > 0
 
 
 def test_a_pruned_trial_ends_with_its_epoch_and_is_not_taken_up_again(tmp_path: Path) -> None:
