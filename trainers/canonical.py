@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 IDENTITY_VERSION = 2
 """Written beside each stored form. Version 1 hashed configurations as they were written."""
 
-AS_BEFORE: Mapping[str, object] = {"network.shortcut": "pad"}
+AS_BEFORE: Mapping[str, object] = {
+    "network.shortcut": "pad",
+    "activation.polyneuron_r.tail_range": None,
+}
 """Of each setting that was added after version 2 the value that trains as before, by
 `section.field`, or `activation.name.option` for an option of one activation. The form leaves out a
 setting that has this value: so a new setting changes no stored identity. An entry never changes."""

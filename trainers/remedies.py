@@ -51,8 +51,10 @@ def _reading(configuration: Configuration) -> str:
 
 
 def _tails_grow(configuration: Configuration) -> bool:
+    if configuration.activation.name != "polyneuron_r":
+        return False
     k = _option(configuration, "k")
-    return configuration.activation.name == "polyneuron_r" and isinstance(k, int) and k > 1
+    return isinstance(k, int) and k > 1 and _option(configuration, "tail_range") is None
 
 
 def _rate(configuration: Configuration) -> float:

@@ -77,7 +77,7 @@ def activation_options(name: str) -> dict[str, Any]:
     """Return the options of the activation of this name, each with its default.
 
     >>> activation_options("polyneuron_r")
-    {'s': 3, 'k': 3, 'init': 'relu_like', 'half_range': 1.0}
+    {'s': 3, 'k': 3, 'init': 'relu_like', 'half_range': 1.0, 'tail_range': None}
 
     Raises:
         ValueError: the name is unknown.

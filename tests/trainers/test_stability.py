@@ -196,6 +196,7 @@ def test_readings_that_are_not_known_to_fail():
     assert not known_failure(configuration("relu"))
     assert not known_failure(configuration("polyneuron"))
     assert not known_failure(configuration(options={"k": 1}))
+    assert not known_failure(configuration(options={"tail_range": 3.0}))
     assert not known_failure(Configuration())
 
 
