@@ -60,6 +60,7 @@ def test_defaults_are_those_of_the_signature() -> None:
         "k": 3,
         "init": "relu_like",
         "half_range": 1.0,
+        "tail_range": None,
     }
     assert activation_options("apl") == {"s": 5, "a_bound": None, "b_std": 0.5}
     assert activation_options("relu") == {}
