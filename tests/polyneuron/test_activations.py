@@ -74,6 +74,7 @@ def test_every_option_changes_the_function(name: str) -> None:
         "k": 5,
         "init": "smooth_relu",
         "half_range": 1.7,
+        "tail_range": 0.8,
         "min_gap": 0.2,
         "slopes": True,
         "beta": 0.3,
