@@ -42,11 +42,16 @@ def draw_epoch(n: int, recipe: Recipe, seed: int, epoch: int, device: torch.devi
 
 
 class Normaliser:
-    """Raw uint8 images (B, C, H, W) to normalised floats, with the training set's statistics."""
+    """Raw images (B, C, H, W) to normalised floats, with the training set's statistics.
+
+    Images are uint8 or float32, here as in all of this module.
+    """
 
     def __init__(self, images: Tensor, kind: str) -> None:
         """Take the population mean and standard deviation of each channel of `images`."""
         self.per_image = kind == "image"
+        # A grey level is 1 in bytes, and may be anything in floats.
+        self.least = 1e-6 if images.is_floating_point() else 1.0
         deviation, mean = _moments(images)
         self.mean = mean.view(1, -1, 1, 1)
         self.scale = 1 / deviation.view(1, -1, 1, 1)
@@ -57,10 +62,14 @@ class Normaliser:
             # The difference of uint8 and float32 is float32: no copy of the images is made for it.
             return torch.sub(images, self.mean).mul_(self.scale)
         values = images.float()
-        return standardise(values, values)
+        return standardise(values, values, self.least)
 
 
 def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
+    if images.is_floating_point():
+        pairs = [torch.std_mean(one.double(), correction=0) for one in images.unbind(1)]
+        deviation, mean = (torch.stack(values).float() for values in zip(*pairs, strict=True))
+        return deviation.clamp_min(1e-6), mean
     # A histogram gives exact sums of uint8 values without a float copy of the data set.
     levels = torch.arange(256, dtype=torch.float64, device=images.device)
     counts = torch.stack(
@@ -73,15 +82,17 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
     return variance.sqrt().clamp_min(1e-3).float(), mean.float()
 
 
-def standardise(values: Tensor, reference: Tensor) -> Tensor:
-    """Give each image (B, C, H, W) the mean 0 and deviation 1 that its reference has."""
+def standardise(values: Tensor, reference: Tensor, least: float = 1.0) -> Tensor:
+    """Give each image (B, C, H, W) the mean 0 and deviation 1 that its reference has.
+
+    A deviation below `least` counts as that: an image of one grey level would be divided by 0.
+    """
     deviation, mean = torch.std_mean(reference, dim=(1, 2, 3), correction=0, keepdim=True)
-    # An image of one grey level would be divided by 0.
-    return (values - mean) / deviation.clamp_min(1.0)
+    return (values - mean) / deviation.clamp_min(least)
 
 
 class Augmentation:
-    """Training images (N, C, H, W) uint8, padded once; batches are windows of them."""
+    """Training images (N, C, H, W), padded once; batches are windows of them."""
 
     def __init__(self, images: Tensor, recipe: Recipe, normalise: Normaliser) -> None:
         self.recipe = recipe
@@ -128,12 +139,14 @@ class Augmentation:
             return self.normalise(images)
         pad, (height, width) = self.recipe.pad, self.size
         whole = self.padded[chosen, :, pad : pad + height, pad : pad + width]
-        return standardise(images.float(), whole.float())
+        return standardise(images.float(), whole.float(), self.normalise.least)
 
     def _mirror(self, images: Tensor, flip: Tensor) -> Tensor:
         if self.recipe.flip == "none":
             return images
         axis = -1 if self.recipe.flip == "left_right" else -2
+        if images.is_floating_point():
+            return torch.where(flip.view(-1, 1, 1, 1), images.flip(axis), images)
         # Chooses the bits of one image or the other, in a third of the time of `where` on bytes.
         bits = flip.to(torch.uint8).neg().view(-1, 1, 1, 1)
         return images.flip(axis).bitwise_xor_(images).bitwise_and_(bits).bitwise_xor_(images)

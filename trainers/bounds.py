@@ -67,6 +67,25 @@ def check_name(name: str, known: Collection[str]) -> None:
         raise ValueError(f"name: expected {names}; got {name!r}")
 
 
+def check_reference(name: str, known: Collection[str], *prefixes: str) -> None:
+    """Check the field `name` of a section that names a known thing, or `module:name` of any other.
+
+    Args:
+        name: the name.
+        known: names of ours.
+        prefixes: words before a colon after which anything may follow.
+
+    Raises:
+        ValueError: an unknown name, or a reference without a module or a name.
+    """
+    if ":" not in name:
+        check_name(name, known)
+        return
+    names = name.replace(":", ".", 1).split(".")
+    if not name.startswith(prefixes) and not all(part.isidentifier() for part in names):
+        raise ValueError(f"name: expected module:function, as my_models:build; got {name!r}")
+
+
 # Every trial makes these dataclasses, and resolving annotations takes longer than the check.
 @functools.cache
 def _hints(owner: type) -> dict[str, Any]:

@@ -27,6 +27,18 @@ IDENTITY_VERSION = 2
 AS_BEFORE: Mapping[str, object] = {
     "network.shortcut": "pad",
     "activation.polyneuron_r.tail_range": None,
+    "network.options": {},
+    "network.replace": (),
+    "network.code": "",
+    "data.options": {},
+    "data.code": "",
+    "recipe.optimizer": "adam",
+    "recipe.momentum": 0.9,
+    "recipe.nesterov": False,
+    "recipe.schedule": "steps",
+    "recipe.warmup_epochs": 0,
+    "recipe.label_smoothing": 0.0,
+    "recipe.clip_gradient": None,
 }
 """Of each setting that was added after version 2 the value that trains as before, by
 `section.field`, or `activation.name.option` for an option of one activation. The form leaves out a
@@ -82,12 +94,14 @@ def _activation(
 def _network(network: NetworkConfig) -> dict[str, Any]:
     form = dataclasses.asdict(network)
     of_some = {name for known in NETWORKS.values() for name in known.settings}
-    own = NETWORKS[network.name].settings
+    known = NETWORKS.get(network.name)
+    own = known.settings if known is not None else ()
     return {name: value for name, value in form.items() if name in own or name not in of_some}
 
 
 def _data(data: DataConfig) -> dict[str, Any]:
     form = dataclasses.asdict(data)
+    del form["folder"]
     if data.validation != "held_out":
         del form["held_out_images"]
     return form
@@ -95,13 +109,20 @@ def _data(data: DataConfig) -> dict[str, Any]:
 
 def _recipe(recipe: Recipe, trained: bool, penalised: bool) -> dict[str, Any]:
     form = dataclasses.asdict(recipe)
+    if recipe.optimizer == "adamw":
+        form |= {"optimizer": "adam", "decay": "decoupled"}
+    descends = recipe.optimizer == "sgd"
     form["drop_at"] = sorted(at for at in drop_epochs(recipe) if at < recipe.epochs)
     if recipe.activation_learning_rate == recipe.learning_rate:
         form["activation_learning_rate"] = None
     idle = {
         "drop_factor": not form["drop_at"],
-        "decay": recipe.weight_decay == 0,
+        "decay": recipe.weight_decay == 0 or descends,
         "decay_on": recipe.weight_decay == 0,
+        "betas": descends,
+        "epsilon": descends,
+        "momentum": not descends,
+        "nesterov": not descends,
         "pad_before_normalising": recipe.pad == 0,
         "activation_learning_rate": not trained,
         "lambda_sum": not penalised,

@@ -45,8 +45,11 @@ class StepGraph:
 
     @classmethod
     def of(cls, training: Training) -> StepGraph | None:
-        """Return a graph for a run, or None if its device has no graphs."""
-        return cls(training) if devices.captures_steps(training.device) else None
+        """Return a graph for a run, or None if its device or its optimizer has none."""
+        captured = devices.captures_steps(training.device)
+        # A rate that is a number would be captured with the step, and SGD knows no other.
+        adam = training.config.recipe.optimizer != "sgd"
+        return cls(training) if captured and adam else None
 
     def begin(self, batches: Sequence[Tensor], draws: Draws) -> None:
         """Put an epoch's draws where replays read them.

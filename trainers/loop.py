@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,19 +14,19 @@ from trainers import devices
 from trainers.augment import Augmentation, Normaliser
 from trainers.checkpoint import RunFolder, pack_records, unpack_records
 from trainers.config import RunConfig
-from trainers.data import DATASETS
-from trainers.data.datasets import Images, load, split
+from trainers.data.datasets import Images, class_count, load_configured, split
 from trainers.data.sources import data_root
 from trainers.divergence import Diverged, locate_singular_system
 from trainers.epoch import EpochTotals, train_epoch
 from trainers.graph import StepGraph
-from trainers.networks import NETWORKS
 from trainers.networks.build import build_network
+from trainers.networks.registry import NETWORKS, input_side
 from trainers.optimizer import load_state, make_optimizer, set_rates
 from trainers.outbox import Outbox
 from trainers.records import EpochRecord, Event, Record, Reporter, RunRecord, RunStatus, RunStopped
 from trainers.remedies import remedies
 from trainers.seconds import Seconds
+from trainers.seeding import global_stream
 from trainers.snapshots import INPUT_IMAGES, snapshot_epochs, take_snapshots
 from trainers.stability import OBSERVED_IMAGES, Stability, has_statistics, observe
 from trainers.step import Objective, Training, precision
@@ -78,8 +79,8 @@ def _only_run_record(records: list[Record]) -> RunRecord:
 
 def load_images(config: RunConfig, device: torch.device) -> Images:
     """Load a run's images onto its device."""
-    side = NETWORKS[config.network.name].input_side
-    whole = load(config.data.name, data_root(config.execution.data_root), side)
+    root, side = data_root(config.execution.data_root), input_side(config.network.name)
+    whole = load_configured(config.data, root, side)
     return split(whole, config.data).to(device)
 
 
@@ -88,7 +89,7 @@ def set_up(config: RunConfig, device: torch.device, images: Images) -> Training:
     normalise = Normaliser(images.train_images, config.recipe.normalise)
     augmentation = Augmentation(images.train_images, config.recipe, normalise)
     channels, height, width = images.train_images.shape[1:]
-    shape, classes = (channels, height, width), DATASETS[config.data.name].classes
+    shape, classes = (channels, height, width), class_count(config.data, images)
     net = build_network(config.network, config.activation, shape, classes, config.seed)
     net = net.to(device)
     if config.execution.channels_last:
@@ -201,7 +202,7 @@ class _Run:
     def _epoch(self, training: Training, epoch: int, graph: StepGraph | None) -> None:
         trained, evaluated = self.seconds.train, self.seconds.evaluation
         rate = set_rates(training.optimizer, self.config.recipe, epoch)
-        with self.seconds.on("train"):
+        with self.seconds.on("train"), self._draws(epoch):
             totals = train_epoch(training, epoch, graph)
         with self.seconds.on("evaluation"):
             validation = self._validate(training)
@@ -211,6 +212,12 @@ class _Run:
         record = self._epoch_record(training, epoch, rate, totals, validation, seen, spent)
         self.outbox.add(*self._snapshots(training, epoch), *self._warning(seen, epoch), record)
         self.progress.add(record, validation, totals.images)
+
+    def _draws(self, epoch: int) -> contextlib.AbstractContextManager[None]:
+        # Networks of ours draw nothing while they train.
+        ours = self.config.network.name in NETWORKS
+        seed = self.config.seed
+        return contextlib.nullcontext() if ours else global_stream(seed, epoch, self.device)
 
     def _validate(self, training: Training) -> Validation:
         images = training.images

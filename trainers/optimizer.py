@@ -1,4 +1,4 @@
-"""Adam over the network's parameters and, in a group of their own, the activations'."""
+"""The optimizer over the network's parameters and, in a group of their own, the activations'."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainers.schedule import rate_factor
 
 
 def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Make Adam (coupled L2) or AdamW, with no weight decay on activation parameters (§3)."""
+    """Make Adam, AdamW or SGD, with no weight decay on activation parameters (§3)."""
     learned = list(activation_parameters(net))
     own = {id(parameter) for parameter in learned}
     network = [parameter for parameter in net.parameters() if id(parameter) not in own]
@@ -30,13 +30,17 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": learned, "weight_decay": 0.0, "lr": rate if own_rate is None else own_rate},
     ]
     filled = [{**group, "initial_lr": group["lr"]} for group in groups if group["params"]]
-    decoupled = recipe.decay == "decoupled" and recipe.weight_decay > 0
     device = next(net.parameters()).device
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            filled, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True
+        )
+    is_adamw = recipe.optimizer == "adamw" or recipe.decay == "decoupled"
     optimizer = Adam(
         filled,
         betas=recipe.betas,
         eps=recipe.epsilon,
-        decoupled_weight_decay=decoupled,  # AdamW
+        decoupled_weight_decay=is_adamw and recipe.weight_decay > 0,
         # One kernel for all parameters, where the default starts several for each.
         fused=True,
     )
@@ -62,7 +66,11 @@ def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: int) -> f
 def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load a stored state, of a run on this or another kind of device."""
     # The stored rate may be a tensor where this device needs a number, or the other way round.
-    own = [{name: group[name] for name in ("lr", "capturable")} for group in optimizer.param_groups]
+    kept_names = ("lr", "capturable")
+    own = [
+        {name: group[name] for name in kept_names if name in group}
+        for group in optimizer.param_groups
+    ]
     optimizer.load_state_dict(state)
     for group, kept in zip(optimizer.param_groups, own, strict=True):
         group.update(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from typing import Any
 
 
@@ -31,3 +32,13 @@ def resolve(reference: str) -> Any:
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"{reference}: {module_name} has no {name!r}{hint}")
     return getattr(module, name)
+
+
+def place_of(reference: str) -> str:
+    """Return a reference to a function with its file and line, as far as they are known."""
+    try:
+        found = resolve(reference)
+        file = inspect.getsourcefile(found) or ""
+        return f"{reference} ({file}:{inspect.getsourcelines(found)[1]})"
+    except (OSError, TypeError, ValueError):
+        return reference

@@ -48,7 +48,9 @@ class Objective:
         """Return the loss to descend, its cross-entropy alone, and the logits (B, classes)."""
         with precision(self.recipe, images.device):
             logits = self.net(images).float()
-        cross_entropy = F.cross_entropy(logits, labels)
+        # Smoothed in training alone: in validation the loss is that of the labels.
+        smoothing = self.recipe.label_smoothing
+        cross_entropy = F.cross_entropy(logits, labels, label_smoothing=smoothing)
         if not self.penalised:
             return cross_entropy, cross_entropy, logits
         sums, products = penalties_of(self.penalised)
@@ -101,10 +103,20 @@ def take_step(training: Training, chosen: Tensor, draws: Draws) -> Figures:
     loss.backward()
     correct = (logits.argmax(1) == labels).sum()
     parameters = (p for group in training.optimizer.param_groups for p in group["params"])
-    norm = gradient_norm([p.grad for p in parameters if p.grad is not None])
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = gradient_norm(gradients)
+    if training.config.recipe.clip_gradient is not None:
+        _shorten(gradients, norm, training.config.recipe.clip_gradient)
     figures = Figures(cross_entropy.detach(), norm, correct)
     training.optimizer.step()
     return figures
+
+
+def _shorten(gradients: list[Tensor], norm: Tensor, limit: float) -> None:
+    """Scale gradients in place, so that their common norm is at most the limit."""
+    # Not read by the host: that would wait for the device.
+    factor = (limit / norm).clamp(max=1.0).to(gradients[0])
+    torch._foreach_mul_(gradients, factor)
 
 
 def precision(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager[object]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trainers.augment import Normaliser, standardise
 from trainers.config import ActivationConfig, NetworkConfig, RunConfig
-from trainers.data import DATASETS
+from trainers.data.datasets import class_count
 from trainers.durable import durable_file
 from trainers.loop import load_images
 from trainers.networks.build import build_network
@@ -23,24 +23,31 @@ FORMAT = "polyneuron-sweeps network 1"
 class TrainedNetwork(nn.Module):
     """A network with the preparation of its images: raw images in, logits out."""
 
-    def __init__(self, net: nn.Module, mean: Tensor, scale: Tensor, per_image: bool) -> None:
+    def __init__(
+        self, net: nn.Module, mean: Tensor, scale: Tensor, per_image: bool, least: float
+    ) -> None:
         """Take the network and each channel's mean and inverse deviation, (1, C, 1, 1).
 
-        `per_image`: an image is normalised by its own mean and deviation instead.
+        `per_image`: an image is normalised by its own mean and deviation instead, which is at
+        least `least`.
         """
         super().__init__()
         self.net = net
         self.per_image = per_image
+        self.least = least
         self.mean: Tensor
         self.scale: Tensor
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (N, classes) of images (N, C, H, W) with values from 0 to 255."""
+        """Return the logits (N, classes) of images (N, C, H, W) with values from 0 to 255.
+
+        Images of one's own that were floats in training are floats of the same scale here.
+        """
         values = images.float()
         if self.per_image:
-            prepared = standardise(values, values)
+            prepared = standardise(values, values, self.least)
         else:
             prepared = (values - self.mean) * self.scale
         logits: Tensor = self.net(prepared)
@@ -54,21 +61,23 @@ def export_network(path: Path, run: RunConfig, weights: Mapping[str, Tensor]) ->
         DataUnavailableError: the run's images, whose statistics the network needs, are not there.
         OSError: the file cannot be written.
     """
-    images = load_images(run, torch.device("cpu")).train_images
+    whole = load_images(run, torch.device("cpu"))
+    images = whole.train_images
     normalise = Normaliser(images, run.recipe.normalise)
     content = {
         "format": FORMAT,
-        "network": dataclasses.asdict(run.network),
+        "network": {**dataclasses.asdict(run.network), "options": dict(run.network.options)},
         "activation": {
             **dataclasses.asdict(run.activation),
             "options": dict(run.activation.options),
         },
         "image_shape": list(images.shape[1:]),
-        "classes": DATASETS[run.data.name].classes,
+        "classes": class_count(run.data, whole),
         "seed": run.seed,
         "mean": normalise.mean,
         "scale": normalise.scale,
         "per_image": normalise.per_image,
+        "least": normalise.least,
         "weights": dict(weights),
     }
     with durable_file(path) as file:
@@ -96,5 +105,5 @@ def load_network(path: str | Path) -> TrainedNetwork:
         content["seed"],
     )
     net.load_state_dict(content["weights"])
-    trained = TrainedNetwork(net, content["mean"], content["scale"], content["per_image"])
-    return trained.eval()
+    prepared = (content[name] for name in ("mean", "scale", "per_image", "least"))
+    return TrainedNetwork(net, *prepared).eval()

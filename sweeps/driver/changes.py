@@ -13,7 +13,7 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_files, code_version
 from trainers.data.sources import data_root
-from trainers.networks import NETWORKS
+from trainers.networks.registry import input_side
 
 FREE = ("budget", "concurrency")
 """Sections that decide how much is trained and how fast, and no result."""
@@ -81,9 +81,9 @@ def _data_changes(trained_on: list[str], spec: SweepSpec) -> list[str]:
     if not trained_on:
         return []
     # Here, as it takes a second to import torch.
-    from trainers.data.datasets import load
+    from trainers.data.datasets import load_configured
 
-    here = load(spec.data.name, data_root(), NETWORKS[spec.network.name].input_side).sha256
+    here = load_configured(spec.data, data_root(), input_side(spec.network.name)).sha256
     return [f"data: {one[:12]} -> {here[:12]}" for one in trained_on if one != here]
 
 

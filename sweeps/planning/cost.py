@@ -192,9 +192,9 @@ def run_bytes(spec: SweepSpec, cost: Cost) -> float:
 
 def train_image_count(spec: SweepSpec, data_root: Path) -> int:
     """Count the images of an epoch."""
-    from trainers.data.datasets import load, split
+    from trainers.data.datasets import load_configured, split
 
-    return len(split(load(spec.data.name, data_root), spec.data).train_labels)
+    return len(split(load_configured(spec.data, data_root), spec.data).train_labels)
 
 
 def _one(domain: Domain, end: int) -> Domain:

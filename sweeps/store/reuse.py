@@ -14,7 +14,7 @@ from analysis.store.statuses import Status
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
 from trainers import RunConfig
-from trainers.networks import NETWORKS
+from trainers.networks.registry import input_side
 
 
 def take_over(config: RunConfig, paths: SweepPaths, trial: int) -> dict[str, Any] | None:
@@ -48,10 +48,10 @@ def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, A
 
 
 def _same_origin(row: dict[str, Any], config: RunConfig) -> bool:
-    from trainers.data.datasets import data_root, load
+    from trainers.data.datasets import data_root, load_configured
 
     if row["code_version"] != code_version():
         return False
     root = data_root(config.execution.data_root)
-    images = load(config.data.name, root, NETWORKS[config.network.name].input_side)
+    images = load_configured(config.data, root, input_side(config.network.name))
     return bool(row["data_sha256"] == images.sha256)

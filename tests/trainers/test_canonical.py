@@ -14,6 +14,7 @@ from analysis.store import identity1
 from polyneuron import activation_class, activation_names, activation_options
 from trainers import canonical
 from trainers.config import ActivationConfig, Configuration, Execution, RunConfig
+from trainers.data.config import DataConfig
 from trainers.networks import NETWORKS
 from trainers.networks.config import NetworkConfig
 
@@ -72,6 +73,16 @@ ALIKE = {
     "a drop at the end": ({"drop_at": (0.4,)}, {"drop_at": (0.4, 0.99)}),
     "drops at the same epochs": ({"drop_at": (0.3, 0.7)}, {"drop_at": (0.65, 0.35)}),
     "held-out images of none": ({}, {"held_out_images": 100}),
+    "momentum of Adam": ({}, {"momentum": 0.5, "nesterov": True}),
+    "settings of Adam in SGD": (
+        {"optimizer": "sgd"},
+        {"optimizer": "sgd", "betas": (0.5, 0.9), "epsilon": 1e-3, "decay": "decoupled"},
+    ),
+    "AdamW by either name": ({"optimizer": "adamw"}, {"decay": "decoupled"}),
+    "drops of a cosine": (
+        {"schedule": "cosine"},
+        {"schedule": "cosine", "drop_at": (0.5,), "drop_factor": 0.5},
+    ),
     "the other network's settings": ({}, {"network": {"residual": "act_then_add"}}),
 }
 
@@ -117,6 +128,13 @@ DIFFERENT = {
         {"validation": "held_out", "held_out_images": 200},
     ),
     "the network's own settings": ({}, {"network": {"pooling": "average"}}),
+    "optimizer": ({}, {"optimizer": "sgd"}),
+    "momentum of SGD": ({"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.5}),
+    "Nesterov's momentum": ({"optimizer": "sgd"}, {"optimizer": "sgd", "nesterov": True}),
+    "schedule": ({}, {"schedule": "cosine"}),
+    "warm-up": ({}, {"warmup_epochs": 1}),
+    "label smoothing": ({}, {"label_smoothing": 0.1}),
+    "clipping": ({}, {"clip_gradient": 1.0}),
     "a learned Swish": ({"name": "swish"}, {"name": "swish", "options": {"learn_beta": False}}),
 }
 
@@ -134,6 +152,21 @@ def test_a_resnet_has_no_settings_of_lenet():
     assert of() == of(pooling="average", pad_first_convolution=False)
     assert of() != of(residual="act_then_add")
     assert of() == of(shortcut="pad") != of(shortcut="projection")
+
+
+def test_a_network_of_ones_own_is_its_function_its_options_and_its_code():
+    def of(**settings):
+        return Configuration(network=NetworkConfig("own:net", **settings)).config_id
+
+    assert of() == of(pooling="average", residual="pre_act")
+    assert len({of(), of(options={"width": 8}), of(code="1234"), of(replace=("ReLU",))}) == 4
+
+
+def test_where_a_folder_of_images_lies_is_no_part_of_what_is_trained():
+    def of(folder):
+        return Configuration(data=DataConfig("folder:images", folder=folder)).config_id
+
+    assert of("/here/images") == of("/there/images")
 
 
 def test_each_network_names_fields_of_the_section():
@@ -219,5 +252,6 @@ def test_a_store_of_version_1_is_read_with_the_identities_of_today(configuration
     for path in canonical.AS_BEFORE:
         section, _, field = path.partition(".")
         plain[section].pop(field, None)
+    del plain["data"]["folder"]  # it is in no form
     config_id, form = identity1.current(json.dumps(plain))
     assert (config_id, json.loads(form)) == (configuration.config_id, configuration.canonical())

@@ -70,3 +70,32 @@ def test_rates_fall_in_every_group():
     for epoch, rate in ((1, 1e-3), (20, 1e-3), (21, 1e-4), (25, 1e-4), (26, 1e-5)):
         set_rates(optimizer, recipe, epoch)
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([rate] * 2)
+
+
+def test_sgd_with_nesterovs_momentum_is_torchs():
+    net = torch.nn.Linear(3, 2)
+    other = torch.nn.Linear(3, 2)
+    other.load_state_dict(net.state_dict())
+    recipe = Recipe(optimizer="sgd", momentum=0.8, nesterov=True, learning_rate=0.1)
+    ours = make_optimizer(net, recipe)
+    torchs = torch.optim.SGD(
+        other.parameters(), lr=0.1, momentum=0.8, nesterov=True, weight_decay=1e-4
+    )
+    for step in range(3):
+        for one, optimizer in ((net, ours), (other, torchs)):
+            for parameter in one.parameters():
+                parameter.grad = torch.full_like(parameter, float(step))
+            optimizer.step()
+    # The fused kernel rounds in another order.
+    torch.testing.assert_close(net.weight, other.weight, rtol=1e-5, atol=1e-6)
+
+
+def test_a_long_gradient_is_cut_to_its_limit_and_a_short_one_is_not():
+    from trainers.step import _shorten
+
+    gradients = [torch.full((4,), 3.0), torch.full((9,), -2.0)]
+    _shorten(gradients, torch.tensor(72.0**0.5, dtype=torch.float64), 0.5)
+    norm = torch.linalg.vector_norm(torch.cat(gradients))
+    assert norm.item() == pytest.approx(0.5, rel=1e-6)
+    _shorten(gradients, norm.double(), 0.6)
+    assert torch.linalg.vector_norm(torch.cat(gradients)).item() == pytest.approx(0.5, rel=1e-6)

@@ -6,13 +6,15 @@ import contextlib
 import functools
 import hashlib
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trainers.data import foreign
 from trainers.data.config import DataConfig
 from trainers.data.record import Arrays
 from trainers.data.registry import DATASETS
@@ -35,7 +37,10 @@ _CACHE_VERSION = 1
 
 @dataclass(frozen=True)
 class Images:
-    """Training and validation images, uint8 (N, C, H, W), with labels, int64 (N,)."""
+    """Training and validation images (N, C, H, W), with labels, int64 (N,).
+
+    Images are uint8, or float32 in data that are not ours.
+    """
 
     sha256: str
     """Hash of the whole data set: the bytes of the four tensors in this order, before `split`."""
@@ -43,6 +48,8 @@ class Images:
     train_labels: Tensor
     val_images: Tensor
     val_labels: Tensor
+    classes: int | None = field(default=None, kw_only=True)
+    """Of data that are not ours; None: `DATASETS` says it."""
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the four tensors in the order of the hash."""
@@ -50,7 +57,36 @@ class Images:
 
     def to(self, device: torch.device) -> Images:
         """Return the same images on `device`."""
-        return Images(self.sha256, *(tensor.to(device) for tensor in self.tensors()))
+        moved = (tensor.to(device) for tensor in self.tensors())
+        return Images(self.sha256, *moved, classes=self.classes)
+
+
+def load_configured(config: DataConfig, root: Path, side: int = 28) -> Images:
+    """Load the whole data set of a configuration; for the arguments see `load`.
+
+    Raises:
+        DataUnavailableError: no files and no download, or damaged files.
+        ValueError: what a function of one's own returns, or a folder has, are no images.
+    """
+    if config.name in DATASETS:
+        return load(config.name, root, side)
+    options = tuple(sorted(config.options.items()))
+    return _load_foreign(config.name, config.folder, options, config.code, root)
+
+
+def class_count(config: DataConfig, images: Images) -> int:
+    """Return the number of a configuration's classes."""
+    return DATASETS[config.name].classes if images.classes is None else images.classes
+
+
+@functools.lru_cache(maxsize=1)
+def _load_foreign(
+    name: str, folder: str, options: tuple[tuple[str, Any], ...], code: str, root: Path
+) -> Images:
+    # The code is named for the cache alone: a module that has changed may load other images.
+    images = _hashed(foreign.read(name, folder, dict(options), root))
+    highest = max(int(labels.max()) for labels in (images.train_labels, images.val_labels))
+    return replace(images, classes=highest + 1)
 
 
 # The last one alone is kept: the runs of a worker are all on one data set.

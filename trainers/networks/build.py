@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron import make_activation
+from trainers.networks import foreign
 from trainers.networks.config import ActivationConfig, NetworkConfig
 from trainers.networks.record import ActivationFactory, ImageShape
 from trainers.networks.registry import NETWORKS
 from trainers.references import resolve
 from trainers.seeding import stream
 
-Build = Callable[[NetworkConfig, ActivationFactory, ImageShape, int], nn.Module]
+Build = Callable[[NetworkConfig, ActivationFactory | None, ImageShape, int], nn.Module]
 """The function that a network's record names: it builds a network that maps images (N, C, H, W)
-of a shape to logits (N, classes). Weights may stay as torch draws them: they are drawn again."""
+of a shape to logits (N, classes). Weights may stay as torch draws them: they are drawn again.
+Without a factory, the network has activation functions of torch, which are replaced."""
 
 
 def build_network(
@@ -30,18 +32,29 @@ def build_network(
     """Build a network for images (C, H, W), its weights and activations drawn from `seed`.
 
     Raises:
-        ValueError: an unknown activation, or options that it refuses.
+        ValueError: an unknown activation, options that it refuses, or a network of one's own that
+            is none for these images and classes.
     """
-    build: Build = resolve(NETWORKS[network.name].build)
+    known = NETWORKS.get(network.name)
+    build: Build = foreign.build if known is None else resolve(known.build)
 
-    def build_with(factory: ActivationFactory) -> nn.Module:
+    def build_with(factory: ActivationFactory | None) -> nn.Module:
+        # A constructor draws from torch's global stream, and of our networks we draw again.
+        torch.default_generator.manual_seed(stream(seed, "weights").initial_seed())
         return build(network, factory, image_shape, classes)
 
-    # Constructors draw weights from torch's global stream, only for us to draw them again.
     with torch.random.fork_rng(devices=[]):
-        net = build_with(_activation_factory(activation, build_with, image_shape, seed))
+        if network.replace:
+            net = build_with(None)
+            example = torch.zeros(2, *image_shape)
+            foreign.replace(net, network, activation, example, stream(seed, "activation"))
+        else:
+            net = build_with(_activation_factory(activation, build_with, image_shape, seed))
+        if known is None:
+            foreign.check(net, network.name, image_shape, classes)
     # From a stream of their own: a seed's weights are the same whatever the activation.
-    _draw_weights(net, network.weight_init, stream(seed, "weights"))
+    if network.weight_init != "own":
+        _draw_weights(net, network.weight_init, stream(seed, "weights"))
     return net
 
 

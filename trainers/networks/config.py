@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from trainers.bounds import check_name
+from trainers.bounds import check_reference
 from trainers.networks.registry import NETWORKS
 
 OptionValue = bool | int | float | str
@@ -32,10 +32,11 @@ class ActivationConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """One of the networks, with the choices that the paper left open."""
+    """A network: one of ours, with the choices that the paper left open, or any other."""
 
     name: str = "lenet5"
-    """Name of the network."""
+    """Name of the network; or a function of one's own that builds one, as `module:function`; or one
+    of torchvision's, as `torchvision:resnet18`."""
     pooling: Pooling = "max"
     """LeNet-5's subsampling; the paper does not say, max is today's usual reading."""
     pad_first_convolution: bool = True
@@ -51,8 +52,17 @@ class NetworkConfig:
     """ResNet-20. `pad`: a shortcut to more channels subsamples and fills up with zeros, option A of
     the ResNet paper, without parameters. `projection`: a 1x1 convolution is the shortcut in the
     first block of each stage, as in TensorFlow's official ResNet of 2018."""
-    weight_init: Literal["he_normal", "torch"] = "he_normal"
-    """The paper says "random". `he_normal`: zero biases, as the ResNet paper draws its weights."""
+    weight_init: Literal["he_normal", "torch", "own"] = "he_normal"
+    """The paper says "random". `he_normal`: zero biases, as the ResNet paper draws its weights.
+    `own`: as the network's own code draws them, for one that is not ours."""
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    """Keyword arguments of a network that is not ours: `width`, ..."""
+    replace: tuple[str, ...] = ()
+    """Activation functions, as `ReLU`, in whose place ours are put, of a network that takes
+    none."""
+    code: str = ""
+    """Hash of the modules of one's own that `module:function` reaches; filled in when a
+    specification is read."""
 
     def __post_init__(self) -> None:
-        check_name(self.name, NETWORKS)
+        check_reference(self.name, NETWORKS)

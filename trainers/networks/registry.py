@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from trainers.networks.record import Network
 from trainers.recipe import Recipe
 
+USUAL_SIDE = 28
+"""Height and width to which digits are resized for a network that is not ours."""
+
 NETWORKS: Mapping[str, Network] = {
     "lenet5": Network(
         build="trainers.networks.lenet:build",
@@ -23,3 +26,9 @@ NETWORKS: Mapping[str, Network] = {
         settings=("residual", "shortcut"),
     ),
 }
+
+
+def input_side(network: str) -> int:
+    """Return the height and width to which digits are resized for a network."""
+    known = NETWORKS.get(network)
+    return USUAL_SIDE if known is None else known.input_side
