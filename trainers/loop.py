@@ -27,7 +27,7 @@ from trainers.records import EpochRecord, Event, Record, Reporter, RunRecord, Ru
 from trainers.remedies import remedies
 from trainers.seconds import Seconds
 from trainers.seeding import global_stream
-from trainers.snapshots import INPUT_IMAGES, snapshot_epochs, take_snapshots
+from trainers.snapshots import INPUT_IMAGES, Range, input_ranges, snapshot_epochs, take_snapshots
 from trainers.stability import OBSERVED_IMAGES, Stability, has_statistics, observe
 from trainers.step import Objective, Training, precision
 from trainers.validation import Validation, validate
@@ -157,7 +157,7 @@ class _Run:
                 restored = self._restore(training)
             if not restored:
                 # Snapshots first, for a reader takes "start" to mean that epoch 0 is complete.
-                self.outbox.add(*self._snapshots(training, 0), Event("start", 0))
+                self.outbox.add(*self._first_snapshots(training), Event("start", 0))
             self.outbox.flush()
             graph = StepGraph.of(training)
             for epoch in range(self.progress.epochs_done + 1, epochs + 1):
@@ -207,10 +207,12 @@ class _Run:
         with self.seconds.on("evaluation"):
             validation = self._validate(training)
         spent = self.seconds.train - trained, self.seconds.evaluation - evaluated
-        with self.seconds.on("evaluation"):
+        # Both look at what activations receive: in one pass, in whose time each has its part.
+        with self.seconds.on("evaluation"), self._ranges(training, epoch) as ranges:
             seen = self._observe(training, validation)
         record = self._epoch_record(training, epoch, rate, totals, validation, seen, spent)
-        self.outbox.add(*self._snapshots(training, epoch), *self._warning(seen, epoch), record)
+        snapshots, warning = self._snapshots(training, epoch, ranges), self._warning(seen, epoch)
+        self.outbox.add(*snapshots, *warning, record)
         self.progress.add(record, validation, totals.images)
 
     def _draws(self, epoch: int) -> contextlib.AbstractContextManager[None]:
@@ -244,12 +246,31 @@ class _Run:
         self.progress.warned = True
         return [Event("unstable", epoch, f"{warning}{remedies(self.config)}")]
 
-    def _snapshots(self, training: Training, epoch: int) -> list[Record]:
+    def _ranges(
+        self, training: Training, epoch: int
+    ) -> contextlib.AbstractContextManager[dict[str, Range] | None]:
+        """Look at the activations' inputs if a snapshot of the epoch is wanted."""
         if not self.config.execution.snapshots or epoch not in snapshot_epochs(self.config.recipe):
+            return contextlib.nullcontext()
+        return input_ranges(training.net, lambda: self.seconds.on("snapshot"))
+
+    def _first_snapshots(self, training: Training) -> list[Record]:
+        net, images = training.net, training.images.val_images[:INPUT_IMAGES]
+        with self._ranges(training, 0) as ranges:
+            if ranges is None:
+                return []
+            with self.seconds.on("snapshot"), locate_singular_system(net), torch.inference_mode():
+                net.eval()
+                net(training.normalise(images))
+        return self._snapshots(training, 0, ranges)
+
+    def _snapshots(
+        self, training: Training, epoch: int, ranges: dict[str, Range] | None
+    ) -> list[Record]:
+        if ranges is None:
             return []
         with self.seconds.on("snapshot"), locate_singular_system(training.net):
-            images = training.normalise(training.images.val_images[:INPUT_IMAGES])
-            return [*take_snapshots(training.net, epoch, images)]
+            return [*take_snapshots(training.net, epoch, ranges)]
 
     def _epoch_record(
         self,

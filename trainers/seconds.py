@@ -33,12 +33,22 @@ class Seconds:
 
     @contextlib.contextmanager
     def on(self, part: Part) -> Iterator[None]:
-        """Add the time that a block takes to a part, whether or not the block raises."""
-        started = time.perf_counter()
+        """Add the time that a block takes to a part, whether or not the block raises.
+
+        The time of a block inside it is that block's alone.
+        """
+        started, counted = time.perf_counter(), self.total
         try:
             yield
         finally:
-            setattr(self, part, getattr(self, part) + time.perf_counter() - started)
+            inside = self.total - counted
+            setattr(self, part, getattr(self, part) + time.perf_counter() - started - inside)
+
+    @property
+    def total(self) -> float:
+        """All parts together."""
+        seconds: float = sum(getattr(self, field.name) for field in fields(self))
+        return seconds
 
     def add(self, other: Seconds) -> None:
         """Add another's seconds, part by part."""

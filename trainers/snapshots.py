@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from polyneuron import Activation, PolyNeuron, PolyNeuronR, activation_modules
+from trainers.percentiles import nearest_rank
 from trainers.recipe import Recipe
 from trainers.records import Snapshot
 from trainers.schedule import drop_epochs
@@ -31,22 +33,26 @@ def snapshot_epochs(recipe: Recipe) -> frozenset[int]:
     return frozenset({0, last} | spaced | sides)
 
 
+Range = tuple[list[float], list[float]]
+"""1st and 99th percentile of the inputs of each function of a layer."""
+
+
 @torch.no_grad()
-def take_snapshots(net: nn.Module, epoch: int, images: Tensor) -> list[Snapshot]:
+def take_snapshots(net: nn.Module, epoch: int, ranges: Mapping[str, Range]) -> list[Snapshot]:
     """Return one snapshot of each function of each layer.
 
     Args:
-        net: left as it is, but for being set to evaluation.
+        net: the network.
         epoch: the epoch just finished; 0 for the start.
-        images: (n, C, H, W) normalised validation images.
+        ranges: from `input_ranges`.
     """
-    ranges = _input_percentiles(net, images)
-    grid = torch.linspace(CURVE_FROM, CURVE_TO, CURVE_POINTS, device=images.device)
+    grid = torch.linspace(CURVE_FROM, CURVE_TO, CURVE_POINTS, device=next(net.parameters()).device)
+    curve_x = tuple(grid.tolist())
     snapshots = []
     for layer, module in activation_modules(net):
         c_x, c_y, w, v = (rows.float().cpu().tolist() for rows in _control_points(module))
         curves = module.curve(grid).float().cpu().tolist()
-        low, high = (bound.tolist() for bound in ranges[layer])
+        low, high = ranges[layer]
         for a in range(module.functions):
             snapshots.append(
                 Snapshot(
@@ -58,7 +64,7 @@ def take_snapshots(net: nn.Module, epoch: int, images: Tensor) -> list[Snapshot]
                     w=tuple(w[a]),
                     v0=v[a][0] if v[a] else None,
                     v1=v[a][1] if v[a] else None,
-                    curve_x=tuple(grid.tolist()),
+                    curve_x=curve_x,
                     curve_y=tuple(curves[a]),
                     input_p01=low[a],
                     input_p99=high[a],
@@ -77,38 +83,47 @@ def _control_points(module: Activation) -> tuple[Tensor, Tensor, Tensor, Tensor]
     return nothing, nothing, nothing, nothing
 
 
-def _input_percentiles(net: nn.Module, images: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return the 1st and 99th percentile (A,) of each activation's inputs, by its name."""
-    ranges: dict[str, tuple[Tensor, Tensor]] = {}
+@contextlib.contextmanager
+def input_ranges(
+    net: nn.Module,
+    timed: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+) -> Iterator[dict[str, Range]]:
+    """Keep the percentiles of what each activation receives in the next forward pass.
+
+    The first `INPUT_IMAGES` images of the pass count.
+
+    Args:
+        net: the network, left as it is.
+        timed: context in which the percentiles are found.
+
+    Yields:
+        The ranges by layer, exact: the values of the nearest rank.
+    """
+    ranges: dict[str, Range] = {}
     hooks = []
     for layer, module in activation_modules(net):
 
         def note(module: Activation, inputs: tuple[Tensor, ...], layer: str = layer) -> None:
-            # On the CPU: torch's kthvalue is not deterministic on a GPU.
-            received = _by_function(inputs[0].float().cpu(), module.functions)
-            ranges[layer] = percentile(received, 0.01), percentile(received, 0.99)
+            if layer not in ranges:
+                with timed():
+                    x = inputs[0].detach()[:INPUT_IMAGES].float().cpu()
+                    received = _by_function(x, module.functions).numpy()
+                    low, high = (nearest_rank(received, share) for share in (0.01, 0.99))
+                    ranges[layer] = low.tolist(), high.tolist()
 
         hooks.append(module.register_forward_pre_hook(note))
-    net.eval()
     try:
-        net(images)
+        yield ranges
     finally:
         for handle in hooks:
             handle.remove()
-    return ranges
 
 
 def _by_function(x: Tensor, functions: int) -> Tensor:
-    """Reorder x (N, C, ...) to (A, n): a row holds all inputs of one function."""
+    """Reorder x (N, C, ...) to (A, n): a row holds all inputs of one function, in any order."""
     if functions == 1:
-        return x.reshape(1, -1)
+        # As they lie in memory: nothing is copied.
+        return x.permute(sorted(range(x.ndim), key=x.stride, reverse=True)).reshape(1, -1)
     if x.shape[1] == functions:
         return x.transpose(0, 1).reshape(functions, -1)
     return x.flatten(1).T
-
-
-def percentile(values: Tensor, share: float) -> Tensor:
-    """Return the nearest-rank percentile of each row of values (A, n)."""
-    # Nearest rank: an input that occurred, where others interpolate in different ways.
-    rank = max(1, math.ceil(share * values.shape[1]))
-    return values.kthvalue(rank, dim=1).values

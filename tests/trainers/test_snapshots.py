@@ -8,7 +8,7 @@ import torch
 from polyneuron import activation_modules
 from trainers import ActivationConfig, NetworkConfig, Recipe
 from trainers.networks import NETWORKS, build_network
-from trainers.snapshots import percentile, snapshot_epochs, take_snapshots
+from trainers.snapshots import INPUT_IMAGES, input_ranges, snapshot_epochs, take_snapshots
 
 IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
@@ -16,6 +16,13 @@ IMAGES = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 def network(activation, scope="layer", **options):
     config = ActivationConfig(activation, scope, options)
     return build_network(NetworkConfig(), config, (1, 28, 28), 10, 0)
+
+
+def snapshots_of(net, epoch=0):
+    net.eval()
+    with torch.no_grad(), input_ranges(net) as ranges:
+        net(IMAGES)
+    return take_snapshots(net, epoch, ranges)
 
 
 def test_epochs_of_the_papers_recipes():
@@ -43,7 +50,7 @@ def test_a_short_run_has_no_epochs_beyond_its_end(epochs):
 )
 def test_every_function_of_every_layer(activation, scope):
     net = network(activation, scope)
-    snapshots = take_snapshots(net, 7, IMAGES)
+    snapshots = snapshots_of(net, 7)
     expected = [(name, a) for name, m in activation_modules(net) for a in range(m.functions)]
     assert [(snapshot.layer, snapshot.function) for snapshot in snapshots] == expected
     points = 3 if activation.startswith("polyneuron") else 0
@@ -57,7 +64,7 @@ def test_every_function_of_every_layer(activation, scope):
 
 @pytest.mark.parametrize("activation", ["polyneuron", "polyneuron_r"])
 def test_the_start_is_relu_like(activation):
-    first, *_ = take_snapshots(network(activation), 0, IMAGES)
+    first, *_ = snapshots_of(network(activation), 0)
     assert first.c_x == (-1.0, 0.0, 1.0)
     # float32 solutions of eq. 2.
     assert first.c_y == pytest.approx((0.0, 0.0, 1.0), abs=1e-6)
@@ -70,7 +77,7 @@ def test_the_curve_is_the_function_on_the_grid():
     with torch.no_grad():
         for parameter in net.act2.parameters():
             parameter.fill_(2.0)
-    (snapshot,) = [s for s in take_snapshots(net, 0, IMAGES) if s.layer == "act2"]
+    (snapshot,) = [s for s in snapshots_of(net, 0) if s.layer == "act2"]
     assert (snapshot.curve_x[0], snapshot.curve_x[-1]) == (-5.0, 5.0)
     expected = [x / (1 + math.exp(-2.0 * x)) for x in snapshot.curve_x]
     assert snapshot.curve_y == pytest.approx(expected, abs=1e-5)  # float32
@@ -80,8 +87,8 @@ def test_a_learned_channel_has_its_own_row():
     net = network("polyneuron_r", "channel")
     with torch.no_grad():
         net.act2.w[5] += 1.0
-    base = take_snapshots(network("polyneuron_r", "channel"), 0, IMAGES)
-    pairs = list(zip(base, take_snapshots(net, 0, IMAGES), strict=True))
+    base = snapshots_of(network("polyneuron_r", "channel"), 0)
+    pairs = list(zip(base, snapshots_of(net, 0), strict=True))
     weights = {(a.layer, a.function) for a, b in pairs if a.w != b.w}
     curves = {(a.layer, a.function) for a, b in pairs if a.curve_y != b.curve_y}
     assert weights == curves == {("act2", 5)}
@@ -97,24 +104,27 @@ def test_percentiles_are_of_what_each_function_receives(scope):
         "neuron": received.flatten(1).T,
     }[scope]
     expected = np.percentile(rows.numpy(), [1, 99], axis=1, method="inverted_cdf").T
-    found = [
-        (s.input_p01, s.input_p99) for s in take_snapshots(net, 0, IMAGES) if s.layer == "act1"
-    ]
+    found = [(s.input_p01, s.input_p99) for s in snapshots_of(net, 0) if s.layer == "act1"]
     # Convolutions of a batch may sum in another order.
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_percentile_is_the_nearest_rank():
-    values = torch.arange(1.0, 201.0).flip(0)[None]
-    assert percentile(values, 0.01).tolist() == [2.0]
-    assert percentile(values, 0.99).tolist() == [198.0]
-    assert percentile(torch.tensor([[3.0, 1.0]]), 0.01).tolist() == [1.0]
+def test_the_first_images_of_the_first_pass_count():
+    net, images = network("relu").eval(), IMAGES.repeat(5, 1, 1, 1)
+    images[INPUT_IMAGES:] += 100.0
+    with torch.no_grad(), input_ranges(net) as ranges:
+        net(images)
+        net(images + 100.0)
+    with torch.no_grad(), input_ranges(net) as expected:
+        net(images[:INPUT_IMAGES])
+    for layer, range_ in expected.items():
+        np.testing.assert_allclose(ranges[layer], range_, rtol=1e-5, atol=1e-6)
 
 
 def test_a_snapshot_leaves_no_hook_and_no_gradient():
     net = network("polyneuron_r")
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    take_snapshots(net, 0, IMAGES)
+    snapshots_of(net, 0)
     assert not any(module._forward_pre_hooks for module in net.modules())
     assert all(parameter.grad is None for parameter in net.parameters())
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
