@@ -1,13 +1,15 @@
-# make sweep   a first sweep on real digits     make check   format, lint, types, who imports whom
-# make test    the tests                        make bench   speed against rivals, with MNIST, CIFAR-10
-# make docs    the documentation         make linkcheck    its links to other places
-# make clean   remove the virtual environment
+# make sweep      a first sweep on real digits    make test       the tests
+# make check      format, lint, types, imports    make bench      speed against rivals
+# make docs       the documentation               make linkcheck  its links to other places
+# make install    install, and nothing else       make clean      remove the virtual environment
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC ?= quickstart
 
-.PHONY: sweep test check bench docs linkcheck reproduce-report clean
+.PHONY: install sweep test check bench docs linkcheck reproduce-report clean
+
+install: $(VENV)/installed
 
 sweep: $(VENV)/installed
 	@$(BIN)/sweeps run $(SPEC)
@@ -42,9 +44,10 @@ clean:
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	@echo "Installing into $(VENV): a few minutes, about 7 GB with CUDA."
+	@echo "Installing into $(VENV): about 7 GB, most of it PyTorch with CUDA. pip shows how far it is;"
+	@echo "the download takes the longest. Nothing is installed outside of $(VENV)."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[dev]"
-# Compiled as pip would, but on every core; some files are for other versions of Python.
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+# Not compiled: Python compiles what it imports, when it first does, which is a small part of it.
+	@$(BIN)/pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[dev]"
 	@touch $@
+	@echo "Installed. The first start takes some seconds longer than later ones."

@@ -1,4 +1,4 @@
-"""Write the README's tables of speed from the figures in results/, a GPU's where there are some.
+"""Write the documentation's tables of speed from the figures in results/, a GPU's where there are.
 
 python tests/benchmarks/speed_table.py
 """
@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("speed_cpu.json", "speed_gpu.json")
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
@@ -44,12 +44,12 @@ def speed_tables(folder: Path = RESULTS) -> str:
     return "\n\n".join(speed_table(json.loads(p.read_text())) for p in paths if p.exists())
 
 
-def with_table(readme: str, table: str) -> str:
+def with_table(page: str, table: str) -> str:
     """Put the table between its two marks."""
-    before, rest = readme.split(BEGIN)
+    before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text(), speed_tables()))
+    PAGE.write_text(with_table(PAGE.read_text(), speed_tables()))
