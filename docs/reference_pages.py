@@ -30,6 +30,8 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE / "reference" / "examples.yaml"
 FREE_OBJECTS = ("space", "activation.options")
 """Sections whose keys are parameters and options, which the page of activations lists."""
+FILLED_IN = ("network.code", "data.code", "data.folder")
+"""Keys that a program writes into a specification when it reads one."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def specification_keys() -> Iterator[Key]:
         yield _key(name, field, schema)
         section = _section(field, schema)
         for inner, value in section.get("properties", {}).items() if name != "space" else ():
-            yield _key(f"{name}.{inner}", value, schema)
+            if f"{name}.{inner}" not in FILLED_IN:
+                yield _key(f"{name}.{inner}", value, schema)
 
 
 def specification_page() -> str:
@@ -83,7 +86,7 @@ def specification_page() -> str:
         default = f" · default: {key.default}" if key.default else ""
         parts.append(
             f"({_anchor(key.name)})=\n{level} `{key.name}`\n\n*{key.type}*{default}\n\n"
-            f"{key.meaning}\n\n```yaml\n{example_text(key.name, examples[key.name])}```\n"
+            f"{key.meaning}\n\n```yaml\n{example_text(key.name, examples.get(key.name))}```\n"
         )
     return "\n".join(parts)
 
