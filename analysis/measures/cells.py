@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
@@ -56,23 +56,23 @@ C = TypeVar("C", bound=Cell)
 
 @dataclass(frozen=True)
 class Family(Generic[C]):
-    """All cells of one design, some of which lend each other their deviation."""
+    """All cells of one design, of which contrasts are taken."""
 
     cells: Mapping[Key, C]
-    shared: Mapping[Key, bool]
-    """False for a cell that keeps its own deviation."""
-
-    @classmethod
-    def of(cls, cells: Mapping[Key, C]) -> Self:
-        """Return the cells; those that are plainly more or less scattered do not share."""
-        shared = share_deviation([cell.sample for cell in cells.values()])
-        return cls(cells, dict(zip(cells, shared, strict=True)))
 
     def contrast(self, weights: Mapping[Key, float]) -> Contrast:
-        """Return the weighted sum of the cells' means."""
-        samples = [cell.sample for cell in self.cells.values()]
-        in_order = [weights.get(key, 0.0) for key in self.cells]
-        return contrast(samples, in_order, list(self.shared.values()))
+        """Return the weighted sum of the cells' means.
+
+        Cells of the sum share their deviation, unless they are plainly more or less scattered.
+        Other cells lend theirs to none: with four quieter ones beside it, a cell that scatters
+        twice as much was within its 90 % interval in 84 % of worlds of five runs.
+        """
+        samples = [self.cells[key].sample for key in weights]
+        return contrast(samples, list(weights.values()), share_deviation(samples))
+
+    def pooled(self, keys: Iterable[Key]) -> bool:
+        """Return True if all these cells share their deviation."""
+        return all(share_deviation([self.cells[key].sample for key in keys]))
 
 
 def cells(frame: pd.DataFrame, columns: Sequence[str]) -> dict[Key, Cell]:

@@ -31,8 +31,8 @@ def compare(
 
     Benchmarks, validation sets and budgets are never mixed: each has its own rows. Where other
     columns differ too, the difference is taken between runs that agree in them, and averaged
-    over their combinations (a factorial contrast). All cells share one deviation, except cells
-    that are plainly more or less scattered, which keep their own (Welch 1947).
+    over their combinations (a factorial contrast). The cells of a pair share one deviation, except
+    cells that are plainly more or less scattered, which keep their own (Welch 1947).
 
     Args:
         results: from `load`, or some rows of `values`.
@@ -146,7 +146,7 @@ def _setting_rows(
     alpha: float,
 ) -> list[dict[str, object]]:
     """Return the rows of one benchmark, validation set and budget."""
-    family = Family.of(cells(frame, [by, *others]))
+    family = Family(cells(frame, [by, *others]))
     levels = sorted({key[0] for key in family.cells})
     if baseline is None:
         pairs = [(level, reference) for reference, level in combinations(levels, 2)]
@@ -191,7 +191,7 @@ def _pair(
         "blocks": len(blocks),
         **counts(*sides[0]),
         **{f"reference_{name}": n for name, n in counts(*sides[1]).items()},
-        "pooled": all(family.shared[key] for key in weights),
+        "pooled": family.pooled(weights),
     }
 
 

@@ -1,7 +1,11 @@
-"""Runs without a value, each tried at the bounds of what is likely: could they turn a verdict?"""
+"""Evidence as it might be: runs without a value at the bounds of what is likely, other levels.
+
+Could runs without a value turn a verdict, and down to which level would it still be given?
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -44,6 +48,39 @@ class Filled(Evidence):
             return arms
         ends = self._whole.extent(claim, benchmark, metric, at)
         return {key: _filled(arm, self._fill(arm.run_ids), ends) for key, arm in arms.items()}
+
+    def devices(self, claim: Claim, benchmark: str) -> set[str]:
+        """Return the devices of the claim's runs."""
+        return self._whole.devices(claim, benchmark)
+
+
+class AtLevel(Evidence):
+    """Evidence that is judged at another level of all looks together."""
+
+    def __init__(self, whole: Evidence) -> None:
+        """Take the evidence."""
+        self._whole, self._level = whole, 0.0
+        self._made: dict[object, dict[Key, Arm]] = {}
+
+    def at(self, level: float) -> AtLevel:
+        """Return the evidence at a level."""
+        other = copy.copy(self)
+        other._level = level
+        return other
+
+    def arms(
+        self,
+        claim: Claim,
+        benchmark: str,
+        columns: Sequence[str],
+        metric: str = "val_error_percent",
+        at: At | None = None,
+    ) -> dict[Key, Arm]:
+        """Return the claim's cells, which ask for the level."""
+        key = (benchmark, *columns, metric, at)
+        if key not in self._made:
+            self._made[key] = self._whole.arms(claim, benchmark, columns, metric, at)
+        return {name: replace(arm, level=self._level) for name, arm in self._made[key].items()}
 
     def devices(self, claim: Claim, benchmark: str) -> set[str]:
         """Return the devices of the claim's runs."""

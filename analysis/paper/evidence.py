@@ -59,6 +59,8 @@ class Arm(Cell):
     """Instalments of seeds: the number of each in the order of all, and the runs after it."""
     max_seeds: int = 0
     """The claim's, at which the last of the level is spent; 0: all runs are the plan."""
+    level: float = 0.05
+    """Of all looks together."""
 
     @property
     def runs(self) -> int:
@@ -199,6 +201,7 @@ class Evidence:
                 lacking=self._lacking(own["config_id"]),
                 looks=instalments(own["look"]),
                 max_seeds=claim.max_seeds,
+                level=paper().level["planned"],
             )
         return arms
 

@@ -9,20 +9,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from analysis.measures.run_sets import runs_sha256
-from analysis.paper.bounds import Filled, fills, runs_without_value
+from analysis.paper.bounds import AtLevel, Filled, fills, runs_without_value
+from analysis.paper.chances import chance
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
 from analysis.paper.ledger import NO_RUNS, Ledger
 from analysis.paper.rules import RULES, Comparison, Missing
+from analysis.paper.sentences import reason_of
 from analysis.paper.words import Word
-from analysis.printed import benchmark_name, count, number
+from analysis.printed import benchmark_name, count
 from analysis.statistics.intervals import holm
+from analysis.statistics.many_tests import smallest_level, surviving
 from analysis.store.results import Results
 
-_DECIDED = (Word.SUPPORTED, Word.CONTRADICTED)
+DECIDED = (Word.SUPPORTED, Word.CONTRADICTED)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,18 @@ class Verdict:
     """The comparison on which the verdict hangs: the weakest of those that all must hold."""
     ledger: Ledger = NO_RUNS
     """What became of the runs that may speak on the claim."""
+    look: int | None = None
+    """The number of the instalment that decided the claim; None: all runs, or no decision."""
+    p_value: float = math.nan
+    """The smallest level of all looks together at which the verdict would still be given at its
+    look; NaN without a decision, and of one that hangs on no test. Known after `judge`."""
+    stands: bool = False
+    """True if the verdict stands among those on all claims. Known after `judge`."""
+
+    @property
+    def testable(self) -> bool:
+        """True if a test could decide: it has runs, and is not exact by construction."""
+        return self.word != Word.NOT_TESTED and self.claim.rule != "straight"
 
     @property
     def run_ids(self) -> tuple[str, ...]:
@@ -53,7 +69,9 @@ def verdicts(results: Results) -> pd.DataFrame:
         `threshold`, `level` of the tests, runs of both sides (`n`, `n_reference`), `n_diverged`,
         `n_censored`, `seeds_needed` per cell and `detectable` gap for 80 % power; `p_against`, the
         smallest of all comparisons' p values against the claim after Holm's correction;
-        `ledger`, what became of the runs in words;
+        `p`, the smallest level at which the verdict would still be given at its look, and whether
+        it `stands` among all at a false discovery rate of 5 %; `ledger`, what became of the runs
+        in words;
         `runs_sha256` of all run ids behind the verdict and `claims_sha256` of the claims' file.
     """
     return pd.DataFrame([_row(verdict) for verdict in judge(results)])
@@ -62,7 +80,48 @@ def verdicts(results: Results) -> pd.DataFrame:
 def judge(results: Results) -> list[Verdict]:
     """Return the verdict on every claim, in the order of the claims' file."""
     evidence = Evidence(results)
-    return [judge_claim(claim, evidence) for claim in paper().claims]
+    found = [judge_claim(claim, evidence) for claim in paper().claims]
+    found = [replace(_with_chance(one), p_value=p_value_of(one, evidence)) for one in found]
+    tested = [one for one in found if one.testable]
+    # a claim without a verdict counts among the tests, and survives none
+    stand = surviving([1.0 if math.isnan(one.p_value) else one.p_value for one in tested])
+    names = {one.claim.id for one, stands in zip(tested, stand, strict=True) if stands}
+    return [replace(one, stands=one.claim.id in names) for one in found]
+
+
+def _with_chance(verdict: Verdict) -> Verdict:
+    """Return a verdict that says what would decide its claim, if it hangs on many comparisons."""
+    parts = verdict.comparisons
+    deviations = [one.deviation for one in parts if one.deviation > 0]
+    if verdict.word != Word.NOT_DECIDED or len(parts) < 2 or not deviations:
+        return verdict
+    whole = chance(verdict.claim, parts, float(np.median(deviations)))
+    if whole is None or whole.runs_needed is None:
+        return verdict
+    together = "One" if verdict.claim.rule == "somewhere" else "All"
+    said = (
+        f"{together} of {len(parts)} comparisons would show in 80 % of cases with about "
+        f"{whole.runs_needed:,} runs a cell, if the claim is true."
+    )
+    return replace(verdict, reason=f"{verdict.reason} {said}")
+
+
+def p_value_of(verdict: Verdict, evidence: Evidence) -> float:
+    """Return the smallest level of all looks at which a decision would still be made at its look.
+
+    A claim that needs all of its comparisons has the largest of their p values, by the same rule.
+    """
+    claim = verdict.claim
+    if verdict.word not in DECIDED or not verdict.testable:
+        return math.nan
+    if verdict.look is not None:
+        evidence = evidence.until(verdict.look)
+    at_level = AtLevel(evidence)
+
+    def given(level: float) -> bool:
+        return _judged(claim, at_level.at(level)).word == verdict.word
+
+    return smallest_level(given, paper().level["planned"])
 
 
 def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
@@ -80,29 +139,43 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     looks = evidence.looks_of(claim)
     for place, look in enumerate(looks[:-1], start=1):
         verdict = _at_look(claim, evidence.until(look))
-        if verdict.word in _DECIDED:
+        if verdict.word in DECIDED:
             more = f"Decided at look {place} of {len(looks)}; later runs change no verdict."
-            reason = f"{verdict.reason} {more}"
-            return replace(verdict, reason=reason, ledger=ledger)
-    return replace(_at_look(claim, evidence), ledger=ledger)
+            reason = f"{_reason(verdict)} {more}"
+            return replace(verdict, reason=reason, ledger=ledger, look=look)
+    verdict = _at_look(claim, evidence)
+    return replace(
+        verdict,
+        reason=_reason(verdict),
+        ledger=ledger,
+    )
 
 
 def _at_look(claim: Claim, evidence: Evidence) -> Verdict:
     """Return the verdict on one claim, unless runs that have no value could turn it."""
     verdict = _judged(claim, evidence)
     lost = runs_without_value(verdict.comparisons)
-    if not lost or verdict.word not in _DECIDED:
+    if not lost or verdict.word not in DECIDED:
         return verdict
     for fill in fills(claim, verdict.comparisons):
         if _judged(claim, Filled(evidence, fill)).word != verdict.word:
             without = f"{count(sum(lost.values()), 'run')} without a value could turn it"
-            reason = f"Not decided: {without} ({verdict.word} without them). {verdict.reason}"
+            reason = f"Not decided: {without} ({verdict.word} without them). {_reason(verdict)}"
             return replace(verdict, word=Word.NOT_DECIDED, reason=reason)
     return verdict
 
 
+def _reason(verdict: Verdict) -> str:
+    # of comparisons of which one is enough, the others need not be open too
+    needed = () if verdict.claim.rule == "somewhere" else verdict.comparisons
+    return reason_of(verdict.word, verdict.reason, verdict.deciding, needed)
+
+
 def _judged(claim: Claim, evidence: Evidence) -> Verdict:
-    """Return the verdict on one claim by its rule alone."""
+    """Return the verdict on one claim by its rule alone, with a reason only if it is not tested.
+
+    Of many verdicts on one claim the last is told: its reason takes longer than all decisions.
+    """
     findings = RULES[claim.rule](claim, evidence, claim.benchmark)
     comparisons = [finding for finding in findings if isinstance(finding, Comparison)]
     missing = [finding for finding in findings if isinstance(finding, Missing)]
@@ -121,19 +194,15 @@ def _all_hold(
     refuting = [one for one, p in zip(found, against, strict=True) if p < one.level]
     if refuting:
         worst = min(refuting, key=lambda one: one.against_p)
-        return Verdict(claim, Word.CONTRADICTED, _sentence(worst), found, worst)
+        return Verdict(claim, Word.CONTRADICTED, "", found, worst)
     if missing or not found:
         return _not_tested(claim, found, missing)
     # not corrected, since all have to hold: an intersection-union test (Berger 1982)
     undecided = [one for one in found if not one.supports]
     weakest = min(undecided or found, key=_clearance)
     if not undecided:
-        return Verdict(claim, Word.SUPPORTED, _sentence(weakest), found, weakest)
-    reason = _open_sentence(weakest)
-    if len(undecided) > 1:
-        names = "; ".join(one.name for one in undecided if one is not weakest)
-        reason += f" Open too, of {len(found)} comparisons: {names}."
-    return Verdict(claim, Word.NOT_DECIDED, reason, found, weakest)
+        return Verdict(claim, Word.SUPPORTED, "", found, weakest)
+    return Verdict(claim, Word.NOT_DECIDED, "", found, weakest)
 
 
 def _any_holds(
@@ -145,13 +214,13 @@ def _any_holds(
     shown = [one for one, p in zip(found, adjusted, strict=True) if p < one.level]
     if shown:
         clearest = min(shown, key=lambda one: one.support_p)
-        return Verdict(claim, Word.SUPPORTED, _sentence(clearest), found, clearest)
+        return Verdict(claim, Word.SUPPORTED, "", found, clearest)
     if missing or not found:
         return _not_tested(claim, found, missing)
     clearest = max(found, key=_clearance)
     if all(one.against_p < one.level for one in found):
-        return Verdict(claim, Word.CONTRADICTED, _sentence(clearest), found, clearest)
-    return Verdict(claim, Word.NOT_DECIDED, _open_sentence(clearest), found, clearest)
+        return Verdict(claim, Word.CONTRADICTED, "", found, clearest)
+    return Verdict(claim, Word.NOT_DECIDED, "", found, clearest)
 
 
 def _not_tested(
@@ -175,52 +244,6 @@ def _clearance(one: Comparison) -> float:
     return away if one.supports else -away
 
 
-def _sentence(one: Comparison) -> str:
-    """Say what a comparison found: name, estimate, interval, runs."""
-    return _found(one) + (f" {one.note[0].upper()}{one.note[1:]}." if one.note else "")
-
-
-def _open_sentence(one: Comparison) -> str:
-    """Say what an undecided comparison rules out, and how many runs would decide it."""
-    text = _sentence(one)
-    low, high = one.interval.low, one.interval.high
-    if one.unit != "points" or not math.isfinite(low):
-        return text
-    if low < 0 < high:
-        beyond = number(max(-low, high))
-        text += f" Gaps beyond {beyond} points are ruled out; the direction is not known."
-    if one.seeds_needed is None or one.question is None:
-        return text
-    test, gap = one.question
-    runs = f"about {one.seeds_needed:,} runs a cell"
-    if test == "no_gain":
-        power = "show with 80 % power that there is no gain, if there is none."
-        return f"{text} {runs.capitalize()} {power}"
-    # a gap is shown as far beyond the threshold as the test can tell
-    gap += one.threshold
-    return f"{text} A true gap of {number(gap)} points shows in 80 % of cases with {runs}."
-
-
-def _found(one: Comparison) -> str:
-    unit = {"points": " points", "ratio": " times", "rate": ""}.get(one.unit, "")
-    runs = f"{one.runs[0]} against {one.runs[1]} runs" if one.runs[1] else f"{one.runs[0]} runs"
-    if any(one.diverged) and "diverged" not in one.note:
-        sides = one.diverged if one.runs[1] else one.diverged[:1]
-        runs += f", {' and '.join(map(str, sides))} diverged"
-    digits = 3 if one.unit == "" else 2  # shares and correlations are below 1
-    text = f"{benchmark_name(one.benchmark)}, {one.name}"
-    if math.isfinite(one.interval.estimate):
-        text += f": {number(one.interval.estimate, digits)}{unit}"
-    if math.isfinite(one.interval.low):
-        low, high = (number(x, digits) for x in (one.interval.low, one.interval.high))
-        text += f" (95 % interval {low} to {high}, {runs})"
-    else:
-        text += f" ({runs})"
-    if one.level < paper().level["planned"]:
-        text += f", judged at {100 * one.level:.2g} %, the level of this look"
-    return text + "."
-
-
 def _row(verdict: Verdict) -> dict[str, object]:
     one, ids = verdict.deciding, verdict.run_ids
     against = holm([comparison.against_p for comparison in verdict.comparisons])
@@ -240,6 +263,8 @@ def _row(verdict: Verdict) -> dict[str, object]:
         "threshold": one.threshold if one else math.nan,
         "level": one.level if one else math.nan,
         "p_against": min(against, default=math.nan),
+        "p": verdict.p_value,
+        "stands": verdict.stands,
         "n": one.runs[0] if one else pd.NA,
         "n_reference": one.runs[1] if one else pd.NA,
         "n_diverged": sum(one.diverged) if one else pd.NA,

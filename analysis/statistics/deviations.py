@@ -8,7 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import scipy
 
-from analysis.statistics.intervals import UNKNOWN, Interval, Sample, contrast, equal_values
+from analysis.statistics.intervals import (
+    UNKNOWN,
+    Interval,
+    Sample,
+    contrast,
+    difference,
+    equal_values,
+)
 
 POOLING_LEVEL, PLAINLY_APART = 0.20, 0.01
 
@@ -26,12 +33,17 @@ def cell_intervals(samples: Sequence[Sample], confidence: float = 0.95) -> list[
     ]
 
 
-def brown_forsythe(samples: Sequence[Sample]) -> float:
-    """Return the p value of equal deviations: Levene's test on medians (Brown, Forsythe 1974).
+def scatter_p(sample: Sample, references: Sequence[Sample], ratio: float = 1.0) -> float:
+    """Return the p value of `sample` scattering no more than `ratio` times as much as references.
 
-    A large p says little: five runs a sample show a threefold deviation in 8 % of cases.
+    One side of Brown and Forsythe's (1974) test: Student's t on the distances from each cell's
+    median, those of `sample` over the ratio. It needs no normal errors: with Student's t of three
+    degrees of freedom at the ratio, 20 runs against 6 cells of 10, it is below 2.5 % in 4 % of
+    worlds, and F in 12 %. A large p says little. The p of the other side is 1 less this one.
     """
-    return float(scipy.stats.levene(*samples, center="median").pvalue)
+    own = np.abs(np.asarray(sample) - _median(sample)) / ratio
+    others = np.concatenate([np.abs(np.asarray(x) - _median(x)) for x in references])
+    return difference(own, others).p_value(0.0, "greater")
 
 
 def deviation_ratio(first: Sample, second: Sequence[Sample], confidence: float = 0.95) -> Interval:
@@ -47,8 +59,8 @@ def deviation_ratio(first: Sample, second: Sequence[Sample], confidence: float =
     pooled = sum(float(np.var(sample)) * len(sample) for sample in second)
     ratio = own * freedom / pooled
     tail = (1 - confidence) / 2
-    f = scipy.stats.f(len(first) - 1, freedom)
-    low, high = ratio / f.ppf(1 - tail), ratio / f.ppf(tail)
+    upper, lower = scipy.special.fdtri(len(first) - 1, freedom, [1 - tail, tail])
+    low, high = ratio / upper, ratio / lower
     return Interval(math.sqrt(ratio), math.sqrt(low), math.sqrt(high))
 
 
@@ -80,7 +92,7 @@ def share_deviation(samples: Sequence[Sample], level: float | None = None) -> li
     # with Holm's correction and 92 % at this one; of five equal cells 94 %.
     if level is None:
         level = POOLING_LEVEL if len(samples) > 2 else 0.05
-    centred = [np.asarray(x, dtype=float) - np.median(x) if len(x) else x for x in samples]
+    centred = [np.asarray(x, dtype=float) - _median(x) if len(x) else x for x in samples]
     shared = []
     for index, cell in enumerate(centred):
         others = [x for i, x in enumerate(centred) if i != index and len(x) > 2]
@@ -93,9 +105,15 @@ def share_deviation(samples: Sequence[Sample], level: float | None = None) -> li
     return shared
 
 
+def _median(sample: Sample) -> float:
+    """Return the median; NumPy's takes ten times as long for a few values."""
+    ordered = np.sort(sample)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+
+
 def _apart(cell: Sample, others: Sample) -> float:
-    """Return `brown_forsythe` of two samples; SciPy's takes ten times as long."""
-    distances = [np.abs(np.asarray(x) - np.median(x)) for x in (cell, others)]
+    """Return Brown and Forsythe's p of two samples; SciPy's takes ten times as long."""
+    distances = [np.abs(np.asarray(x) - _median(x)) for x in (cell, others)]
     together = np.concatenate(distances)
     between = sum(len(x) * (x.mean() - together.mean()) ** 2 for x in distances)
     within = sum(float(np.sum((x - x.mean()) ** 2)) for x in distances)

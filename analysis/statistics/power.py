@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -89,10 +89,16 @@ def _over_deviations(
     NaN for the large shifts that a search for a detectable gap passes through.
     """
     half = freedom / 2
-    top = float(scipy.special.gammainc(half, half * most))
-    nodes, weights = _quadrature()
-    s = np.sqrt(scipy.special.gammaincinv(half, 0.5 * top * (nodes + 1)) / half)
+    top = 1.0 if most == math.inf else float(scipy.special.gammainc(half, half * most))
+    s, weights = _deviations(half, top)
     return float(0.5 * top * np.sum(weights * chance(s)))
+
+
+@lru_cache(maxsize=1024)  # searches for a number of runs come back to the same numbers
+def _deviations(half: float, top: float) -> tuple[Floats, Floats]:
+    """Return nodes of s over the lowest part `top` of its distribution, and their weights."""
+    nodes, weights = _quadrature()
+    return np.sqrt(scipy.special.gammaincinv(half, 0.5 * top * (nodes + 1)) / half), weights
 
 
 @cache  # 200 nodes: within 1e-6 of the noncentral t where that is finite

@@ -14,8 +14,10 @@ def failure_rate(failed: int, runs: int, confidence: float = 0.95) -> Interval:
     """Return failed / runs with its exact interval (Clopper, Pearson 1934): 0 of 5 allows 52 %."""
     if runs == 0:
         return UNKNOWN
-    interval = scipy.stats.binomtest(failed, runs).proportion_ci(confidence, "exact")
-    return Interval(failed / runs, float(interval.low), float(interval.high))
+    tail, inverse = (1 - confidence) / 2, scipy.special.betaincinv
+    low = float(inverse(failed, runs - failed + 1, tail)) if failed else 0.0
+    high = float(inverse(failed + 1, runs - failed, 1 - tail)) if failed < runs else 1.0
+    return Interval(failed / runs, low, high)
 
 
 def rate_difference(

@@ -133,8 +133,8 @@ def claims_table(found: Sequence[Prospect]) -> list[RenderableType]:
             Text(hardest, style="dim"),
         )
     text = (
-        "power: probability that the claim is decided if it is true and the gap is the paper's, or"
-        " the smallest that matters; –: no gap is stated, and nothing is lacking"
+        "power: probability that the whole claim is decided by these seeds, if it is true and the"
+        " gap is the paper's, or the smallest that matters; –: no gap is stated, nothing is lacking"
     )
     return [table, Text(text, style="dim")]
 

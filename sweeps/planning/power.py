@@ -22,6 +22,7 @@ import numpy.typing as npt
 import scipy
 
 import analysis
+from analysis.paper.chances import chance as chance_of_all
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
 from analysis.paper.rules import RULES, Comparison, Finding, Missing
@@ -54,7 +55,7 @@ class Prospect:
     """The hardest of those that the claim needs; where one of several is enough, the easiest."""
     runs: tuple[int, int] = (0, 0)
     power: float | None = None
-    """Probability that the comparison is decided if the claim is true; None: no gap is stated."""
+    """Probability that the whole claim is decided if it is true; None: no gap is stated."""
     seeds_needed: int | None = None
     """Seeds a trial for a power of 80 %."""
     lacking: str = ""
@@ -113,7 +114,7 @@ def prospects(spec: SweepSpec, points: float) -> list[Prospect]:
             one
             for claim in paper().claims
             if claim.rule in RULES and claim.benchmark == spec.benchmark
-            for one in _prospect(spec, claim, evidence_of(_companions(spec, claim)))
+            for one in _prospect(spec, claim, evidence_of(_companions(spec, claim)), points)
         ]
 
 
@@ -186,7 +187,7 @@ def _epochs(spec: SweepSpec, config: RunConfig, error: float) -> list[Row]:
     ]
 
 
-def _prospect(spec: SweepSpec, claim: Claim, evidence: Evidence) -> list[Prospect]:
+def _prospect(spec: SweepSpec, claim: Claim, evidence: Evidence, points: float) -> list[Prospect]:
     measured = bool(claim.measures)
     rule = _measured if measured else RULES[claim.rule]
     outcomes = rule(claim, evidence, spec.benchmark)
@@ -200,9 +201,12 @@ def _prospect(spec: SweepSpec, claim: Claim, evidence: Evidence) -> list[Prospec
     known = [pair for pair in chances if pair[0] is not None]
     choose = max if claim.rule == "somewhere" else min
     chance, part = choose(known, key=lambda pair: pair[0] or 0.0) if known else chances[0]
+    whole = chance_of_all(claim, parts, points)
     others = _companions(spec, claim)
     lacking = f"needs {' and '.join(others)} as well" if others else ""
     needed = part.seeds_needed if chance is not None else None
+    if whole is not None:
+        chance, needed = whole.power, whole.runs_needed
     return [Prospect(claim.id, part.name, part.runs, chance, needed, lacking)]
 
 

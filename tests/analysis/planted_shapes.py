@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from planted_errors import Rng, World, errors_to
 from synthetic_store import SyntheticSweep, configuration
@@ -95,12 +93,6 @@ def solved(c_x: np.ndarray, c_y: np.ndarray) -> tuple[np.ndarray, tuple[float, f
     matrix[s:, :s] = matrix[:s, s:].T
     z = np.linalg.solve(matrix, np.r_[c_y, 0, 0])
     return z[:s], (float(z[s]), float(z[s + 1]))
-
-
-# Means over 20,000 runs of these worlds; zero where nothing ties the two together, none where all
-# runs have exactly 1 or -1.
-GAP_CORRELATIONS = {"true": 0.465, "false": -0.514, "border": 0.0, "undecidable": 0.0}
-SENSITIVITY_CORRELATIONS = {"true": math.nan, "false": math.nan, "border": 0.0, "undecidable": 0.0}
 
 
 def close_points_grow_tails(kind: str, rng: Rng) -> list[SyntheticSweep]:

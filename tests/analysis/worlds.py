@@ -7,16 +7,13 @@ is supported wrongly most often. Undecidable: few runs, much noise, no effect.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import planted_errors as errors
 import planted_shapes as shapes
 import pyarrow as pa
 from synthetic_store import SyntheticSweep
 
-from analysis.paper.evidence import Evidence
 from analysis.store.conversion import frame_of
 from analysis.store.results import Results
 from analysis.store.schema import TABLES
@@ -36,61 +33,6 @@ class MemoryResults(Results):
         rows = pa.Table.from_pylist(self._rows[name], schema=table.schema)
         frame = frame_of(rows, table)
         return frame if columns is None else frame[[*table.key, *columns]]
-
-
-class ManyWorlds(Evidence):
-    """The evidence of many worlds in one store, which `world` chooses from.
-
-    One frame for all of them is far quicker made than one for each: what takes time is pandas'
-    work on a frame, however short.
-    """
-
-    def __init__(self, worlds: Sequence[Sequence[SyntheticSweep]]) -> None:
-        for number, world in enumerate(worlds):
-            for sweep in world:
-                _move(sweep, f"@{number}")
-        super().__init__(MemoryResults([sweep for world in worlds for sweep in world]))
-        self.world = 0
-        self._made: dict[tuple, dict[int, dict]] = {}
-
-    def looks_of(self, claim):
-        """One: the instalments of other worlds are none of this one's."""
-        return [0]
-
-    def arms(self, claim, benchmark, columns, metric="val_error_percent", at=None):
-        key = (claim.id, benchmark, *columns, metric, at)
-        if key not in self._made:
-            self._made[key] = self._of_all(claim, benchmark, columns, metric, at)
-        return self._made[key].get(self.world, {})
-
-    def _of_all(self, claim, benchmark, columns, metric, at) -> dict[int, dict]:
-        worlds: dict[int, dict] = {}
-        for (sweep, *place), arm in (
-            super().arms(claim, benchmark, ["sweep", *columns], metric, at).items()
-        ):
-            name = arm.name.partition(", ")[2]
-            world = worlds.setdefault(int(sweep.partition("@")[2]), {})
-            world[tuple(place)] = replace(arm, name=name)
-        return worlds
-
-
-def _move(sweep: SyntheticSweep, suffix: str) -> None:
-    """Give a sweep and its runs names of their own."""
-    for rows in sweep.rows.values():
-        for row in rows:
-            row["sweep"] += suffix
-            for name in {"run_id", "config_id"} & row.keys():
-                row[name] += suffix
-
-
-class Silent(np.random.Generator):
-    """Draws without noise: a world planted with it has the true means."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__(np.random.PCG64(seed))
-
-    def normal(self, loc=0.0, scale=1.0, size=None):
-        return loc if size is None else np.full(size, loc)
 
 
 def plant(claim: str, kind: str, rng: errors.Rng) -> list[SyntheticSweep]:
@@ -162,24 +104,3 @@ PLANTS: dict[str, Callable[[str, errors.Rng], list[SyntheticSweep]]] = {
     "places_are_consistent": shapes.shifted("resnet20/cifar10", RELATED),
     "relaxed_computes_less": errors.relaxed_computes_less,
 }
-
-
-TRUTHS: dict[str, Callable[[str], Callable[[str], float]]] = {
-    "no_penalty_inconsistent": lambda kind: lambda name: errors.SCATTER_RATIOS[kind],
-    "no_penalty_inconsistent/divergence": lambda kind: lambda name: 1.0,
-    **{
-        f"relu_like_start_is_stable_{name}": lambda kind: (
-            lambda _: errors.START_RATES[kind][0] - errors.START_RATES[kind][1]
-        )
-        for name in RELATED
-    },
-    **{
-        f"random_start_is_unstable_{name}": lambda kind: lambda _: errors.RANDOM_RATES[kind]
-        for name in RELATED
-    },
-    "close_points_grow_tails": lambda kind: lambda name: shapes.GAP_CORRELATIONS[kind],
-    "closer_points_are_more_sensitive": lambda kind: (
-        lambda name: shapes.SENSITIVITY_CORRELATIONS[kind]
-    ),
-}
-"""True estimates, by a comparison's name, that a world without noise does not show."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Arm
@@ -102,15 +103,25 @@ def level_of(*sides: Sequence[Arm]) -> float:
     What all looks together may decide wrongly is spent on the information that each of them has.
     """
     arms = [arm for side in sides for arm in side]
-    planned = paper().level["planned"]
-    numbers = sorted({number for arm in arms for number, _ in arm.looks})
-    fractions = []
-    for number in numbers:
-        runs = [max((n for at, n in arm.looks if at <= number), default=0) for arm in arms]
-        whole = information([arm.max_seeds or arm.runs for arm in arms])
-        fractions.append(information(runs) / whole if whole else 1.0)
-    seen = tuple(one for one in fractions if one > 0)
+    planned = min((arm.level for arm in arms), default=paper().level["planned"])
+    seen = _fractions(tuple((arm.looks, arm.max_seeds or arm.runs) for arm in arms))
     return look_levels(seen, planned)[-1] if seen else planned
+
+
+@lru_cache(maxsize=4096)  # the comparisons of a claim share their looks
+def _fractions(arms: tuple[tuple[tuple[tuple[int, int], ...], int], ...]) -> tuple[float, ...]:
+    """Return the shares of the planned information at each look with any, rising.
+
+    Args:
+        arms: the looks of each, and its largest number of runs.
+    """
+    numbers = sorted({number for looks, _ in arms for number, _ in looks})
+    whole = information([most for _, most in arms])
+    found = []
+    for number in numbers:
+        runs = [max((n for at, n in looks if at <= number), default=0) for looks, _ in arms]
+        found.append(information(runs) / whole if whole else 1.0)
+    return tuple(one for one in found if one > 0)
 
 
 def unready(name: str, benchmark: str, arms: Sequence[Arm], claim: Claim) -> Missing | None:

@@ -27,7 +27,7 @@ def even_order(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding
     Worse in error, averaged over s, or in diverged runs. The two ways share the level of 5 %.
     """
     arms = evidence.arms(claim, benchmark, ["k", "s"])
-    return [_decide(claim, Family.of(arms), k, benchmark) for k in EVEN] if arms else []
+    return [_decide(claim, Family(arms), k, benchmark) for k in EVEN] if arms else []
 
 
 def _decide(claim: Claim, family: Family[Arm], k: int, benchmark: str) -> Finding:

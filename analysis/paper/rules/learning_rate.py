@@ -26,7 +26,7 @@ def steeper(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """
     sides = claim.arms or {}
     arms = evidence.arms(claim, benchmark, ["activation", "learning_rate"])
-    family = Family.of(arms)
+    family = Family(arms)
     return [
         _decide(claim, family, benchmark, candidate, reference)
         for reference in (sides["references"] if arms else ())

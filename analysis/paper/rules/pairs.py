@@ -113,7 +113,7 @@ def _of_activations(
 ) -> Iterator[Pair | Missing]:
     arms = evidence.arms(claim, benchmark, ["activation"], metric)
     if arms and claim.arms:
-        everyone = Family.of(arms)
+        everyone = Family(arms)
         for reference in claim.arms["references"]:
             for candidate in claim.arms["candidates"]:
                 name = f"{activation_name(candidate)} against {activation_name(reference)}"
@@ -128,7 +128,7 @@ def _of_levels(
     arms = evidence.arms(claim, benchmark, ["activation", *columns], metric)
     for activation in claim.activations if arms else ():
         own = {key[1:]: arm for key, arm in arms.items() if key[0] == activation}
-        everyone = Family.of(own)
+        everyone = Family(own)
         reference = _found(factor["reference"], own)
         for level in _levels(claim, own):
             name = f"{activation_name(activation)}, {columns[0]} = {level:g} against {reference:g}"
@@ -146,7 +146,7 @@ def _of_grid(
     arms = evidence.arms(claim, benchmark, grid["columns"], metric)
     if not arms:
         return
-    everyone = Family.of(arms)
+    everyone = Family(arms)
     reference = tuple(grid["reference"])
     for key in sorted({*arms, *map(tuple, grid["required"])} - {reference}):
         place = _place(grid, key)

@@ -27,7 +27,7 @@ def reported(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
             found.append(Missing(name, benchmark, f"no runs of {activation_name(activation)}"))
             continue
         not_yet = unready(name, benchmark, [arms[activation,]], claim)
-        found.append(not_yet or _decide(name, benchmark, Family.of(arms), activation))
+        found.append(not_yet or _decide(name, benchmark, Family(arms), activation))
     return found
 
 
@@ -46,6 +46,7 @@ def _decide(name: str, benchmark: str, family: Family[Arm], activation: str) -> 
         threshold=tolerance,
         level=level_of([arm]),
         note=f"the paper has {number(printed)} %",
+        question=("equivalence", tolerance),
     )
     if not len(arm.sample):
         return replace(

@@ -6,9 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-import scipy
-
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
 from analysis.paper.rules.comparison import (
@@ -19,7 +16,7 @@ from analysis.paper.rules.comparison import (
     level_of,
     unready,
 )
-from analysis.statistics.deviations import brown_forsythe, deviation_ratio, variance_rank_p
+from analysis.statistics.deviations import deviation_ratio, scatter_p, variance_rank_p
 from analysis.statistics.intervals import UNKNOWN, Floats
 from analysis.statistics.proportions import boschloo
 
@@ -29,11 +26,11 @@ NAME = "both penalties at 0 against all others"
 def scatter(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """Hold if runs without penalties scatter more than all others, or diverge more often.
 
-    They scatter more if the F interval of the ratio of deviations lies above the margin and two
-    tests that need no normal errors agree: Brown and Forsythe's, and the rank of the cell's
-    variance among all others' if there are enough cells for a rank to reach 5 %. Scatter and
-    divergence each have half of 5 %. Against the claim stands a ratio whose one-sided upper bound
-    is below the margin.
+    They scatter more if Brown and Forsythe's test finds the ratio of deviations above the margin,
+    and the rank of the cell's variance among all others' agrees, if there are enough cells for a
+    rank to reach 5 %. Neither needs normal errors; the interval of the ratio, from F, does, and
+    decides nothing. Scatter and divergence each have half of 5 %. Against the claim stands a ratio
+    that the same test finds below the margin.
     """
     arms = evidence.arms(claim, benchmark, ["lambda_sum", "lambda_prod"])
     if not arms:
@@ -75,12 +72,9 @@ def _by_scatter(
 ) -> Comparison:
     """Return the comparison with the ratio of the cell's own deviation to that of all samples."""
     ratio, level = deviation_ratio(own, samples), by_divergence.level
-    beyond = deviation_ratio(own, samples, 1 - level / 2).low > margin
+    p_value = scatter_p(own, samples, margin)
     rank, cells = variance_rank_p(own, samples), len(samples) + 1
     ranks_agree = rank <= level or 1 / cells > level
-    centred = np.concatenate([sample - np.median(sample) for sample in samples])
-    apart = brown_forsythe([own - np.median(own), centred]) < level / 2
-    f = scipy.stats.f(len(own) - 1, sum(len(sample) - 1 for sample in samples))
     (failed, of), (others_failed, others_of) = map(
         diverged_of, (by_divergence.candidate, by_divergence.reference)
     )
@@ -90,8 +84,8 @@ def _by_scatter(
         by_divergence,
         interval=ratio,
         threshold=margin,
-        supports=(beyond and apart and ranks_agree) or by_divergence.supports,
-        against_p=float(f.cdf((ratio.estimate / margin) ** 2)) if refutable else 1.0,
+        supports=(p_value < level / 2 and ranks_agree) or by_divergence.supports,
+        against_p=1 - p_value if refutable else 1.0,
         note=(
             f"the variance without penalties ranks {round(rank * cells)} of {cells}; "
             f"{by_divergence.note}"

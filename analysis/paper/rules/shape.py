@@ -63,7 +63,7 @@ def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     if any(len(arms[key].sample) < claim.minimum_runs for key in (first, last)):
         return [Missing(name, benchmark, "too few runs with snapshots of their control points")]
     # the "gain" of no penalty over the largest one is the latter's log ratio less the former's
-    pair = Pair(name, benchmark, Family.of(arms), (first,), (last,))
+    pair = Pair(name, benchmark, Family(arms), (first,), (last,))
     change = pair.gain()
     trend = jonckheere([arm.sample for arm in arms.values()], "less")
     little = math.log(claim.margin or 1.0)

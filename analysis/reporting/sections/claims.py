@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from analysis.reporting import figures
 from analysis.reporting.marks import TOO_FEW, VERDICT_MARKS, verdict_mark, yes_or_no
 from analysis.reporting.model import Block, Paragraph, PrintedTable, ReportSection
 from analysis.statistics.intervals import Interval
+from analysis.statistics.many_tests import LEAST
 from analysis.store.results import Results
 
 UNITS = {"points": "points", "ratio": "ratio", "rate": "rate", "": "mean"}
@@ -37,7 +39,7 @@ def forest_section(results: Results, found: Sequence[Verdict]) -> list[ReportSec
     """Return the count of verdicts and all tested claims in one figure; nothing for searches."""
     if _searches_alone(results):
         return []
-    blocks: list[Block] = [Paragraph(_counted(found), strong=True)]
+    blocks: list[Block] = [Paragraph(_counted(found), strong=True), *_among_all(found)]
     drawn = figures.forest("forest", found)
     blocks += [drawn] if drawn.panels else []
     return [ReportSection("claims", "The paper's claims", tuple(blocks))]
@@ -50,6 +52,38 @@ def _counted(found: Sequence[Verdict]) -> str:
     order += [TOO_FEW, VERDICT_MARKS[Word.NOT_TESTED]]
     counts = (f"{mark[:2]}{marks.count(mark)} {mark[2:]}" for mark in order)
     return f"{count(len(found), 'claim')}: {', '.join(counts)}"
+
+
+def _among_all(found: Sequence[Verdict]) -> list[Paragraph]:
+    """Say how many verdicts chance would give, and which stand among all; nothing without any."""
+    tested = [one for one in found if one.testable]
+    decided = [one for one in tested if not math.isnan(one.p_value)]
+    if not decided:
+        return []
+    chance = number(paper().level["planned"] * len(tested), 1)
+    alone = [one.claim.id.replace("_", " ") for one in decided if not one.stands]
+    text = (
+        f"{count(len(tested), 'claim')} could be decided by a test. If there were no effect at "
+        f"all, {chance} of them at most would have a wrong verdict by chance, on average. Of "
+        f"{count(len(decided), 'verdict')}, {len(decided) - len(alone)} stand among all at a false "
+        "discovery rate of 5 % (Benjamini and Hochberg)"
+    )
+    return [
+        Paragraph(
+            f"{text}; alone stand{'s' * (len(alone) == 1)} {', '.join(alone)}."
+            if alone
+            else f"{text}."
+        )
+    ]
+
+
+def _p_value(verdict: Verdict) -> str:
+    """Return the p value of a verdict, and whether it stands among all."""
+    if math.isnan(verdict.p_value):
+        return MISSING
+    least = "≤ " if verdict.p_value <= LEAST else ""
+    stands = "✓ stands" if verdict.stands else "✕ alone"
+    return f"{least}{verdict.p_value:.2g}, {stands}"
 
 
 def _searches_alone(results: Results) -> bool:
@@ -68,6 +102,7 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
             verdict_mark(v),
             f"“{v.claim.quote}”",
             v.reason,
+            _p_value(v),
             v.ledger.text if v.ledger.planned else MISSING,
             run_set(v.run_ids),
         )
@@ -78,9 +113,11 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
         f"(claims.toml, sha256 {paper().sha256[:12]}). Only runs of confirmatory sweeps in the "
         "paper's setting count. Not decided means that these runs cannot tell. Intervals are "
         "about this test set: on another test set of its size, gaps would shift a little for all "
-        "seeds alike. A run set is named by the hash of its run ids, which Methods lists."
+        "seeds alike. p is the smallest level, of all looks together, at which the verdict would "
+        "still be given; it stands if it does so among all at a false discovery rate of 5 %. "
+        "A run set is named by the hash of its run ids, which Methods lists."
     )
-    columns = ("Verdict", "Claim", "Why", "Runs", "Run set")
+    columns = ("Verdict", "Claim", "Why", "p", "Runs", "Run set")
     table = PrintedTable("verdicts", _counted(found), columns, rows)
     title = "Verdicts on the paper's claims"
     sections = [ReportSection("verdicts", title, (table, Paragraph(note), *_kept_apart(results)))]

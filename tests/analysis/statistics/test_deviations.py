@@ -6,25 +6,37 @@ from scipy import stats
 
 from analysis.statistics.deviations import (
     _apart,
-    brown_forsythe,
     deviation_ratio,
+    scatter_p,
     share_deviation,
     variance_rank_p,
 )
 from analysis.statistics.intervals import contrast
 
 
-def test_brown_forsythe_is_the_f_test_on_distances_from_the_median():
+@pytest.mark.parametrize("ratio", [1.0, 1.5])
+def test_more_scatter_is_one_side_of_levenes_test_on_medians(ratio):
     rng = np.random.default_rng(0)
-    cells = [rng.normal(0, sd, 8) for sd in (1, 1, 3)]
-    distances = [np.abs(x - np.median(x)) for x in cells]
-    np.testing.assert_allclose(brown_forsythe(cells), stats.f_oneway(*distances).pvalue)
+    loud, *quiet = (rng.normal(0, sd, 8) for sd in (3, 1, 1))
+    centred = np.concatenate([x - np.median(x) for x in quiet])
+    theirs = stats.levene(loud / ratio, centred, center="median").pvalue
+    np.testing.assert_allclose(scatter_p(loud, quiet, ratio), theirs / 2)
+
+
+def test_more_scatter_than_a_margin_needs_no_normal_errors():
+    """400 worlds at the margin with Student's t of three: 2.5 % and four standard errors."""
+    rng = np.random.default_rng(6)
+    worlds = [1.5 * rng.standard_t(3, 20) for _ in range(400)]
+    cells = [list(rng.standard_t(3, (6, 10))) for _ in worlds]
+    p = [scatter_p(own, others, 1.5) for own, others in zip(worlds, cells, strict=True)]
+    assert np.mean(np.asarray(p) < 0.025) < 0.025 + 4 * math.sqrt(0.025 * 0.975 / 400)
 
 
 def test_a_cell_against_all_others_is_that_test_too():
     rng = np.random.default_rng(1)
     cell, others = rng.normal(0, 2, 5), rng.normal(0, 1, 20)
-    np.testing.assert_allclose(_apart(cell, others), brown_forsythe([cell, others]))
+    theirs = stats.levene(cell, others, center="median").pvalue
+    np.testing.assert_allclose(_apart(cell, others), theirs)
 
 
 def test_a_ratio_of_deviations_covers_the_truth_as_often_as_it_says():
