@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,19 @@ def start_coefficients(
     if init == "random":
         draw = torch.randn((functions, s + 2), generator=generator, dtype=torch.float64)
         return c_x, draw[:, :s], draw[:, s:]
-    return (c_x, *solve_coefficients(c_x, c_y, k))
+    if type(c_x) is not Tensor or c_x.device.type != "cpu":
+        return (c_x, *solve_coefficients(c_x, c_y, k))
+    w, v = _solved_start(functions, s, k, init, half_range)
+    return c_x, w.clone(), v.clone()
+
+
+# A sweep starts thousands of networks from the same points.
+@functools.lru_cache(64)
+def _solved_start(
+    functions: int, s: int, k: int, init: str, half_range: float
+) -> tuple[Tensor, Tensor]:
+    c_x, c_y = start_points(functions, s, k, init, half_range)
+    return solve_coefficients(c_x, c_y, k)
 
 
 def warn_if_unsound(s: int, k: int) -> None:

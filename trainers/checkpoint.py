@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 from trainers.durable import UNFINISHED, durable_file
 from trainers.records import EpochRecord, Event, Record, RunRecord, Snapshot
 
-VERSION = 2
+VERSION = 3
 """Raised when the content's meaning changes; a file of another version counts as damaged."""
 
 KEEP = 2
@@ -35,26 +36,28 @@ class DamagedCheckpointError(Exception):
     """A checkpoint file was altered or cut off, or is of another version."""
 
 
-def pack_records(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """Turn records into plain values that `weights_only` loading accepts."""
+def pack_records(records: Iterable[Record]) -> str:
+    """Turn records into text: torch's pickler asks for each number whether it is a tensor."""
     packed = []
     for record in records:
         fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
         plain = {k: {"hex": v.hex()} if isinstance(v, bytes) else v for k, v in fields.items()}
         packed.append({"kind": type(record).__name__, "fields": plain})
-    return packed
+    return json.dumps(packed)
 
 
-def unpack_records(packed: Iterable[Mapping[str, Any]]) -> list[Record]:
-    """Turn the values from `pack_records` into equal records."""
-    records = []
-    for entry in packed:
-        fields = {
-            name: bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
-            for name, value in entry["fields"].items()
-        }
-        records.append(_RECORDS[entry["kind"]](**fields))
-    return records
+def unpack_records(packed: str) -> list[Record]:
+    """Turn the text from `pack_records` into equal records."""
+    return [
+        _RECORDS[entry["kind"]](**{name: _value(value) for name, value in entry["fields"].items()})
+        for entry in json.loads(packed)
+    ]
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return bytes.fromhex(value["hex"])
+    return tuple(value) if isinstance(value, list) else value
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The activations by name: make one, describe one, and find them again in a network."""
 
 import difflib
+import functools
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -82,8 +83,16 @@ def activation_options(name: str) -> dict[str, Any]:
     Raises:
         ValueError: the name is unknown.
     """
-    parameters = inspect.signature(activation_class(name)).parameters
+    parameters = _parameters(activation_class(name))
     return {n: p.default for n, p in parameters.items() if n not in ("channels", "generator")}
+
+
+_signature = functools.cache(inspect.signature)
+
+
+def _parameters(kind: type[Activation]) -> Mapping[str, inspect.Parameter]:
+    # mypy takes the hash of a class for that of its instances.
+    return _signature(kind).parameters  # type: ignore[arg-type]
 
 
 def make_activation(
@@ -125,7 +134,7 @@ def make_activation(
     if not kind.learned:
         return kind(**options)
     # Only activations with a random start have one.
-    if "generator" in inspect.signature(kind).parameters:
+    if "generator" in _parameters(kind):
         options["generator"] = generator
     return kind(channels=_scoped(channels, scope), **options)
 

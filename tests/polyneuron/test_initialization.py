@@ -218,3 +218,15 @@ def test_a_start_on_a_singular_scale_is_an_error() -> None:
     message = "Eq. 2 is singular for activation function 0 with k = 4"
     with pytest.raises(SingularSystemError, match=re.escape(message)):
         PolyNeuronR(k=4, half_range=2 ** (-4 / 3))
+
+
+def test_a_start_that_was_solved_before_is_the_same_and_nobodys_to_change():
+    first = start_coefficients(2, 5, 3)
+    kept = [tensor.clone() for tensor in first]
+    for tensor in first:
+        tensor.zero_()
+    with torch.inference_mode():
+        start_coefficients(2, 7, 3)
+    for found, expected in zip(start_coefficients(2, 5, 3), kept, strict=True):
+        assert torch.equal(found, expected)
+    assert not start_coefficients(2, 7, 3)[1].is_inference()
