@@ -9,6 +9,9 @@ import pandas as pd
 from analysis.measures.values import OUTCOMES
 from analysis.printed import count
 
+ORIGIN = ("code_version", "data_sha256")
+"""Columns of `runs` that name the code and the data."""
+
 SHOWN = 12
 """Characters of a data hash in print."""
 
@@ -33,7 +36,7 @@ def origins(runs: pd.DataFrame) -> pd.Series:
     A run that has not ended, or that failed before it read its data, has no data hash yet: it
     counts among the runs of its code, or else among the first.
     """
-    columns = [runs[name].astype(object).fillna("") for name in ("code_version", "data_sha256")]
+    columns = [runs[name].astype(object).fillna("") for name in ORIGIN]
     found = pd.Series(list(map(Origin, *columns)), index=runs.index, dtype=object)
     ended = runs["status"].astype(str).map(OUTCOMES).isin(["measured", "diverged"])
     known = sorted(set(found[ended]))

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.cells import Cell, Key
-from analysis.measures.origins import choice_between, origins
+from analysis.measures.origins import ORIGIN, choice_between, origins
 from analysis.measures.rows import rows_of_each
 from analysis.measures.shapes import measure
 from analysis.measures.values import (
@@ -27,12 +27,18 @@ from analysis.measures.values import (
 )
 from analysis.paper.claims import Claim, paper
 from analysis.paper.instalments import Plan, instalments, look_of_each, plan_of
-from analysis.paper.ledger import Ledger, ledger_of, planned_seeds
+from analysis.paper.ledger import (
+    Ledger,
+    Planned,
+    ledger_of,
+    never_started,
+    planned_of,
+    planned_seeds,
+)
 from analysis.statistics.intervals import pooled_deviation
 from analysis.store.results import Results
 
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "look")
-_ORIGIN = ("code_version", "data_sha256")
 STABILITY = ("stable_start", "unstable_start")
 """Rules on the rate of diverged runs: there a run in conflict has diverged."""
 _KEPT = (
@@ -104,7 +110,8 @@ class Evidence:
         runs = runs[runs["sweep"].isin(fixed["sweep"])]
         # a run that is taken over keeps the purpose of the sweep that trained it
         others = set(sweeps["sweep"].astype(str)) - set(fixed["sweep"].astype(str))
-        runs = runs[~runs["reused_from"].astype(object).isin(others)]
+        elsewhere = runs["purpose"].astype(object).fillna("confirmatory") != "confirmatory"
+        runs = runs[~(elsewhere | runs["reused_from"].astype(object).isin(others))]
         # ReLU has no parameters to share: its runs are those of every scope
         runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
         one_each = runs.drop_duplicates("config_id")
@@ -112,7 +119,7 @@ class Evidence:
         found = [_departures(*pair) for pair in pairs]
         departures = dict(zip(one_each["config_id"].astype(str), found, strict=True))
         kept = runs[[*_KEPT, "config_json"]]
-        own = runs[["status", *_ORIGIN]].groupby(runs["benchmark"].astype(str))
+        own = runs[["status", *ORIGIN]].groupby(runs["benchmark"].astype(str))
         found_origins = [origins(group) for _, group in own]
         return kept.assign(
             origin=pd.concat(found_origins) if found_origins else pd.Series(dtype=object),
@@ -206,9 +213,21 @@ class Evidence:
         return arms
 
     def ledger(self, claim: Claim) -> Ledger:
-        """Return what became of the claim's runs."""
-        seeds = planned_seeds(self.results.sweeps)
-        return ledger_of(self._chosen(claim, claim.benchmark), seeds)
+        """Return what became of the claim's runs, and the looks at them."""
+        found = self.ledger_of(self._chosen(claim, claim.benchmark))
+        return replace(found, looks=len(self.looks_of(claim)))
+
+    def ledger_of(self, runs: pd.DataFrame) -> Ledger:
+        """Return what became of some rows of `runs`."""
+        return ledger_of(runs, self._planned, self._unstarted)
+
+    @cached_property
+    def _planned(self) -> Mapping[str, Planned]:
+        return planned_of(self.results.sweeps, self.results.events)
+
+    @cached_property
+    def _unstarted(self) -> Mapping[str, int]:
+        return never_started(self._planned, self.results.runs)
 
     def choice(self, claim: Claim, benchmark: str) -> str:
         """Return the origins between which the claim's runs ask for a choice; empty if none."""
@@ -286,7 +305,7 @@ class Evidence:
     @cached_property
     def _unready(self) -> Mapping[str, str]:
         """List what unfinished configurations lack: judging part of a design is choosing runs."""
-        seeds = planned_seeds(self.results.sweeps)
+        seeds = planned_seeds(self._planned)
         if self._last_look is not None:
             planned = [sweep for (sweep, _), look in self._plan.items() if look <= self._last_look]
             seeds = Counter(planned)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -28,26 +31,87 @@ class Ledger:
     """By what became of them; together with `missing` and `in conflict` the planned ones."""
     taken_over: int = 0
     """Runs that no sweep here trained itself."""
+    never_started: int = 0
+    """Runs of configurations that the same sweeps planned and never started, whichever they are."""
+    looks: int = 0
+    """Instalments of seeds so far; 0 where nothing is decided."""
 
     @property
     def text(self) -> str:
         """The counts that are not 0, in words."""
-        parts = [f"planned {self.planned}", *(f"{word} {n}" for word, n in self.counts if n)]
-        return ", ".join([*parts, *([f"taken over {self.taken_over}"] * bool(self.taken_over))])
+        others = {
+            "taken over": self.taken_over,
+            "never started in these sweeps": self.never_started,
+            "looks": self.looks,
+        }
+        counts = [(word, n) for word, n in (*self.counts, *others.items()) if n]
+        return ", ".join(f"{word} {n}" for word, n in [("planned", self.planned), *counts])
 
 
 NO_RUNS = Ledger(0, ())
 
 
-def planned_seeds(sweeps: pd.DataFrame) -> dict[str, int]:
-    """Return the number of seeds that each sweep has planned, from rows of `sweeps`."""
-    return dict(zip(sweeps["sweep"].astype(str), sweeps["seeds"].fillna(0), strict=True))
+@dataclass(frozen=True)
+class Planned:
+    """What a sweep has planned at most."""
+
+    seeds: int
+    trials: int
 
 
-def ledger_of(runs: pd.DataFrame, seeds: dict[str, int]) -> Ledger:
-    """Return the ledger of some rows of `runs`, given the seeds that each sweep has planned."""
+def planned_of(sweeps: pd.DataFrame, events: pd.DataFrame) -> dict[str, Planned]:
+    """Return the largest numbers of seeds a trial and of trials that each sweep ever planned.
+
+    Args:
+        sweeps: rows of the table `sweeps`: its latest row, and its specification.
+        events: rows of the table `events`, of which an `extend` tells the counts of seeds.
+    """
+    extended = events[events["kind"] == "extend"]
+    told: dict[str, int] = {}
+    for sweep, detail in zip(extended["sweep"].astype(str), extended["detail"], strict=True):
+        counts = map(int, re.findall(r"\d+", str(detail)))
+        told[sweep] = max([told.get(sweep, 0), *counts])
+    columns = ("sweep", "seeds", "trials_planned", "spec_json")
+    found = {}
+    for sweep, seeds, trials, spec in sweeps[list(columns)].itertuples(index=False, name=None):
+        listed = len(json.loads(spec).get("seeds") or ()) if isinstance(spec, str) else 0
+        most = max(0 if pd.isna(seeds) else int(seeds), listed, told.get(sweep, 0))
+        found[str(sweep)] = Planned(most, 0 if pd.isna(trials) else int(trials))
+    return found
+
+
+def planned_seeds(planned: Mapping[str, Planned]) -> dict[str, int]:
+    """Return the seeds a trial of each sweep."""
+    return {sweep: one.seeds for sweep, one in planned.items()}
+
+
+def never_started(planned: Mapping[str, Planned], runs: pd.DataFrame) -> dict[str, int]:
+    """Return the runs of each sweep whose trials never started: planned, and without any row.
+
+    Args:
+        planned: from `planned_of`.
+        runs: all rows of the sweeps' runs.
+    """
+    started = runs.groupby(runs["sweep"].astype(str))["trial"].nunique()
+    return {
+        sweep: max(one.trials - int(started.get(sweep, 0)), 0) * one.seeds
+        for sweep, one in planned.items()
+    }
+
+
+def ledger_of(
+    runs: pd.DataFrame, planned_by: Mapping[str, Planned], unstarted: Mapping[str, int]
+) -> Ledger:
+    """Return the ledger of some rows of `runs`.
+
+    Args:
+        runs: the rows.
+        planned_by: from `planned_of`.
+        unstarted: from `never_started`.
+    """
     if runs.empty:
         return NO_RUNS
+    seeds = planned_seeds(planned_by)
     conflict = in_conflict(runs)
     # the best known outcome of a seed: another attempt may have replaced an error
     order = {word: rank for rank, word in enumerate(_WORDS.values())}
@@ -61,4 +125,5 @@ def ledger_of(runs: pd.DataFrame, seeds: dict[str, int]) -> Ledger:
     counts = [(word, int((settled["status"] == status).sum())) for word, status in _WORDS.items()]
     counts += [("in conflict", int(once["conflict"].sum())), ("missing", total - len(once))]
     trained_here = runs["reused_from"].isna().groupby([runs[name] for name in SEED]).any()
-    return Ledger(total, tuple(counts), int((~trained_here).sum()))
+    never = sum(unstarted.get(sweep, 0) for sweep in runs["sweep"].astype(str).unique())
+    return Ledger(total, tuple(counts), int((~trained_here).sum()), never)

@@ -9,7 +9,7 @@ from analysis.measures.origins import Origin
 from analysis.measures.values import At, independent, values
 from analysis.paper.claims import Paper, paper
 from analysis.paper.evidence import Evidence
-from analysis.paper.ledger import Ledger, ledger_of, planned_seeds
+from analysis.paper.ledger import Ledger
 from analysis.printed import ACTIVATIONS
 from analysis.statistics.intervals import mean_interval
 from analysis.store.results import Results
@@ -40,7 +40,7 @@ def table1(results: Results, at: At = "last", scope: str = "layer") -> pd.DataFr
     evidence = Evidence(results, scope)
     found = _in_setting(results, evidence, at)
     rows = [
-        _row(benchmark, activation, chosen, _ledger(results, evidence, chosen), paper())
+        _row(benchmark, activation, chosen, _ledger(evidence, chosen), paper())
         for benchmark in paper().benchmarks
         for activation in ACTIVATIONS
         for chosen in _by_origin(found, benchmark, activation)
@@ -80,12 +80,12 @@ def _by_origin(found: pd.DataFrame, benchmark: str, activation: str) -> list[pd.
     return [group for _, group in chosen.groupby("origin")] or [chosen]
 
 
-def _ledger(results: Results, evidence: Evidence, chosen: pd.DataFrame) -> Ledger:
+def _ledger(evidence: Evidence, chosen: pd.DataFrame) -> Ledger:
     """Return what became of a cell's runs, in all sweeps that have one of them."""
     runs = evidence.in_setting
     configs = set(chosen["config_id"].astype(str))
     own = runs["config_id"].isin(configs) & runs["origin"].isin(set(chosen["origin"]))
-    return ledger_of(runs[own], planned_seeds(results.sweeps))
+    return evidence.ledger_of(runs[own])
 
 
 def _row(

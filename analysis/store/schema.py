@@ -180,6 +180,7 @@ RUNS = _table(
         "data_sha256": (pa.string(), "hash of the data trained on"),
         "code_version": (pa.string(), "version and hash of the training code"),
         "reused_from": (pa.string(), "sweep that trained the run; null: this one"),
+        "purpose": (pa.string(), "of the sweep that trained it; null: this sweep trained it"),
         "started_at": (_TIME, "start"),
         "ended_at": (_TIME, "end; null while running"),
     },

@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.store.folders import ElsewhereError
-from analysis.store.schema import EPOCHS, EVENTS, FUNCTIONS, PREDICTIONS, RUNS, SNAPSHOTS
+from analysis.store.schema import (
+    EPOCHS,
+    EVENTS,
+    FUNCTIONS,
+    PREDICTIONS,
+    RUNS,
+    SNAPSHOTS,
+    SWEEPS,
+)
 from analysis.store.statuses import Status
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
@@ -25,7 +33,13 @@ def take_over(config: RunConfig, paths: SweepPaths, trial: int) -> dict[str, Any
     other, row = source
     store = other.store
     reused_from = row["reused_from"] or other.sweep  # the sweep that did the work
-    taken = {**row, "sweep": paths.sweep, "trial": trial, "reused_from": reused_from}
+    taken = {
+        **row,
+        "sweep": paths.sweep,
+        "trial": trial,
+        "reused_from": reused_from,
+        "purpose": row["purpose"] or _purpose(other),
+    }
     records = [
         (table, [{**one, "sweep": paths.sweep} for one in store.rows_of_run(table, config.run_id)])
         for table in (EPOCHS, EVENTS, SNAPSHOTS, FUNCTIONS, PREDICTIONS)
@@ -45,6 +59,11 @@ def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, A
         if row and Status(row["status"]).reproducible and _same_origin(row, config):
             return other, row
     return None
+
+
+def _purpose(other: SweepPaths) -> str | None:
+    found, _ = other.store.read(SWEEPS, ["purpose"])
+    return next(iter(found["purpose"].dropna().astype(str)), None)
 
 
 def _same_origin(row: dict[str, Any], config: RunConfig) -> bool:

@@ -93,6 +93,7 @@ PROGRESS = (
     "epochs_done",
     "epoch_seconds",
     "reused_from",
+    "purpose",
     "started_at",
     "ended_at",
 )

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.measures.repeatability import repeated
 from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set, runs_sha256
 from analysis.measures.values import CONFIGURATION
 from analysis.paper.claims import paper
 from analysis.paper.table1 import table1
 from analysis.paper.verdicts import Verdict
-from analysis.printed import MISSING, count
+from analysis.printed import MISSING, count, number
 from analysis.reporting.drawing import csv
 from analysis.reporting.marks import STATUS_MARKS
 from analysis.reporting.model import Attachment, Block, Paragraph, PrintedTable, ReportSection
@@ -90,8 +91,23 @@ def methods(results: Results, found: Sequence[Verdict]) -> ReportSection:
         "Only completed runs have a final error. Intervals are Student's t at 95 %; the unit is "
         "the run, never the epoch or the activation function."
     )
-    blocks = (how, table, _runs(results), _run_sets(results, found))
+    blocks = (how, _repeatability(results), table, _runs(results), _run_sets(results, found))
     return ReportSection("methods", "Methods and provenance", blocks)
+
+
+def _repeatability(results: Results) -> Paragraph:
+    """Return whether trainings that were run more than once gave the same error again."""
+    found = repeated(results.runs)
+    if found.empty:
+        return Paragraph("No run was trained twice, so that repeatability is not shown.")
+    differ = found[found["spread"] > 0]
+    equal = f"{len(found) - len(differ)} gave the same error to the last digit"
+    text = f"Repeatability: of {count(len(found), 'run')} trained more than once, {equal}"
+    if len(differ):
+        text += f", {len(differ)} differed by up to {number(differ['spread'].max())} points"
+        several = int((differ["devices"] > 1).sum())
+        text += f" ({several} of them between devices)" if several else ""
+    return Paragraph(f"{text}. In every number above such a run counts once.")
 
 
 def _run_sets(results: Results, found: Sequence[Verdict]) -> Attachment:

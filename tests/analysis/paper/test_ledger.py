@@ -1,5 +1,7 @@
 """Runs without a value are counted beside a verdict, and may leave it open."""
 
+import json
+
 import numpy as np
 import pytest
 from planted_errors import FIVE
@@ -95,7 +97,7 @@ def test_a_run_that_diverged_in_one_sweep_and_completed_in_another_is_in_conflic
         verdict = judged(*sweeps)
         assert verdict.word == "not decided"
         assert "8 runs without a value" in verdict.reason
-        assert verdict.ledger.text == "planned 100, completed 92, in conflict 8"
+        assert verdict.ledger.text == "planned 100, completed 92, in conflict 8, looks 1"
     frame = analysis.table1(MemoryResults([first, second])).set_index("activation")
     own = frame[frame["benchmark"] == "lenet5/mnist"].loc["polyneuron_r"]
     assert (own["n"], own["n_diverged"], own["n_conflict"]) == (12, 0, 8)
@@ -129,8 +131,45 @@ def test_a_ledger_names_what_became_of_every_run():
     gone = [row for row in sweep.rows["runs"] if (row["activation"], row["seed"]) != ("swish", 19)]
     sweep.rows["runs"] = gone
     assert judged(sweep).ledger.text == (
-        "planned 100, completed 94, diverged 3, error 2, missing 1, taken over 1"
+        "planned 100, completed 94, diverged 3, error 2, missing 1, taken over 1, looks 1"
     )
+
+
+@pytest.mark.parametrize("told", ["event", "specification", "row"])
+def test_the_planned_runs_are_the_largest_number_that_was_ever_planned(told):
+    """Seeds that a store lost, with the row that planned them, are missing all the same."""
+    sweep = best_by(0.3)
+    row = sweep.rows["sweeps"][0]
+    if told == "event":
+        at, detail = row["created_at"], "from 20 to 30 seeds a trial"
+        sweep.rows["events"].append(
+            {"sweep": "one", "run_id": "", "at": at, "kind": "extend", "detail": detail}
+        )
+    elif told == "specification":
+        row["spec_json"] = json.dumps({"seeds": list(range(30))})
+    else:
+        row["seeds"] = 30
+    ledger = judged(sweep).ledger
+    assert (ledger.planned, dict(ledger.counts)["missing"]) == (150, 50)
+
+
+def test_configurations_that_never_started_are_named():
+    sweep = best_by(0.3)
+    sweep.rows["sweeps"][0]["trials_planned"] = 7
+    said = "planned 100, completed 100, never started in these sweeps 40"
+    assert judged(sweep).ledger.text == f"{said}, looks 1"
+    frame = analysis.table1(MemoryResults([sweep])).set_index("activation")
+    assert frame.loc["relu", "ledger"].iloc[0] == (
+        "planned 20, completed 20, never started in these sweeps 40"
+    )
+
+
+def test_a_run_of_a_search_that_is_not_at_hand_says_so_itself():
+    sweep = best_by(0.3)
+    lose(sweep, 20, reused_from="elsewhere", purpose="exploratory")
+    assert judged(sweep).word == "not tested"
+    lose(sweep, 20, purpose="confirmatory")
+    assert judged(sweep).word == "supported"
 
 
 @pytest.mark.parametrize("kind", [{"purpose": "exploratory"}, {"early_stopping": "asha"}], ids=str)

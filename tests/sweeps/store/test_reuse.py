@@ -40,7 +40,7 @@ def spec_of(name: str, **more: object) -> SweepSpec:
 def run(root: Path, spec: SweepSpec, number: int = 0, params: Params | None = None) -> TrialOutcome:
     paths = SweepPaths(root, spec.name)
     paths.folder.mkdir(parents=True, exist_ok=True)
-    paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name}])
+    paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name, "purpose": spec.purpose}])
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
     return train_trial(spec, paths, number, params or {}, execution, lambda *_: None)
 
@@ -81,10 +81,13 @@ def test_a_finished_run_of_another_sweep_is_not_trained_again(
         mine, theirs = getattr(one, table), getattr(other, table)
         theirs = theirs[theirs["run_id"].astype(str).isin(mine["run_id"].astype(str))]
         assert len(mine) == len(theirs) > 0
+    assert set(both["purpose"]) == {"exploratory"}
+    assert other.runs.loc[other.runs["seed"] == 2, "purpose"].isna().all()
     # Of what a third sweep takes from the second, the first is named: it did the work.
-    run(tmp_path, spec_of("third", seeds=[0, 1, 2]))
+    run(tmp_path, spec_of("third", seeds=[0, 1, 2], purpose="confirmatory"))
     assert len(trained) == 3
     third = analysis.load(tmp_path / "third").runs
+    assert set(third["purpose"]) == {"exploratory"}
     assert list(third.sort_values("seed")["reused_from"]) == ["first", "first", "second"]
 
 
