@@ -19,6 +19,7 @@ import yaml
 
 import analysis
 import polyneuron
+from analysis.paper.claims import paper
 from analysis.schema import TABLES
 from polyneuron import activation_class, activation_names, activation_options
 from sweeps.commands.cli import app
@@ -61,6 +62,7 @@ def pages() -> dict[str, str]:
         "activations": activations_page(),
         "commands": commands_page(),
         "tables": tables_page(),
+        "claims": claims_page(),
         "python_polyneuron": python_page(polyneuron),
         "python_analysis": python_page(analysis),
     }
@@ -191,6 +193,19 @@ def tables_page() -> str:
                 ["| column | type | unit | meaning |", "| --- | --- | --- | --- |", *rows, ""]
             )
         )
+    return "\n".join(parts)
+
+
+def claims_page() -> str:
+    """List the claims of the paper, each with its words and the sweeps that can decide it."""
+    parts = []
+    for claim in paper().claims:
+        place = f" · {claim.benchmark}" if claim.benchmark else ""
+        sweeps = ", ".join(f"`{name}`" for name in claim.sweeps)
+        decided = f"Compared: {claim.estimand}. Rule: `{claim.rule}`{place}. Decided by: {sweeps}."
+        about = f"Cannot be tested: {claim.why}" if claim.why else decided
+        anchor = f"claim-{claim.id.replace('_', '-')}"
+        parts.append(f"({anchor})=\n## `{claim.id}`\n\n> {claim.quote}\n\n{about}\n")
     return "\n".join(parts)
 
 
