@@ -48,7 +48,16 @@ _SPENT = {
 """A run's time over all its attempts; a trial's is the sum over its seeds."""
 
 FREE_TEXT = frozenset(
-    {"spec_json", "versions_json", "params_json", "config_json", "error", "stop_reason", "detail"}
+    {
+        "spec_json",
+        "blocks_json",
+        "versions_json",
+        "params_json",
+        "config_json",
+        "error",
+        "stop_reason",
+        "detail",
+    }
 )
 """Text columns whose values seldom repeat; a reader makes all other text categorical."""
 UNITS = {"_percent": "%", "_seconds": "s", "_megabytes": "MB", "_loss": "nat"}
@@ -99,7 +108,11 @@ SWEEPS = _table(
         ),
         "epochs_planned": (pa.int32(), "epochs of a full run"),
         "trials_planned": (pa.int32(), "trials of the whole sweep"),
-        "seeds": (pa.int32(), "runs of a trial"),
+        "seeds": (pa.int32(), "runs of a trial, without those of `blocks_json`"),
+        "blocks_json": (
+            pa.string(),
+            "seeds that were added to single trials, and the claims that they are to decide",
+        ),
         "claims": (_NAMES, "claims of the paper that the sweep is designed for"),
         "spec_json": (pa.string(), "the resolved specification"),
         "spec_sha256": (pa.string(), "its hash"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from rich.console import Console
 
 import analysis
 from analysis import Results
+from analysis.store.blocks import AddedSeeds, Block, added_seeds, blocks_json, read_blocks
 from analysis.store.contract import Row
 from analysis.store.errors import StoreError
 from analysis.store.schema import EVENTS, SWEEPS
@@ -50,6 +51,8 @@ class Request:
     settings: tuple[str, ...] = ()
     """`key=value` settings on top of it."""
     accept_changes: bool = False
+    block: Block | None = None
+    """Seeds to add to some trials."""
 
 
 def continue_sweep(
@@ -71,6 +74,7 @@ def continue_sweep(
     with driver_lock(paths):
         pass
     results = analysis.load(paths.folder)
+    _refuse_more_seeds(results, paths, request)
     check_there(extended_spec, paths, len(results.trials))
     if not request.accept_changes:
         hashes = results.runs["data_sha256"].dropna()
@@ -78,6 +82,19 @@ def continue_sweep(
         refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
     prepared = prepare(extended_spec, address)
     return drive(_reopened(prepared, paths, request), prepared, console, address)
+
+
+def _refuse_more_seeds(results: Results, paths: SweepPaths, request: Request) -> None:
+    """Refuse seeds for all trials where some have seeds of their own: a verdict counts its looks.
+
+    Raises:
+        SpecError: the sweep has such trials.
+    """
+    if request.seeds is not None and _blocks(_sweep_row(results, paths), Request()):
+        raise SpecError(
+            "--seeds: `settle` has given seeds to some trials of this sweep, and the others cannot"
+            f" catch up; go on with {paths.hint('settle')}"
+        )
 
 
 @contextmanager
@@ -90,18 +107,21 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
         close_runs(results, paths.store)
         with closing(reopen_study(spec, paths, len(results.trials))) as study:
             row = _sweep_row(results, paths)
+            blocks = _blocks(row, request)
+            added = added_seeds(blocks, results.trials)
             queued = study.queue_again() if request.retry_errors else 0
             planned = int(row["trials_planned"]) + request.more_trials + queued
             write_atomically(paths.spec, spec.to_json().encode())
             note_code(paths)
-            writer.write(SWEEPS, [{**row, **_changed(spec, planned)}])
+            writer.write(SWEEPS, [{**row, **_changed(spec, planned, blocks)}])
             if request.seeds is not None:
                 before = int(row["seeds"])
                 writer.write(EVENTS, [_extension(paths.sweep, before, len(spec.seeds))])
             work = Work(
                 planned - len(study.ended()),
-                trials_to_repeat(spec, results, study),
+                trials_to_repeat(spec, results, study, added),
                 frozenset(results.runs["config_id"].astype(str)),
+                added,
             )
             yield Sweep(
                 spec,
@@ -189,9 +209,13 @@ def recalled_judge(spec: SweepSpec, results: Results) -> Judge:
 
 
 def trials_to_repeat(
-    spec: SweepSpec, results: Results, study: SweepStudy
+    spec: SweepSpec, results: Results, study: SweepStudy, added: AddedSeeds
 ) -> tuple[tuple[int, Params], ...]:
-    """List the trials that ended in the study but not in the store, or there without some seed."""
+    """List the trials that ended in the study but not in the store, or there without some seed.
+
+    A trial of a confirmatory sweep that diverged with one seed is trained with every other, too.
+    """
+    whole = [Status.COMPLETED, *([Status.DIVERGED] if spec.purpose == "confirmatory" else [])]
     in_store = {row["trial"]: row for row in rows(results.trials)}
     ended = results.runs[results.runs["status"].isin([one for one in Status if one.final])]
     seeds: dict[str, set[int]] = {}
@@ -202,10 +226,22 @@ def trials_to_repeat(
     for one in study.ended():
         row = in_store.get(one.number, {"status": Status.RUNNING})
         cut_off = row["status"] in (Status.RUNNING, Status.INTERRUPTED)
-        completed = row["status"] == Status.COMPLETED
-        if cut_off or (completed and not seeds.get(row["config_id"], set()) >= set(spec.seeds)):
+        if cut_off or (row["status"] in whole and _lacks_a_seed(row, spec, seeds, added)):
             again.append((one.number, restored_parameters(spec, one.params)))
     return tuple(again)
+
+
+def _lacks_a_seed(
+    row: Row, spec: SweepSpec, ended: Mapping[str, set[int]], added: AddedSeeds
+) -> bool:
+    own = str(row["config_id"])
+    return not ended.get(own, set()) >= set(spec.seeds_with(added.get(own, ())))
+
+
+def _blocks(row: Row, request: Request) -> tuple[Block, ...]:
+    """Return the blocks of seeds of a sweep, and the one that is asked for."""
+    earlier = read_blocks(row["blocks_json"])
+    return earlier if request.block is None else (*earlier, request.block)
 
 
 def _ended_counts(results: Results, study: SweepStudy, work: Work) -> dict[Status, int]:
@@ -231,10 +267,11 @@ def _extension(name: str, before: int, seeds: int) -> Row:
     return {"sweep": name, "run_id": "", "at": at, "kind": "extend", "detail": detail}
 
 
-def _changed(spec: SweepSpec, planned: int) -> Row:
+def _changed(spec: SweepSpec, planned: int, blocks: Sequence[Block]) -> Row:
     return {
         "trials_planned": planned,
         "seeds": len(spec.seeds),
+        "blocks_json": blocks_json(blocks),
         "spec_json": spec.to_json(),
         "spec_sha256": spec.sha256,
         "code_version": code_version(),

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 
 import analysis
+from analysis.store.blocks import blocks_json
 from analysis.store.contract import RowWriter, SweepStore
 from analysis.store.schema import RUNS, TRIALS
 from analysis.store.statuses import Status
@@ -68,6 +69,7 @@ def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
         "epochs_planned": spec.recipe.epochs,
         "trials_planned": trials,
         "seeds": len(spec.seeds),
+        "blocks_json": blocks_json(()),
         "claims": list(spec.claims),
         "spec_json": spec.to_json(),
         "spec_sha256": spec.sha256,

@@ -22,7 +22,7 @@ class EpochEnded:
     """One of a trial's runs has finished an epoch."""
 
     seed_index: int
-    """The seed's place in the specification's list, from 0."""
+    """The seed's place in the trial's list, from 0."""
     epoch: int
     """From 1."""
     error_percent: float
@@ -80,6 +80,8 @@ class OpenTrial:
     study_trial: optuna.Trial | None = field(repr=False)
     """None where the study knows the end already and only the store does not."""
     search_seconds: float = 0.0
+    added_seeds: tuple[int, ...] = ()
+    """Its seeds beyond those of the specification."""
     fresh: bool = False
     """True where the sweep has no record of its configuration, from this trial or another."""
     last_epoch: EpochEnded | None = None

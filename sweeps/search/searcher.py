@@ -43,6 +43,7 @@ class StudySearcher:
         self._on_change = on_change
         self._again = deque(work.again)
         self._to_ask = work.to_ask
+        self._added = work.added
         own = (trial.user_attrs.get("config_id") for trial in study.trials)
         self._configs = {*work.known, *own}
         self._held: dict[str, _Held] = {}
@@ -113,7 +114,8 @@ class StudySearcher:
 
     def _recall(self, number: int, params: Params) -> OpenTrial:
         config_id = configure(self._spec, params).config_id
-        return OpenTrial(number, params, config_id, time.time(), None)
+        added = self._added.get(config_id, ())
+        return OpenTrial(number, params, config_id, time.time(), None, added_seeds=added)
 
     def _ask(self) -> OpenTrial:
         started = time.perf_counter()
@@ -130,7 +132,9 @@ class StudySearcher:
         fresh = not drawn_before and config_id not in self._configs
         self._configs.add(config_id)
         seconds = time.perf_counter() - started
-        return OpenTrial(trial.number, params, config_id, time.time(), trial, seconds, fresh)
+        added = self._added.get(config_id, ())
+        now = time.time()
+        return OpenTrial(trial.number, params, config_id, now, trial, seconds, added, fresh)
 
     def epoch(self, worker: str, ended: EpochEnded) -> str:
         """Note an epoch of a worker's trial; return why the trial ends with it, or nothing."""

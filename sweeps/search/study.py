@@ -6,13 +6,14 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import optuna
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.store.blocks import AddedSeeds
 from analysis.store.errors import StoreError
 from analysis.store.statuses import Status
 from sweeps.search.databases import URL_VARIABLE, database_url, open_database, shown_url
@@ -43,6 +44,8 @@ class Work:
     """Number and parameters of the trials that have ended in the study but not in the store."""
     known: frozenset[str] = frozenset()
     """Identities of configurations of which the store has runs."""
+    added: AddedSeeds = field(default_factory=dict)
+    """Seeds that trials have beyond those of the specification."""
 
     @property
     def trials(self) -> int:

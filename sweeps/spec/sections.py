@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -263,6 +264,10 @@ class SweepSpec(Section):
     def to_json(self) -> str:
         """Write the resolved specification; the space keeps the order in which a grid is walked."""
         return json.dumps(self.model_dump(mode="json"))
+
+    def seeds_with(self, added: Sequence[int]) -> tuple[int, ...]:
+        """Return the seeds of a trial to which some were added, in the order of training."""
+        return (*self.seeds, *(seed for seed in added if seed not in self.seeds))
 
     def activation_names(self) -> tuple[str, ...]:
         """Name every activation that a trial of this sweep may have."""

@@ -114,7 +114,7 @@ def _running_cells(view: SweepView, one: RunningTrial, width: int) -> list[Rende
     else:
         cells = [
             str(one.number),
-            f"{one.seed_index + 1}/{view.seeds}",
+            f"{one.seed_index + 1}/{view.seeds_of(one)}",
             f"{one.epoch}/{view.epochs}",
             ProgressBar(total=view.epochs, completed=one.epoch, width=10),
             f"{one.val_error_percent:.2f}",

@@ -128,7 +128,7 @@ class LiveView:
         with self._lock:
             heard = [one for one in self._view.running.values() if one.started]
             trials = ", ".join(
-                f"trial {one.number} seed {one.seed_index + 1}/{self._view.seeds}"
+                f"trial {one.number} seed {one.seed_index + 1}/{self._view.seeds_of(one)}"
                 f" epoch {one.epoch}/{self._view.epochs} {one.val_error_percent:.2f} %"
                 for one in heard[:4]
             )

@@ -27,6 +27,8 @@ class RunningTrial:
     number: int
     params: Params
     seed_index: int = 0
+    added_seeds: int = 0
+    """Seeds that the trial has beyond those of its sweep."""
     epoch: int = 0
     val_error_percent: float | None = None
     errors: list[float] = field(default_factory=list)
@@ -122,7 +124,8 @@ class SweepView:
         self.troubles = [*self.troubles[1 - KEPT_TROUBLES :], text]
 
     def _hear(self, trial: OpenTrial) -> None:
-        shown = self.running.setdefault(trial.number, RunningTrial(trial.number, trial.params))
+        begun = RunningTrial(trial.number, trial.params, added_seeds=len(trial.added_seeds))
+        shown = self.running.setdefault(trial.number, begun)
         if trial.last_epoch is None:
             return
         shown.hear(trial.last_epoch)
@@ -136,9 +139,17 @@ class SweepView:
 
     def fraction(self) -> float:
         """Return the share of the sweep's epochs that are behind it."""
-        under_way = sum(map(self._epochs_behind, self.running.values())) + self.epochs_interrupted
-        trials = self.done + under_way / (self.seeds * self.epochs)
+        shares = (
+            self._epochs_behind(one) / (self.seeds_of(one) * self.epochs)
+            for one in self.running.values()
+        )
+        under_way = sum(shares) + self.epochs_interrupted / (self.seeds * self.epochs)
+        trials = self.done + under_way
         return min(1.0, trials / max(1, self.total))
+
+    def seeds_of(self, one: RunningTrial) -> int:
+        """Return the number of a trial's seeds."""
+        return self.seeds + one.added_seeds
 
     def _epochs_behind(self, one: RunningTrial) -> int:
         return one.seed_index * self.epochs + one.epoch

@@ -84,7 +84,8 @@ class Dispatcher:
 
 
 def _order(trial: OpenTrial, begun: float) -> Order:
-    return Order(trial.number, trial.params, trial.fresh, time.perf_counter() - begun)
+    seconds = time.perf_counter() - begun
+    return Order(trial.number, trial.params, trial.fresh, seconds, trial.added_seeds)
 
 
 def train_trials(

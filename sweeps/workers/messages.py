@@ -33,6 +33,8 @@ class Order:
     """True where the sweep has no record of the trial's configuration: none is looked for."""
     search_seconds: float
     """The part of the worker's wait in which the driver drew trials."""
+    added_seeds: tuple[int, ...] = ()
+    """The trial's seeds beyond those of the specification."""
 
 
 @dataclass(frozen=True)

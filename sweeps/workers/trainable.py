@@ -96,6 +96,7 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
             settings.execution,
             driver.epoch,
             fresh=order.fresh,
+            added_seeds=order.added_seeds,
         )
         timed = dataclasses.replace(
             outcome,

@@ -6,7 +6,7 @@ import math
 import socket
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 from analysis.store.contract import Row
@@ -46,6 +46,7 @@ def train_trial(
     execution: Execution,
     on_epoch: OnEpoch,
     fresh: bool = False,
+    added_seeds: Sequence[int] = (),
 ) -> TrialOutcome:
     """Train every seed of a trial and write the runs' records.
 
@@ -61,10 +62,12 @@ def train_trial(
         execution: where and how to train.
         on_epoch: may end the trial with `RunStopped`.
         fresh: True where the sweep has no record of the trial's runs: none is looked for.
+        added_seeds: those of the trial beyond the specification's.
     """
     configuration = configure(spec, params)
+    seeds = spec.seeds_with(added_seeds)
     ends: list[_RunEnd] = []
-    for seed_index, seed in enumerate(spec.seeds):
+    for seed_index, seed in enumerate(seeds):
         # The recorder looks for earlier records: its start is part of the time for reports.
         begun = time.perf_counter()
         config = RunConfig.of(configuration, seed, execution)
@@ -73,14 +76,14 @@ def train_trial(
         ends.append(_run(config, recorder, spec.objective.metric, seed_index, on_epoch, begun))
         if not _goes_on(spec, ends[-1].status):
             break
-    return _outcome(spec, ends)
+    return _outcome(spec, ends, len(seeds))
 
 
-def _outcome(spec: SweepSpec, ends: list[_RunEnd]) -> TrialOutcome:
-    """Sum up the ends of a trial's runs, of which there may be fewer than seeds."""
+def _outcome(spec: SweepSpec, ends: list[_RunEnd], seeds: int) -> TrialOutcome:
+    """Sum up the ends of a trial's runs, of which there may be fewer than its seeds."""
     completed = [end for end in ends if end.status is Status.COMPLETED]
     values = [end.value for end in completed if end.value is not None]
-    whole = values if len(values) == len(spec.seeds) else []
+    whole = values if len(values) == seeds else []
     mean, standard_error = mean_over_seeds(whole)
     times = [end.epoch_seconds for end in completed if end.epoch_seconds is not None]
     spent = Seconds()

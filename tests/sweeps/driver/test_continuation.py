@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import analysis
+from analysis.store.blocks import Block, added_seeds, blocks_json, read_blocks
 from analysis.store.errors import StoreError
 from analysis.store.schema import EPOCHS, RUNS, SWEEPS, TRIALS
 from analysis.store.statuses import Status
@@ -117,8 +118,29 @@ def test_a_completed_trial_is_trained_again_for_a_seed_that_it_lacks(
     stored: Stored, seeds: str, again: list[int]
 ) -> None:
     stored.add_trial(7, 2)
-    found = trials_to_repeat(spec_of(f"seeds={seeds}"), stored.results(), stored.study)
+    found = trials_to_repeat(spec_of(f"seeds={seeds}"), stored.results(), stored.study, {})
     assert [number for number, _ in found] == again
+
+
+def test_a_trial_is_trained_again_for_a_seed_of_its_own_alone(stored: Stored) -> None:
+    first, second = stored.add_trial(7, 2), stored.add_trial(7, 2)
+    blocks = (Block(("a",), {second: (0,)}), Block(("b",), {second: (0, 1)}))
+    read = read_blocks(blocks_json(blocks))
+    assert read == blocks
+    added = added_seeds(read, stored.results().trials)
+    assert list(added.values()) == [(0, 1)]
+    found = trials_to_repeat(stored.spec, stored.results(), stored.study, added)
+    assert [number for number, _ in found] == [second]
+    assert first not in [number for number, _ in found]
+    assert stored.spec.seeds_with((0, 1, 2)) == (7, 2, 0, 1)
+
+
+def test_a_store_without_blocks_has_no_seeds_of_single_trials(stored: Stored) -> None:
+    number = stored.add_trial(7, 2)
+    for text in (None, float("nan"), "[]"):
+        assert added_seeds(read_blocks(text), stored.results().trials) == {}
+    unknown = Block((), {number + 1: (0,)})  # a block of which the store lost the trial
+    assert added_seeds([unknown], stored.results().trials) == {}
 
 
 def test_only_trials_without_an_end_in_the_store_are_repeated(stored: Stored) -> None:
@@ -126,7 +148,7 @@ def test_only_trials_without_an_end_in_the_store_are_repeated(stored: Stored) ->
     stored.add_trial(7, status=Status.DIVERGED)
     cut_off = stored.add_trial(7, status=Status.INTERRUPTED, told=False)
     lost = stored.add_trial(7, status=Status.RUNNING)  # the driver died before it wrote the end
-    found = trials_to_repeat(stored.spec, stored.results(), stored.study)
+    found = trials_to_repeat(stored.spec, stored.results(), stored.study, {})
     assert [number for number, _ in found] == [lost]  # the study itself queues the cut-off one
     assert cut_off not in [number for number, _ in found]
     assert found[0][1] == dict(stored.study.trials[lost].params)

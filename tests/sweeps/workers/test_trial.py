@@ -37,12 +37,13 @@ def attempt(
     on_epoch: OnEpoch,
     fresh: bool = False,
     params: Params | None = None,
+    added_seeds: tuple[int, ...] = (),
 ) -> TrialOutcome:
     paths = SweepPaths(root, spec.name)
     paths.folder.mkdir(parents=True, exist_ok=True)
     paths.store.writer("driver").write(SWEEPS, [{"sweep": spec.name}])
     execution = Execution(threads=1, checkpoint_folder=paths.checkpoints)
-    return train_trial(spec, paths, 0, params or {}, execution, on_epoch, fresh)
+    return train_trial(spec, paths, 0, params or {}, execution, on_epoch, fresh, added_seeds)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,17 @@ def test_only_a_confirmatory_sweep_trains_the_other_seeds_of_a_trial_that_diverg
         runs = analysis.load(tmp_path / status).runs.sort_values("seed")
         assert list(runs["seed"]) == (seeds if status == "diverged" else [0, 1])
         assert set(runs["status"]) == {status}
+
+
+def test_a_trial_with_added_seeds_trains_them_last_and_its_mean_is_over_all(tmp_path: Path) -> None:
+    first = attempt(tmp_path, spec_of(), lambda *_: None)
+    seen: set[int] = set()
+    more = attempt(tmp_path, spec_of(), lambda index, *_: seen.add(index), added_seeds=(1, 5))
+    assert (first.seeds_done, more.seeds_done) == (2, 3)
+    assert seen == {2}  # the seeds of before are not trained again
+    runs = analysis.load(tmp_path / "tried").runs
+    assert list(runs["seed"]) == [0, 1, 5]
+    assert more.objective == pytest.approx(runs["last_val_error_percent"].mean(), rel=1e-12)
 
 
 def test_a_warning_comes_with_its_epoch_and_stays_in_the_events(tmp_path, monkeypatch) -> None:
