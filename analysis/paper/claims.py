@@ -50,6 +50,8 @@ class Claim:
     """Values of columns outside of which no run counts."""
     free: tuple[str, ...] = ()
     """Keys of the configuration that may depart from the paper's setting."""
+    literal: bool = False
+    """True: about runs in the paper's own setting, where the benchmark has a reading of it."""
     margin: float | None = None
     """None: the benchmark's own."""
     measures: tuple[str, ...] = ()
@@ -78,6 +80,8 @@ class Paper:
     """Of a test: `planned`, of all looks at a claim together."""
     setting: Mapping[str, Mapping[str, Any]]
     """Values of the configuration's keys, by benchmark, by activation and for `both`."""
+    reading: Mapping[str, Mapping[str, Any]]
+    """Values in place of the setting's, by benchmark, in which its networks train."""
     irrelevant: Mapping[str, Sequence[str]]
     """Keys that change nothing in the setting, by benchmark, by activation and for `both`."""
     options: Mapping[str, Mapping[str, Any]]
@@ -102,10 +106,17 @@ class Paper:
         share = (1 / PAPER_RUNS + 1 / runs) / (2 / PAPER_RUNS) if runs else 1.0
         return self.tolerance[benchmark] * math.sqrt(share)
 
-    def departures(self, benchmark: str, config_json: str) -> dict[str, str]:
+    def read_as(self, benchmark: str) -> str:
+        """Say in which keys a benchmark's reading departs from the paper; empty without one."""
+        said = {**self.setting["both"], **self.setting.get(benchmark, {})}
+        reading = self.reading.get(benchmark, {})
+        return ", ".join(f"{k} is {_shown(v)}, not {_shown(said[k])}" for k, v in reading.items())
+
+    def departures(self, benchmark: str, config_json: str, literal: bool = False) -> dict[str, str]:
         """Return the keys in which a configuration departs from the paper's setting, and how.
 
-        On a benchmark that the paper does not have, keys that it has for both are compared alone.
+        The setting is the benchmark's reading of it, or with `literal` the paper's own. On a
+        benchmark that the paper does not have, keys that it has for both are compared alone.
         """
         config = json.loads(config_json)
         chosen = config.get("activation", {})
@@ -114,7 +125,10 @@ class Paper:
         # the later entry wins: an activation's own setting over the benchmark's
         expected = {k: v for place in places for k, v in self.setting.get(place, {}).items()}
         expected |= self.options.get(activation, {})
-        found_keys = {**_keys(config), **options}
+        reading = self.reading.get(benchmark, {})
+        # A configuration leaves out what trains as before the key was added: the setting's value.
+        found_keys = {**{key: expected[key] for key in reading}, **_keys(config), **options}
+        expected |= {} if literal else reading
         epochs = int(found_keys.get("recipe.epochs", expected.get("recipe.epochs", 1)))
         expected, found_keys = _with_drops(expected, epochs), _with_drops(found_keys, epochs)
         ignored = {key for place in places for key in self.irrelevant.get(place, ())}

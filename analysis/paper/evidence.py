@@ -116,8 +116,10 @@ class Evidence:
         runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
         one_each = runs.drop_duplicates("config_id")
         pairs = zip(one_each["benchmark"].astype(str), one_each["config_json"], strict=True)
-        found = [_departures(*pair) for pair in pairs]
-        departures = dict(zip(one_each["config_id"].astype(str), found, strict=True))
+        found = [(_departures(*pair), _departures(*pair, literal=True)) for pair in pairs]
+        ids = one_each["config_id"].astype(str)
+        departures = {key: own for key, (own, _) in zip(ids, found, strict=True)}
+        literal = {key: own for key, (_, own) in zip(ids, found, strict=True)}
         kept = runs[[*_KEPT, "config_json"]]
         own = runs[["status", *ORIGIN]].groupby(runs["benchmark"].astype(str))
         found_origins = [origins(group) for _, group in own]
@@ -125,6 +127,7 @@ class Evidence:
             origin=pd.concat(found_origins) if found_origins else pd.Series(dtype=object),
             config_id=kept["config_id"].astype(str),
             departures=kept["config_id"].astype(str).map(departures),
+            literal_departures=kept["config_id"].astype(str).map(literal),
             status=kept["status"].astype(str),
         )
 
@@ -137,7 +140,11 @@ class Evidence:
         """Return departures from the paper that no claim is about, in words, with their runs."""
         asked = frozenset(key for claim in paper().claims for key in claim.free)
         runs = self.runs[self.runs["benchmark"] == benchmark]
-        runs = runs[np.array([not found <= asked for found in runs["departures"]], dtype=bool)]
+        columns = ["departures"]
+        if any(claim.literal and claim.benchmark == benchmark for claim in paper().claims):
+            columns.append("literal_departures")
+        for column in columns:
+            runs = runs[np.array([not found <= asked for found in runs[column]], dtype=bool)]
         texts = [
             "; ".join(paper().departures(benchmark, config).values())
             for config in runs["config_json"]
@@ -246,7 +253,8 @@ class Evidence:
     def _choose(self, claim: Claim, benchmark: str) -> pd.DataFrame:
         runs, free = self.runs, frozenset(claim.free)
         keep = (runs["benchmark"] == benchmark) & runs["activation"].isin(claim.activations)
-        keep &= np.array([found <= free for found in runs["departures"]], dtype=bool)
+        departures = runs["literal_departures" if claim.literal else "departures"]
+        keep &= np.array([found <= free for found in departures], dtype=bool)
         for column, allowed in claim.only.items():
             keep &= runs[column].isin(list(allowed))
         return runs[keep]
@@ -339,8 +347,8 @@ def _plain(value: object) -> Any:
 
 
 @cache  # every run of a configuration has the same text, and many claims ask
-def _departures(benchmark: str, config_json: str) -> frozenset[str]:
-    return frozenset(paper().departures(benchmark, config_json))
+def _departures(benchmark: str, config_json: str, literal: bool = False) -> frozenset[str]:
+    return frozenset(paper().departures(benchmark, config_json, literal))
 
 
 def _named(column: str, value: object) -> str:

@@ -216,7 +216,8 @@ def _lacks(missing: Missing) -> str:
 
 def _departures(claim: Claim, evidence: Evidence) -> str:
     """Say why the claim's rule may use none of the runs."""
-    departures = frozenset[str]().union(*evidence.runs["departures"]) - set(claim.free)
+    found = evidence.runs["literal_departures" if claim.literal else "departures"]
+    departures = frozenset[str]().union(*found) - set(claim.free)
     return f"departs from the paper in {', '.join(sorted(departures)) or 'its activations'}"
 
 

@@ -385,18 +385,21 @@ START_RATES = {
 RANDOM_RATES = {"true": 0.6, "false": 0.0, "border": 0.10, "undecidable": 0.15}
 
 
-def relu_like_start_is_stable(activation: str) -> World:
-    return lambda kind, rng: _starts(activation, *START_RATES[kind], rng)
+def relu_like_start_is_stable(activation: str, benchmark: str = "lenet5/mnist") -> World:
+    return lambda kind, rng: _starts(activation, benchmark, *START_RATES[kind], rng)
 
 
-def random_start_is_unstable(activation: str) -> World:
-    return lambda kind, rng: _starts(activation, RANDOM_RATES[kind], 0.0, rng)
+def random_start_is_unstable(activation: str, benchmark: str = "lenet5/mnist") -> World:
+    return lambda kind, rng: _starts(activation, benchmark, RANDOM_RATES[kind], 0.0, rng)
 
 
-def _starts(activation: str, random: float, relu_like: float, rng: Rng) -> list[SyntheticSweep]:
-    sweep = SyntheticSweep("init_stability", seeds=30)
+def _starts(
+    activation: str, benchmark: str, random: float, relu_like: float, rng: Rng
+) -> list[SyntheticSweep]:
+    """Three epochs from both starts, as the paper has them: in no reading."""
+    sweep = SyntheticSweep("init_stability", benchmark, seeds=30)
     for init, rate in (("random", random), ("relu_like", relu_like)):
         options = {"s": 3, "k": 3, "init": init}
-        config = configuration(activation=activation, options=options, epochs=3, drop_at=[])
+        config = configuration(benchmark, activation, options, literal=True, epochs=3, drop_at=[])
         _add(sweep, config, 20, rng, NOISE, 30, rate)
     return [sweep]

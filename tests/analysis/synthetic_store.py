@@ -29,6 +29,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lenet5/mnist": {"epochs": 30, "drop_at": [20 / 30, 25 / 30], "functions": 4},
     "resnet20/cifar10": {"epochs": 500, "drop_at": [0.5], "functions": 19},
 }
+READINGS: dict[str, dict[str, Any]] = {
+    "resnet20/cifar10": {
+        "network": {"residual": "pre_act", "shortcut": "projection"},
+        "recipe": {"activation_learning_rate": 1e-4},
+    }
+}
 
 
 def configuration(
@@ -37,18 +43,28 @@ def configuration(
     options: dict[str, Any] | None = None,
     scope: str = "layer",
     validation: str = "test",
+    literal: bool = False,
     **recipe: Any,
 ) -> dict[str, Any]:
-    """A configuration as a specification has it; `recipe` overrides the paper's."""
+    """A configuration as a specification has it; `recipe` overrides the paper's.
+
+    In the benchmark's reading, or with `literal` in the paper's own setting.
+    """
+    reading = {} if literal else READINGS.get(benchmark, {})
     network, data = benchmark.split("/")
     setting = SETTINGS.get(benchmark, SETTINGS["lenet5/mnist"])
     if options is None:
         options = {"s": 3, "k": 3} if activation.startswith("polyneuron") else {}
     chosen = {
         "activation": {"name": activation, "scope": scope, "options": options},
-        "network": {"name": network},
+        "network": {"name": network, **reading.get("network", {})},
         "data": {"name": data, "validation": validation},
-        "recipe": {"epochs": setting["epochs"], "drop_at": setting["drop_at"], **recipe},
+        "recipe": {
+            "epochs": setting["epochs"],
+            "drop_at": setting["drop_at"],
+            **reading.get("recipe", {}),
+            **recipe,
+        },
     }
     return {name: {**copy.deepcopy(known), **chosen[name]} for name, known in DEFAULTS.items()}
 

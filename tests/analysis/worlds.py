@@ -96,6 +96,11 @@ PLANTS: dict[str, Callable[[str, errors.Rng], list[SyntheticSweep]]] = {
     },
     "lower_rate_helps": errors.lower_rate_helps,
     **{f"{claim}_{name}": world(name) for claim, world in STARTS.items() for name in RELATED},
+    **{
+        f"{claim}_on_resnet20_{name}": world(name, BOTH["resnet20"])
+        for claim, world in STARTS.items()
+        for name in RELATED
+    },
     "close_points_grow_tails": shapes.close_points_grow_tails,
     "closer_points_are_more_sensitive": shapes.closer_points_are_more_sensitive,
     "tails_of_polyneuron_are_linear": shapes.tails_of_polyneuron_are_linear,

@@ -2,11 +2,13 @@
 
     python tests/benchmarks/resnet20_readings.py                 400 steps, 3 seeds, all candidates
     python tests/benchmarks/resnet20_readings.py --only literal  one candidate
-    python tests/benchmarks/resnet20_readings.py --steps 3910 --seeds 1    ten epochs
+    python tests/benchmarks/resnet20_readings.py --chosen --steps 3910 --seeds 1
+                                     ten epochs of the five activations in the chosen reading
     python tests/benchmarks/resnet20_readings.py --collect       the JSON and the figure from pieces
 
-Each candidate and seed is a piece of its own under results/resnet20/, written as soon as it is
-done; a piece that is there is not trained again. One thread, full size, batch 128.
+`--device cuda` trains on a GPU. Each candidate and seed is a piece of its own under
+results/resnet20/, written as soon as it is done; a piece that is there is not trained again. One
+thread, full size, batch 128.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from trainers import (  # noqa: E402
     NetworkConfig,
     RunConfig,
 )
+from trainers.devices import device_name  # noqa: E402
 from trainers.epoch import TrainingPass  # noqa: E402
 from trainers.loop import load_images, set_up  # noqa: E402
 from trainers.networks import NETWORKS  # noqa: E402
@@ -80,8 +83,11 @@ CANDIDATES = {
 }
 """Nearest to the paper first, with ReLU and exact PolyNeuron as yardsticks."""
 
+CHOSEN = ("relu", "swish_1e-4", "apl_1e-4", "polyneuron_1e-4", "rate_1e-4")
+"""The five activations in the reading of `table1_resnet20`; no rate of its own matters to ReLU."""
 
-def run_config(candidate: Candidate, seed: int) -> RunConfig:
+
+def run_config(candidate: Candidate, seed: int, device: str) -> RunConfig:
     """Return a candidate's run at full size."""
     return RunConfig(
         activation=ActivationConfig(candidate.activation, options=candidate.options),
@@ -89,13 +95,13 @@ def run_config(candidate: Candidate, seed: int) -> RunConfig:
         data=DataConfig("cifar10"),
         recipe=replace(NETWORKS["resnet20"].recipe, **candidate.recipe),
         seed=seed,
-        execution=Execution(threads=1, snapshots=False),
+        execution=Execution(device=device, threads=1, snapshots=False),
     )
 
 
-def studied(candidate: Candidate, seed: int, steps: int) -> dict[str, Any]:
-    """Train a candidate for so many steps and return what was seen."""
-    config, device = run_config(candidate, seed), torch.device("cpu")
+def studied(candidate: Candidate, seed: int, steps: int, on: str) -> dict[str, Any]:
+    """Train a candidate for so many steps on a device and return what was seen."""
+    config, device = run_config(candidate, seed, on), torch.device(on)
     training = set_up(config, device, load_images(config, device))
     start = copy.deepcopy(training.net)
     started = time.perf_counter()
@@ -127,6 +133,7 @@ def studied(candidate: Candidate, seed: int, steps: int) -> dict[str, Any]:
         "moved": _number(curves_moved(start, training)),
         "seconds": round(time.perf_counter() - started, 1),
         "torch": torch.__version__,
+        "device": device_name(device),
         "machine": platform.processor() or platform.machine(),
     }
 
@@ -187,7 +194,11 @@ def collect(steps: int) -> None:
     target = RESULTS / f"resnet20_readings_{steps}.json"
     target.write_text(json.dumps(found, indent=1) + "\n")
     print(f"{'candidate':16} seeds  loss  error running / batch  input  sum w  moved")
-    for name, runs in found.items():
+    for name in CANDIDATES:
+        runs = found.get(name, [])
+        if not runs:
+            print(f"{name:16} not measured")
+            continue
         last = [run["looks"][-1] for run in runs]
         rows = [
             f"{run['loss'][-1] if run['loss'] else None} {look['error']}/{look['batch_error']}"
@@ -198,44 +209,55 @@ def collect(steps: int) -> None:
     draw(found, target.with_suffix(".png"))
 
 
+PANELS = {
+    "loss": "training loss, mean of 10 steps",
+    "error": "error on running statistics, %",
+    "batch_error": "error on batch statistics, %",
+    "input": "largest input, running statistics",
+    "batch_input": "largest input, batch statistics",
+    "sum_w": "largest |sum w|",
+}
+LOGARITHMIC = ("input", "batch_input", "sum_w")
+
+
 def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Draw loss, both errors, largest input and sum of w by step, a colour a candidate."""
+    """Draw a panel a quantity by step, a colour a candidate and a line a seed."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    panels = {
-        "loss": "training loss (mean of 10 steps)",
-        "error": "error, running statistics, %",
-        "batch_error": "error, batch statistics, %",
-        "input": "largest activation input",
-        "sum_w": "largest |sum w|",
-    }
-    figure, axes = plt.subplots(1, len(panels), figsize=(20, 4.2), layout="constrained")
-    for number, (name, runs) in enumerate(found.items()):
-        for run in runs:
-            label = name if run is runs[0] else None
-            for axis, key in zip(axes, panels, strict=True):
-                if key == "loss":
-                    steps, values = [10 * i + 10 for i in range(len(run["loss"]))], run["loss"]
-                else:
-                    steps = [look["step"] for look in run["looks"]]
-                    values = [look[key] for look in run["looks"]]
-                values = [math.nan if value is None else value for value in values]
-                axis.plot(steps, values, color=f"C{number % 10}", label=label, alpha=0.8)
-    for axis, (key, title) in zip(axes, panels.items(), strict=True):
+    figure, axes = plt.subplots(2, 3, figsize=(13, 7.2), layout="constrained")
+    for (key, title), axis in zip(PANELS.items(), axes.flat, strict=True):
+        for number, (name, runs) in enumerate(found.items()):
+            for run in runs:
+                label = name if run is runs[0] else None
+                axis.plot(*_series(run, key), color=f"C{number % 10}", label=label, alpha=0.8)
         axis.set(title=title, xlabel="step")
-        if key in ("input", "sum_w"):
+        if key in LOGARITHMIC:
             axis.set_yscale("log")
-    axes[0].set_ylim(1.0, 4.0)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    axes[0, 0].set_ylim(1.0, 3.0)
+    # The start has running statistics of 0 and 1, and inputs that mean nothing.
+    axes[1, 0].set_ylim(5, 1e4)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+def _series(run: dict[str, Any], key: str) -> tuple[list[int], list[float]]:
+    if key == "loss":
+        steps, values = [10 * i + 10 for i in range(len(run["loss"]))], run["loss"]
+    else:
+        steps = [look["step"] for look in run["looks"]]
+        values = [look[key] for look in run["looks"]]
+    return steps, [math.nan if value is None else value for value in values]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", choices=CANDIDATES, nargs="+", default=list(CANDIDATES))
+    parser.add_argument("--chosen", action="store_true", help="the five in the chosen reading")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--collect", action="store_true")
@@ -245,10 +267,10 @@ def main() -> None:
         PIECES.mkdir(parents=True, exist_ok=True)
         # Every candidate's first seed before any second: a study that is cut off can be read.
         for seed in range(chosen.seeds):
-            for name in chosen.only:
+            for name in CHOSEN if chosen.chosen else chosen.only:
                 path = PIECES / f"{name}-{chosen.steps}-s{seed}.json"
                 if not path.exists():
-                    piece = studied(CANDIDATES[name], seed, chosen.steps)
+                    piece = studied(CANDIDATES[name], seed, chosen.steps, chosen.device)
                     path.write_text(json.dumps(piece) + "\n")
                     print(name, seed, piece["looks"][-1], piece["seconds"], flush=True)
     collect(chosen.steps)

@@ -196,6 +196,7 @@ def table1_section(results: Results) -> list[ReportSection]:
     columns = ("Activation", *(column for pair in pairs for column in pair))
     caption = "Validation error in percent (95 % interval), the paper's figure beside ours"
     note = "Bold: the smallest of its column. Mean after the last epoch, in the paper's setting. "
+    note += _readings()
     note += ". ".join(
         f"({letter}) {text}" if letter else f"Cells without a letter: {text}"
         for text, letter in notes.items()
@@ -211,6 +212,15 @@ def table1_section(results: Results) -> list[ReportSection]:
         keeps_shape=True,
     )
     return [ReportSection("table1", "Table 1", (table,))]
+
+
+def _readings() -> str:
+    """Say how a benchmark is read whose network does not train in the paper's own setting."""
+    return "".join(
+        f"On {benchmark_name(name)} all runs are in a reading of it that departs from the paper: "
+        f"{paper().read_as(name)}. "
+        for name in paper().reading
+    )
 
 
 def _ledger_notes(frame: pd.DataFrame) -> dict[str, str]:
@@ -280,8 +290,8 @@ def table1_sections(results: Results) -> list[ReportSection]:
         "APL and PolyNeuron are placed by the order in which the paper names them. Tolerance: "
         f"{tolerances}, the 95 % range of the difference of two means of five runs, and by its own "
         "number of runs for a cell that has more or fewer. A mean within "
-        "the tolerance does not show that both are equal."
-    )
+        f"the tolerance does not show that both are equal. {_readings()}"
+    ).rstrip()
     caption = "Table 1 of the paper beside ours"
     table = PrintedTable("table1-detail", caption, columns, rows, frozenset(columns[2:8]), note)
     return [ReportSection("table1-detail", "Table 1 in detail", (table, *_seed_notes(results)))]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -18,16 +19,46 @@ networks = pytest.importorskip("trainers.networks", reason="as above")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_trainers_defaults_are_the_papers_setting(network, activation):
     data = {"lenet5": "mnist", "resnet20": "cifar10"}[network]
-    config = trainers_configuration(network, data, activation)
-    assert paper().departures(f"{network}/{data}", json.dumps(config)) == {}
+    config = trainers_configuration(network, data, activation, reading=False)
+    assert paper().departures(f"{network}/{data}", json.dumps(config), literal=True) == {}
 
 
-def trainers_configuration(network: str, data: str, activation: str) -> dict:
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_reading_stands_for_its_benchmark_and_nothing_between_does(activation):
+    benchmark, reading = "resnet20/cifar10", dict(paper().reading["resnet20/cifar10"])
+
+    def departures(keys, literal=False):
+        config = trainers_configuration("resnet20", "cifar10", activation, keys)
+        return set(paper().departures(benchmark, json.dumps(config), literal))
+
+    # ReLU has no parameter that a rate of its own could train.
+    own = {key for key in reading if not (activation == "relu" and "rate" in key)}
+    assert departures(reading) == departures({}, literal=True) == set()
+    assert departures({}) == departures(reading, literal=True) == own
+    for key in own:
+        assert departures({k: v for k, v in reading.items() if k != key}) == {key}
+
+
+def test_a_reading_is_said_in_words():
+    assert paper().read_as("lenet5/mnist") == ""
+    assert paper().read_as("resnet20/cifar10") == (
+        "network.residual is pre_act, not add_then_act, network.shortcut is projection, not pad,"
+        " recipe.activation_learning_rate is 0.0001, not null"
+    )
+
+
+def trainers_configuration(network: str, data: str, activation: str, reading=True) -> dict:
+    """The paper's setting, in the benchmark's reading or with these keys of another one."""
+    keys = paper().reading.get(f"{network}/{data}", {}) if reading is True else reading or {}
+    parts: dict = {"network": {}, "recipe": {}}
+    for key, value in keys.items():
+        section, _, name = key.partition(".")
+        parts[section][name] = value
     return config_module.RunConfig(
         activation=config_module.ActivationConfig(name=activation),
-        network=config_module.NetworkConfig(name=network),
+        network=config_module.NetworkConfig(name=network, **parts["network"]),
         data=config_module.DataConfig(name=data),
-        recipe=networks.NETWORKS[network].recipe,
+        recipe=dataclasses.replace(networks.NETWORKS[network].recipe, **parts["recipe"]),
     ).canonical()
 
 

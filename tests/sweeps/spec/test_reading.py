@@ -51,6 +51,7 @@ def test_every_bundled_question_is_there() -> None:
         "search_lenet5",
         "table1_lenet5",
         "table1_resnet20",
+        "table1_resnet20_literal",
         "timing_lenet5",
     }
 
