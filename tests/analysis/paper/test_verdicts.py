@@ -173,6 +173,8 @@ def test_the_table_says_what_it_hangs_on():
     assert best["n"] == 5
     assert 0 < best["low"] < best["estimate"] < best["high"]
     assert best["detectable"] > 0
+    assert 0 < best["p"] <= 0.05
+    assert best["stands"]
     assert len(best["runs_sha256"]) == 64
     assert (frame["claims_sha256"] == paper().sha256).all()
     other = frame.loc["swish_best_on_resnet20"]
