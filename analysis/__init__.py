@@ -3,6 +3,7 @@
 Reads what `sweeps` writes and stands on nothing else of the project: no torch, no ray.
 """
 
+from analysis.measures.beside import beside
 from analysis.measures.comparisons import compare, surface
 from analysis.measures.values import values
 from analysis.paper.table1 import table1
@@ -16,6 +17,7 @@ __all__ = [
     "Results",
     "StoreError",
     "StoreWarning",
+    "beside",
     "columns",
     "compare",
     "load",

@@ -59,6 +59,25 @@ def list_sweeps(root: Root = ROOT) -> None:
 
 
 @app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="Name of a sweep under the root.")],
+    second: Annotated[str, typer.Argument(help="Name of another.")],
+    root: Root = ROOT,
+) -> None:
+    """Show two sweeps side by side: settings, best trials, and trials that both have."""
+    from sweeps.driver.changes import spec_changes
+    from sweeps.driver.preparation import stored_spec
+    from sweeps.store.paths import SweepPaths
+    from sweeps.view.beside import NOT_COMPARED, beside_view
+
+    before, now = (stored_spec(SweepPaths(root, name)) for name in (first, second))
+    changes = [
+        line for line in spec_changes(before, now) if line.partition(":")[0] not in NOT_COMPARED
+    ]
+    console.print(beside_view(root, first, second, changes))
+
+
+@app.command()
 def best(
     name: SweepName,
     root: Root = ROOT,

@@ -120,6 +120,10 @@ def test_the_best_trials_network_is_exported_and_loads(
         assert f"{best:.2f} % error, the best of 2 seeds" in done.stdout
         net = load_network(folder / f"{name}.pt")
         assert net(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
+    beside = sweep(folder, "compare", "small", "again").stdout
+    assert beside.startswith("same settings\n")
+    assert "2 runs shared" in beside, "one sweep took the other's runs over"
+    assert "no sweep 'agian'" in sweep(folder, "compare", "small", "agian").stderr
     shutil.rmtree(folder / "results" / "small" / "checkpoints")
     gone = sweep(folder, "best", "again", "--export", "gone.pt")
     assert (gone.returncode, (folder / "gone.pt").exists()) == (2, False)

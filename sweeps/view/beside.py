@@ -1,0 +1,60 @@
+"""Two sweeps side by side in a terminal: what was asked otherwise, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+import analysis
+from analysis.printed import MISSING, brief_parameters, count, interval, number
+from analysis.statistics.intervals import Interval
+from analysis.store.contract import Row
+from sweeps.view.drawing import best_text
+from sweeps.view.overview import best_of, rows
+
+NOT_COMPARED = ("name", "question")
+"""Keys of a specification that say nothing on what is trained."""
+
+
+def beside_view(root: Path, first: str, second: str, changes: Sequence[str]) -> RenderableType:
+    """Show the settings that differ, each sweep's best trial, and the trials that both have.
+
+    Raises:
+        StoreError: no such sweep.
+    """
+    results = analysis.load(root, [first, second])
+    parts: list[RenderableType] = [Text("settings that differ" if changes else "same settings")]
+    parts += [Text(f"  {change}") for change in changes]
+    for name in (first, second):
+        own = results.trials[results.trials["sweep"] == name]
+        parts.append(Text.assemble(f"{name}: ", best_text(best_of(own))))
+    found = rows(analysis.beside(results, first, second))
+    if not found:
+        return Group(*parts, Text("no trial has the same parameters in both"))
+    note = f"difference: {second} less {first}, in points, with Welch's 95 % interval"
+    return Group(*parts, Text(), _table(found, first, second), Text(note, style="dim"))
+
+
+def _table(found: Sequence[Row], first: str, second: str) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
+    for title in ("parameters", first, second, "difference"):
+        table.add_column(title, justify="left" if title == "parameters" else "right")
+    for row in found:
+        gap = interval(Interval(row["difference"], row["low"], row["high"]))
+        if row["n_shared"]:
+            gap = f"{count(row['n_shared'], 'run')} shared"
+        table.add_row(
+            brief_parameters(row["parameters"]) or MISSING,
+            _mean(row["mean_first"], row["n_first"]),
+            _mean(row["mean_second"], row["n_second"]),
+            gap,
+        )
+    return table
+
+
+def _mean(mean: float, n: int) -> str:
+    return f"{number(mean)} % ({n})" if n else MISSING
