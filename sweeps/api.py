@@ -45,6 +45,7 @@ def run(
         StoreError: the name is taken, or the root cannot be written to.
         DataUnavailableError: the data is not on this machine and cannot be downloaded.
         ClusterError: no cluster there, or it lacks what a trial needs.
+        CutOffError: the cluster cannot go on with it; `resume` does, on this one or another.
     """
     from sweeps.driver.driver import run_sweep
     from sweeps.driver.preparation import prepare
@@ -70,6 +71,7 @@ def resume(
     Raises:
         StoreError: no such sweep, another driver runs it, or code or data changed.
         ClusterError: no cluster there, or it lacks what a trial needs.
+        CutOffError: the cluster cannot go on with it; `resume` does, on this one or another.
     """
     from sweeps.driver.continuation import Request, continue_sweep
 

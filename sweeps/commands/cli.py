@@ -34,7 +34,7 @@ from sweeps.commands.terminal import (
 from sweeps.extras import NotInstalledError
 from sweeps.spec.errors import SpecError
 from sweeps.store.paths import SweepPaths
-from sweeps.workers.environment import ClusterError
+from sweeps.workers.environment import ClusterError, CutOffError
 from trainers.data import DATASETS
 from trainers.data.sources import DataUnavailableError
 from trainers.networks import NETWORKS
@@ -307,6 +307,10 @@ def _to_the_end(root: Path, name: str, work: Callable[[], bool]) -> None:
         _print_trials(root, name)
     except KeyboardInterrupt:
         complete = False
+    except CutOffError as error:
+        command = SweepPaths(root, name).hint("resume")
+        say(errors, f"error: {error}. What is done is safe; go on with {command}", "red")
+        raise typer.Exit(1) from None
     if not complete:
         begun = (root / name).exists()
         command = SweepPaths(root, name).hint("resume")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +20,7 @@ from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code, refuse_changes
 from sweeps.driver.driver import drive
 from sweeps.driver.preparation import Prepared, prepare, stored_spec
-from sweeps.driver.rows import close_runs
+from sweeps.driver.rows import close_runs, event
 from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep, begun_view
 from sweeps.search.early_stopping import Judge
@@ -262,9 +261,7 @@ def _sweep_row(results: Results, paths: SweepPaths) -> Row:
 
 def _extension(name: str, before: int, seeds: int) -> Row:
     """Record that seeds were added: a verdict then is that of another look."""
-    at = datetime.now(UTC)
-    detail = f"from {before} to {seeds} seeds a trial"
-    return {"sweep": name, "run_id": "", "at": at, "kind": "extend", "detail": detail}
+    return event(name, "extend", f"from {before} to {seeds} seeds a trial")
 
 
 def _changed(spec: SweepSpec, planned: int, blocks: Sequence[Block]) -> Row:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.store.schema import SWEEPS
+from analysis.store.schema import EVENTS, SWEEPS
 from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code
 from sweeps.driver.preparation import Prepared
-from sweeps.driver.rows import TrialRows, sweep_row
+from sweeps.driver.rows import TrialRows, event, sweep_row
 from sweeps.driver.signals import Interrupt, gentle_termination
 from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep, begun_view
@@ -27,7 +27,8 @@ from sweeps.store.locks import driver_lock
 from sweeps.store.paths import SweepPaths
 from sweeps.view.live_view import LiveView
 from sweeps.workers.dispatch import train_trials
-from sweeps.workers.environment import set_ray_variables
+from sweeps.workers.environment import CutOffError, set_ray_variables
+from sweeps.workers.watch import Watch
 
 
 def run_sweep(
@@ -52,6 +53,7 @@ def run_sweep(
     Raises:
         StoreError: the name is taken.
         ClusterError: no cluster there, or it lacks what a trial needs.
+        CutOffError: the cluster cannot go on with it.
         NotInstalledError: event files need a package that is not there.
     """
     if tensorboard:
@@ -76,6 +78,7 @@ def drive(
 
     Raises:
         ClusterError: no cluster there, or it lacks what a trial needs.
+        CutOffError: the cluster cannot go on with it.
     """
     with (
         _started_ray(prepared.spec.resources, console, address) as slots,
@@ -150,11 +153,22 @@ def _train(sweep: Sweep, slots: int, interrupt: Interrupt, console: Console) -> 
         def stop_reason() -> str:
             return interrupt.reason or spending.limit_reached(searcher.busy)
 
+        def incident(kind: str, happened: str) -> None:
+            sweep.writer.write(EVENTS, [event(sweep.paths.sweep, kind, happened)])
+            show.incident(happened)
+
         reason = spending.limit_reached(0, now=True) if work.trials > 0 else ""
         if work.trials > 0 and not reason:
             data = sweep.data_root
             with worker_pool(sweep.spec, sweep.paths, data, slots, work.trials) as pool:
-                reason = train_trials(searcher, pool, record, stop_reason)
+                watch = Watch(sweep.spec.limits, sweep.spec.recipe.epochs)
+                try:
+                    reason = train_trials(searcher, pool, record, stop_reason, watch, incident)
+                except CutOffError as error:
+                    incident("cut off", f"{error}")
+                    rows.write(now=True)
+                    sweep.finish()
+                    raise
         rows.write(now=True)
     sweep.finish()
     if reason.startswith("budget"):

@@ -79,6 +79,11 @@ def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
     }
 
 
+def event(sweep: str, kind: str, detail: str) -> dict[str, object]:
+    """Describe an event of the sweep itself for the table `events`."""
+    return {"sweep": sweep, "run_id": "", "at": datetime.now(UTC), "kind": kind, "detail": detail}
+
+
 def trial_row(sweep: str, trial: OpenTrial) -> dict[str, object]:
     """Describe a trial for the table `trials`: its outcome, if it has one, and its identity."""
     outcome = {} if trial.outcome is None else vars(trial.outcome)

@@ -5,11 +5,14 @@ Nothing heavy is imported here: these values travel between processes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from analysis.store.statuses import Status
+
+_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|OutOfMemoryError|MemoryError")
 
 if TYPE_CHECKING:
     import optuna
@@ -66,6 +69,11 @@ class TrialOutcome:
     checkpoint_seconds: float | None = None
     report_seconds: float | None = None
     started_at: datetime | None = None
+
+    @property
+    def out_of_memory(self) -> bool:
+        """True of a trial that needed more memory than there was."""
+        return self.status is Status.ERROR and bool(_OUT_OF_MEMORY.search(self.error or ""))
 
 
 @dataclass

@@ -29,6 +29,8 @@ class _Held:
     trial: OpenTrial
     losses: int = 0
     started: bool = False
+    alone: bool = False
+    """True once it ran out of memory: then it runs while no other does."""
 
 
 class StudySearcher:
@@ -50,11 +52,12 @@ class StudySearcher:
         self._ahead: deque[_Held] = deque()
         self._returned: deque[_Held] = deque()
         self._twins: deque[_Held] = deque()
+        self._alone: deque[_Held] = deque()
 
     @property
     def done(self) -> bool:
         """True once every trial has ended."""
-        waiting = self._returned or self._twins or self._again or self._ahead
+        waiting = self._returned or self._twins or self._again or self._ahead or self._alone
         return not (self._held or waiting or self._to_ask)
 
     @property
@@ -90,6 +93,10 @@ class StudySearcher:
         return held.trial
 
     def _take(self) -> _Held | None:
+        if self._alone:
+            return None if self._held else self._alone.popleft()
+        if any(held.alone for held in self._held.values()):
+            return None
         if self._returned:
             return self._returned.popleft()
         busy = {held.trial.config_id for held in self._held.values()}
@@ -148,27 +155,42 @@ class StudySearcher:
         self._study.report(trial.study_trial, value, self._judge.step(seed_index, epoch))
         return self._judge.verdict(trial.number, seed_index, epoch)
 
-    def end(self, worker: str, outcome: TrialOutcome) -> None:
-        """Tell the study how a worker's trial ended: complete, pruned or failed, as it was."""
-        self._close(self._held.pop(worker).trial, outcome)
+    def end(self, worker: str, outcome: TrialOutcome) -> str:
+        """Tell the study how a worker's trial ended: complete, pruned or failed, as it was.
 
-    def lose(self, worker: str, reason: str) -> None:
-        """Take back the trial of a worker that is gone; too often, and the trial is an error."""
+        Returns:
+            Why it has not ended and is tried again; empty where it has.
+        """
+        held = self._held.pop(worker)
+        if outcome.out_of_memory and not held.alone:
+            held.alone, held.trial.fresh = True, False
+            self._alone.append(held)
+            return f"trial {held.trial.number} ran out of memory; it is tried again, alone"
+        self._close(held.trial, outcome)
+        return ""
+
+    def lose(self, worker: str, reason: str) -> str:
+        """Take back the trial of a worker that is gone; too often, and the trial is an error.
+
+        Returns:
+            What became of the trial, in words; empty where the worker had none.
+        """
         held = self._held.pop(worker, None)
         if held is None:
-            return
+            return ""
         held.losses += 1
         held.trial.fresh = False
         if held.losses <= WORKER_RESTARTS:
-            self._returned.append(held)
-            return
+            (self._alone if held.alone else self._returned).append(held)
+            return f"trial {held.trial.number} lost its worker and goes on elsewhere: {reason}"
         error = f"its worker was lost {held.losses} times: {reason}"
         self._close(held.trial, TrialOutcome(Status.ERROR, error=error))
+        return f"trial {held.trial.number} is an error: {error}"
 
     def close_open(self) -> None:
         """End the trials that have no end yet as interrupted."""
         interrupted = TrialOutcome(Status.INTERRUPTED)
-        for held in (*self._held.values(), *self._returned, *self._twins):
+        for held in (*self._held.values(), *self._returned, *self._twins, *self._alone):
             self._close(held.trial, interrupted)
         # No worker began a trial that was drawn ahead, so it gets no row: it waits in the study.
         for held in self._ahead:
@@ -178,6 +200,7 @@ class StudySearcher:
         self._held.clear()
         self._returned.clear()
         self._twins.clear()
+        self._alone.clear()
 
     def _close(self, trial: OpenTrial, outcome: TrialOutcome) -> None:
         started = time.perf_counter()

@@ -157,6 +157,21 @@ class BudgetSection(Section):
     """Disk space of the sweep's folder, in 10^6 bytes."""
 
 
+class LimitsSection(Section):
+    """Limits after which a worker that hangs is replaced; its trial goes on from its checkpoint."""
+
+    silence_seconds: Positive = 60
+    """Longest time without a sign of life, which a worker gives every few seconds. Longer for a
+    function that holds Python's interpreter lock."""
+    stall_seconds: Positive | None = None
+    """Longest time without a training step. Left out: 20 times the usual step, at least two
+    minutes."""
+    start_seconds: Positive = 600
+    """Longest time from the start of a run to its first step: data, compilation."""
+    run_hours: Positive | None = None
+    """Longest time of a run: one that takes longer ends as an error after its epoch."""
+
+
 class ResourcesSection(Section):
     """CPUs and GPUs of one trial."""
 
@@ -204,6 +219,8 @@ class SweepSpec(Section):
     objective: ObjectiveSection = ObjectiveSection()
     budget: BudgetSection = BudgetSection()
     """Limits of time and disk: the sweep stops at the first one reached, and can be resumed."""
+    limits: LimitsSection = LimitsSection()
+    """Limits after which a worker that hangs is replaced."""
     resources: ResourcesSection = ResourcesSection()
     """CPUs and GPUs of one trial."""
     concurrency: Count | Literal["auto"] = "auto"

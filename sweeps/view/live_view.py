@@ -86,6 +86,14 @@ class LiveView:
         if trial.outcome is not None and self._live is None:
             self._log(self._trial_line(trial, trial.outcome))
 
+    def incident(self, happened: str) -> None:
+        """Show what happened to a worker; in a log, print a line."""
+        with self._lock:
+            self._view.note_trouble(happened)
+            self._changed = True
+        if self._live is None:
+            self._log(happened)
+
     def _render(self) -> RenderableType:
         size = self._console.size
         with self._lock:

@@ -114,13 +114,14 @@ class SweepView:
         self.counts[status] = self.counts.get(status, 0) + 1
         if status.trouble:
             reason = outcome.error or "no reason given"
-            self._note_trouble(f"trial {trial.number} {status}: {reason}")
+            self.note_trouble(f"trial {trial.number} {status}: {reason}")
         objective = outcome.objective
         if objective is not None and (self.best is None or objective < self.best.objective):
             error = outcome.objective_standard_error
             self.best = Best(trial.number, objective, error, trial.params)
 
-    def _note_trouble(self, text: str) -> None:
+    def note_trouble(self, text: str) -> None:
+        """Keep what happened to a trial or a worker, among the last few."""
         self.troubles = [*self.troubles[1 - KEPT_TROUBLES :], text]
 
     def _hear(self, trial: OpenTrial) -> None:
@@ -131,7 +132,7 @@ class SweepView:
         shown.hear(trial.last_epoch)
         if warning := trial.last_epoch.warning:
             epoch = trial.last_epoch.epoch
-            self._note_trouble(f"trial {trial.number} unstable in epoch {epoch}: {warning}")
+            self.note_trouble(f"trial {trial.number} unstable in epoch {epoch}: {warning}")
         self.epochs_heard += 1
         self.last_epoch_at = time.time()
         if self.first_epoch is None:

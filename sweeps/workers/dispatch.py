@@ -8,8 +8,13 @@ from typing import Protocol
 
 from sweeps.search.open_trials import EpochEnded, OpenTrial
 from sweeps.search.searcher import StudySearcher
+from sweeps.workers.environment import CutOffError
 from sweeps.workers.mailbox import Letter
-from sweeps.workers.messages import Answer, EpochAnswer, Joined, Order, TrialEnded
+from sweeps.workers.messages import Alive, Answer, EpochAnswer, Joined, Order, TrialEnded
+from sweeps.workers.watch import Watch
+
+OnIncident = Callable[[str, str], None]
+"""Is called with the kind of an incident, as `loss`, and what happened, in words."""
 
 TURN_SECONDS = 0.5
 """How long the driver waits for letters before it looks at signals, losses and the budget."""
@@ -29,6 +34,9 @@ class Pool(Protocol):
     def lost(self) -> Iterable[tuple[str, str]]:
         """List the workers that were lost since the last call, each with the reason."""
 
+    def end(self, worker: str) -> None:
+        """End the process of a worker that hangs; another takes its place."""
+
     def stop(self) -> None:
         """Have the workers end their trials after the epoch at hand."""
 
@@ -36,8 +44,10 @@ class Pool(Protocol):
 class Dispatcher:
     """Answers letters; a worker for which there is no trial now waits for one that comes back."""
 
-    def __init__(self, searcher: StudySearcher) -> None:
+    def __init__(self, searcher: StudySearcher, watch: Watch, incident: OnIncident) -> None:
         self._searcher = searcher
+        self._watch = watch
+        self._incident = incident
         self._idle: dict[str, int] = {}
         self._stopping = False
 
@@ -48,7 +58,9 @@ class Dispatcher:
     def lose(self, worker: str, reason: str) -> None:
         """Take back the trial of a lost worker."""
         self._idle.pop(worker, None)
-        self._searcher.lose(worker, reason)
+        self._watch.forget(worker)
+        if happened := self._searcher.lose(worker, reason):
+            self._incident("loss", happened)
 
     def draw_ahead(self) -> None:
         """Draw trials before workers ask for them, where the search allows it."""
@@ -61,6 +73,9 @@ class Dispatcher:
         begun = time.perf_counter()
         for letter in letters:
             message = letter.message
+            self._watch.hear(letter.worker, message)
+            if isinstance(message, Alive):
+                continue
             if not isinstance(message, Joined) and not self._searcher.holds(letter.worker):
                 continue  # its worker was counted as lost after it wrote
             match message:
@@ -70,16 +85,24 @@ class Dispatcher:
                         answers[letter.number] = EpochAnswer(reason, self._stopping)
                     continue
                 case TrialEnded(outcome):
-                    self._searcher.end(letter.worker, outcome)
-                case Joined():
+                    if happened := self._searcher.end(letter.worker, outcome):
+                        self._incident("retry", happened)
+                case Joined(problem):
+                    if problem:
+                        raise CutOffError(problem)
                     # A worker that joins while it holds a trial was started again.
-                    self._searcher.lose(letter.worker, "its process ended")
+                    if happened := self._searcher.lose(letter.worker, "its process ended"):
+                        self._incident("loss", happened)
             self._idle[letter.worker] = letter.number
         for worker, number in list(self._idle.items()):
             trial = None if self._stopping else self._searcher.next(worker)
             if trial is not None or self._stopping or self._searcher.done:
                 answers[number] = None if trial is None else _order(trial, begun)
                 del self._idle[worker]
+                if trial is None:
+                    self._watch.forget(worker)
+                else:
+                    self._watch.give(worker)
         return answers
 
 
@@ -93,6 +116,9 @@ def train_trials(
     pool: Pool,
     record: Callable[[], None],
     stop_reason: Callable[[], str],
+    watch: Watch,
+    incident: OnIncident = lambda kind, happened: None,
+    now: Callable[[], float] = time.monotonic,
 ) -> str:
     """Have workers train the searcher's trials until all have ended or the sweep stops.
 
@@ -102,23 +128,33 @@ def train_trials(
         record: writes the searcher's trials to the study and the store; it is called before a
             worker hears of a trial that the study does not have.
         stop_reason: returns why the sweep is to stop, empty while it goes on; called every turn.
+        watch: knows which workers hang.
+        incident: is told of each loss and second attempt.
+        now: the clock, in seconds.
 
     Returns:
         Why the sweep stopped; empty where every trial ended.
+
+    Raises:
+        CutOffError: a worker says that its machine cannot train any trial of the sweep.
     """
-    dispatcher = Dispatcher(searcher)
+    dispatcher = Dispatcher(searcher, watch, incident)
     answers: dict[int, Answer] = {}
     reason, deadline = "", float("inf")
     try:
-        while not searcher.done and time.monotonic() < deadline:
+        while not searcher.done and now() < deadline:
             letters = pool.letters(TURN_SECONDS)
             for worker, why in pool.lost():
                 dispatcher.lose(worker, why)
             if not reason and (reason := stop_reason()):
                 dispatcher.stop()
                 pool.stop()
-                deadline = time.monotonic() + GRACE_SECONDS
+                deadline = now() + GRACE_SECONDS
             answers = dispatcher.answers(letters)
+            # After the letters were heard: one that waited here is a sign of life.
+            for worker, why in watch.overdue():
+                pool.end(worker)
+                dispatcher.lose(worker, why)
             if reason and not searcher.busy:
                 break
             if searcher.unrecorded:
@@ -130,7 +166,7 @@ def train_trials(
             dispatcher.draw_ahead()
             # After epochs alone nothing is recorded: their workers wrote them to the store, and
             # a transaction for each would cost as much as a trial's.
-            if not all(isinstance(letter.message, EpochEnded) for letter in letters):
+            if not all(isinstance(letter.message, EpochEnded | Alive) for letter in letters):
                 record()
     finally:
         searcher.close_open()

@@ -20,6 +20,11 @@ SETTINGS = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
+
+class CutOffError(RuntimeError):
+    """A sweep that had begun cannot go on now; what it has found is safe, and it can be resumed."""
+
+
 ANSWER_SECONDS = 5.0
 """How long a cluster's address may take to answer."""
 

@@ -11,7 +11,7 @@ import contextlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sweeps.workers.messages import Answer, Message
@@ -61,6 +61,19 @@ class Mailbox:
         self._news = asyncio.Event()
         self._count = 0
         self._stopping = False
+        self._actors: dict[str, Any] = {}
+
+    async def introduce(self, worker: str, actor: Any) -> None:
+        """Keep the handle of a worker's actor, by which its process can be ended."""
+        self._actors[worker] = actor
+
+    async def end(self, worker: str) -> None:
+        """End the process of a worker that hangs; Ray Tune starts another."""
+        import ray
+
+        actor = self._actors.pop(worker, None)
+        if actor is not None:
+            ray.kill(actor, no_restart=True)
 
     async def ask(self, worker: str, content: bytes) -> bytes:
         """Leave a letter and wait for its answer."""

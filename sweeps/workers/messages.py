@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 class Joined:
     """A worker has started and holds no trial."""
 
+    problem: str = ""
+    """What keeps it from training any trial, as data that its machine lacks."""
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A worker's sign of life."""
+
+    steps: int
+    """Training steps that its process has taken since it started."""
+
 
 @dataclass(frozen=True)
 class TrialEnded:
@@ -47,6 +58,6 @@ class EpochAnswer:
     """True where the whole sweep stops."""
 
 
-Message = Joined | EpochEnded | TrialEnded
+Message = Joined | Alive | EpochEnded | TrialEnded
 Answer = Order | EpochAnswer | None
 """None: there are no more trials, so the worker leaves."""

@@ -12,6 +12,7 @@ import logging
 import os
 import queue
 import shutil
+import socket
 import threading
 import time
 import uuid
@@ -28,7 +29,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from sweeps.search.databases import without_study_url
 from sweeps.spec.sections import ResourcesSection, SweepSpec
 from sweeps.store.paths import SweepPaths
-from sweeps.workers.environment import ClusterError, check_answers
+from sweeps.store.provenance import code_version
+from sweeps.workers.environment import ClusterError, CutOffError, check_answers
 from sweeps.workers.mailbox import PLACES, Letter, Mailbox, sealed
 from sweeps.workers.messages import Answer
 from sweeps.workers.token import check_token, local_token, private_folder
@@ -116,34 +118,35 @@ class WorkerPool:
         """Wait for letters, at most so long.
 
         Raises:
-            ClusterError: workers do not start, or Ray Tune failed.
+            CutOffError: the cluster is gone, or Ray Tune failed.
         """
         letters: list[Letter]
         try:
             letters = ray.get(self._mailbox.letters.remote(seconds))
         except RayError as error:
-            raise ClusterError(
-                f"the Ray cluster is gone: {_first_line(error)}. The results are safe; go on with"
-                " `sweeps resume`"
-            ) from None
+            raise CutOffError(f"the Ray cluster is gone: {_first_line(error)}") from None
         if letters:
             self._silent_losses = 0
         elif self.failure is not None:
-            raise ClusterError(f"Ray Tune failed: {_first_line(self.failure)}; see log.txt")
+            raise CutOffError(f"Ray Tune failed: {_first_line(self.failure)}; see log.txt")
         return letters
 
     def lost(self) -> Iterator[tuple[str, str]]:
         """Yield the workers that were lost since the last call, each with the reason.
 
         Raises:
-            ClusterError: worker after worker is lost, and none says anything.
+            CutOffError: worker after worker is lost, and none says anything.
         """
         while not self._losses.empty():
             worker, reason = self._losses.get()
             self._silent_losses += 1
             if self._silent_losses > FAILED_STARTS:
-                raise ClusterError(f"no worker starts: {reason}; see log.txt")
+                raise CutOffError(f"no worker starts: {reason}; see log.txt")
             yield worker, reason
+
+    def end(self, worker: str) -> None:
+        """End the process of a worker that hangs; Ray Tune starts another."""
+        self._mailbox.end.remote(worker)
 
     def stop(self) -> None:
         """Have the workers end their trials after the epoch at hand."""
@@ -191,7 +194,7 @@ def worker_pool(
         data_root=data_root,
         checkpoint_folder=paths.checkpoints,
     )
-    settings = WorkerSettings(spec, paths, execution, name)
+    settings = WorkerSettings(spec, paths, execution, name, socket.gethostname(), code_version())
     # Ray Tune would take an earlier driver's scratch for an experiment to restore.
     shutil.rmtree(paths.ray, ignore_errors=True)
     tuner = _tuner(spec, paths, settings, workers, pool)
@@ -266,8 +269,10 @@ class _Losses(tune.Callback):
 def _loss(trial: Any) -> str:
     # The error is unpickled, which may fail in any way: its class may exist on the worker alone.
     with contextlib.suppress(Exception):
-        return _first_line(trial.get_pickled_error())
-    return "no reason is known"
+        error = trial.get_pickled_error()
+        if error is not None:
+            return _first_line(error)
+    return "its process or its machine is gone"
 
 
 def _first_line(error: BaseException) -> str:

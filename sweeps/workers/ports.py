@@ -37,7 +37,7 @@ def ports_of(pid: int) -> list[Port]:
     """List the ports of a process and of all that it started, by process and number."""
     sockets = dict(_listening())
     found = []
-    for member in sorted(_with_descendants(pid)):
+    for member in sorted(descendants(pid)):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             name = (PROC / str(member) / "comm").read_text().strip()
             links = [link.readlink().name for link in (PROC / str(member) / "fd").iterdir()]
@@ -68,7 +68,8 @@ def _address(digits: str) -> str:
     return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
 
 
-def _with_descendants(pid: int) -> set[int]:
+def descendants(pid: int) -> set[int]:
+    """List a process and all that it started, and those in turn."""
     children = defaultdict(list)
     for folder in PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +17,25 @@ from sweeps.search.open_trials import EpochEnded, TrialOutcome
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.mailbox import opened, sealed
-from sweeps.workers.messages import Answer, EpochAnswer, Joined, Message, Order, TrialEnded
+from sweeps.workers.messages import (
+    Alive,
+    Answer,
+    EpochAnswer,
+    Joined,
+    Message,
+    Order,
+    TrialEnded,
+)
 from trainers.config import Execution
+from trainers.pulse import PULSE
 from trainers.records import EpochRecord, RunStopped
+
+ALIVE_SECONDS = 5.0
+"""The time between two signs of life, or less where the limits are short."""
+
+
+class RunTooLongError(RuntimeError):
+    """A run takes longer than `limits.run_hours`."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,10 @@ class WorkerSettings:
     execution: Execution
     mailbox: str
     """Name of the actor through which the driver hands out trials."""
+    host: str
+    """Name of the driver's machine."""
+    code_version: str
+    """The driver's version of the training code."""
 
 
 class _Driver:
@@ -39,15 +61,22 @@ class _Driver:
         self._worker = tune.get_context().get_trial_id()
         self._judges = spec.early_stopping.rule != "none"
         self._epochs = spec.recipe.epochs
-        self.queue_seconds = 0.0
+        self._limits = spec.limits
+        self._run_began: tuple[int, float] = (0, 0.0)
+        # The driver, which cannot reach this process, ends it by its handle.
+        actor = ray.get_runtime_context().current_actor
+        ray.get(self._mailbox.introduce.remote(self._worker, actor))
+        threading.Thread(target=self._keep_alive, name="signs of life", daemon=True).start()
+        self.queue_seconds: float = 0.0
         """The worker's wait for its trial, without the search for it."""
 
-    def next_trial(self, last: TrialOutcome | None = None) -> Order | None:
+    def next_trial(self, last: TrialOutcome | None = None, problem: str = "") -> Order | None:
         """Report how the last trial ended, if there was one, and wait for the next; None: none."""
         begun = time.perf_counter()
-        order = self._ask(Joined() if last is None else TrialEnded(last))
+        order = self._ask(Joined(problem) if last is None else TrialEnded(last))
         if not isinstance(order, Order):
             return None
+        self._run_began = (0, time.monotonic())
         self.queue_seconds = time.perf_counter() - begun - order.search_seconds
         return order
 
@@ -56,6 +85,7 @@ class _Driver:
 
         Raises:
             RunStopped: the trial is pruned, or the sweep stops.
+            RunTooLongError: the run goes on for longer than it may.
         """
         message = EpochEnded(seed_index, record.epoch, record.val_error_percent, warning)
         if record.epoch == self._epochs or not self._judges:
@@ -64,6 +94,7 @@ class _Driver:
             # The last epoch ends the run by itself.
             if record.epoch < self._epochs and ray.get(stopping):
                 raise RunStopped("interrupted")
+            self._check_time(seed_index, record)
             return
         verdict = self._ask(message)
         assert isinstance(verdict, EpochAnswer)
@@ -71,6 +102,25 @@ class _Driver:
             raise RunStopped("interrupted")
         if verdict.prune_reason:
             raise RunStopped("pruned", verdict.prune_reason)
+        self._check_time(seed_index, record)
+
+    def _check_time(self, seed_index: int, record: EpochRecord) -> None:
+        now = time.monotonic()
+        if record.epoch == self._epochs:
+            self._run_began = (seed_index + 1, now)
+            return
+        if seed_index != self._run_began[0]:  # the seeds between were trained before
+            self._run_began = (seed_index, now)
+        limit, hours = self._limits.run_hours, (now - self._run_began[1]) / 3600
+        if limit is not None and hours > limit:
+            raise RunTooLongError(
+                f"limits.run_hours: {limit:g} have passed at epoch {record.epoch} of {self._epochs}"
+            )
+
+    def _keep_alive(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(min(ALIVE_SECONDS, self._limits.silence_seconds / 4)):
+            self._mailbox.tell.remote(self._worker, sealed(Alive(PULSE.steps)))
 
     def _ask(self, message: Message) -> Answer:
         return opened(ray.get(self._mailbox.ask.remote(self._worker, sealed(message))))
@@ -79,13 +129,16 @@ class _Driver:
 def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     """Train trials of the sweep until there are no more."""
     begun = time.time()
+    driver = _Driver(settings.mailbox, settings.spec)
+    from sweeps.workers.readiness import problem_here
     from sweeps.workers.trial import train_trial  # torch: once a process, and counted as start time
 
-    driver = _Driver(settings.mailbox, settings.spec)
+    code = "" if settings.host == socket.gethostname() else settings.code_version
+    problem = problem_here(settings.spec, settings.paths, settings.execution, code)
     # Ray Tune prints a line for a trial that ends without ever having reported.
     tune.report({"ready": True})
     start_seconds = time.time() - begun
-    order = driver.next_trial()
+    order = driver.next_trial(problem=problem)
     while order is not None:
         received_at, queue_seconds = time.time(), driver.queue_seconds
         outcome = train_trial(

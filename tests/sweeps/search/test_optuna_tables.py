@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from optuna.trial import FrozenTrial
 
 from analysis.store.errors import StoreError
+from analysis.store.statuses import Status
 from sweeps.search import optuna_tables, study
 from sweeps.search.sampling import draw_parameters
+from sweeps.search.study import create_study
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
@@ -161,3 +163,29 @@ def test_optuna_itself_would_have_written_the_same_rows(tmp_path: Path) -> None:
         written = rows(f"sqlite:///{paths.study}", table, columns)
         assert rows(url, table, columns) == written
         assert written or table == "trial_system_attributes"
+
+
+def test_a_retried_trial_is_kept_whole(tmp_path: Path) -> None:
+    """It waited in the study of this very driver: Optuna changes such a trial where it lies."""
+    space = {"learning_rate": {"grid": [1e-4]}}
+    spec = parse_spec({"name": "x", "data": "digits", "space": space, "search": "grid"})
+    paths = SweepPaths(tmp_path, "x")
+    paths.create()
+    kept = create_study(spec, paths)
+
+    def fail() -> None:
+        trial = kept.ask()
+        draw_parameters(spec, trial)
+        trial.set_user_attr("config_id", "c")
+        kept.save()
+        kept.tell(trial, Status.ERROR, None)
+        kept.save()
+
+    fail()
+    assert kept.queue_again() == 1
+    fail()
+    kept.close()
+    url = f"sqlite:///{paths.folder / 'study.db'}"
+    again = optuna.load_study(study_name="x", storage=url).trials[1]
+    assert again.params == {"learning_rate": 1e-4}
+    assert again.user_attrs == {"retry_of": 0, "config_id": "c", "status": "error"}

@@ -11,12 +11,14 @@ from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.search.searcher import OnChange, StudySearcher
 from sweeps.search.study import SweepStudy, Work, create_study, reopen_study
 from sweeps.spec.reading import parse_spec
-from sweeps.spec.sections import SweepSpec
+from sweeps.spec.sections import LimitsSection, SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers import dispatch
 from sweeps.workers.dispatch import Dispatcher, train_trials
+from sweeps.workers.environment import CutOffError
 from sweeps.workers.mailbox import Letter, sealed
 from sweeps.workers.messages import Answer, EpochAnswer, Joined, Message, Order, TrialEnded
+from sweeps.workers.watch import Watch
 
 DONE = TrialOutcome(Status.COMPLETED, objective=1.0)
 
@@ -45,6 +47,15 @@ def searcher_of(
     return StudySearcher(spec, study, Judge(spec.early_stopping, 5, 100), on_change, Work(3))
 
 
+def patient() -> Watch:
+    """A watch that never loses patience in a test."""
+    return Watch(LimitsSection(), epochs=100)
+
+
+def dispatcher_of(searcher: StudySearcher) -> Dispatcher:
+    return Dispatcher(searcher, patient(), lambda kind, happened: None)
+
+
 def on_disk(folder: Path) -> list[FrozenTrial]:
     url = f"sqlite:///{folder / 'x' / 'study.db'}"
     return optuna.load_study(study_name="x", storage=url).trials
@@ -60,6 +71,7 @@ class Workers:
         self._lost: list[tuple[str, str]] = []
         self.trained: list[tuple[str, int]] = []
         self.released: list[str] = []
+        self.ended: list[str] = []
         self.stopped = False
 
     def answer(self, answers: Mapping[int, Answer]) -> None:
@@ -90,6 +102,9 @@ class Workers:
         lost, self._lost = self._lost, []
         return lost
 
+    def end(self, worker: str) -> None:
+        self.ended.append(worker)
+
     def stop(self) -> None:
         self.stopped = True
 
@@ -98,7 +113,7 @@ def test_every_trial_is_trained_once_and_every_worker_let_go(searcher: StudySear
     workers = Workers(["a", "b"])
     recorded: list[int] = []
     reason = train_trials(
-        searcher, workers, lambda: recorded.append(len(workers.trained)), lambda: ""
+        searcher, workers, lambda: recorded.append(len(workers.trained)), lambda: "", patient()
     )
     assert reason == ""
     assert sorted(number for _, number in workers.trained) == [0, 1, 2]
@@ -120,7 +135,7 @@ def test_a_trial_is_on_record_before_its_worker_hears_of_it(
                     assert known[order.number].params == order.params
             super().answer(answers)
 
-    train_trials(searcher, Watched(["a", "b"]), searcher._study.save, lambda: "")
+    train_trials(searcher, Watched(["a", "b"]), searcher._study.save, lambda: "", patient())
     assert numbers == [0, 1, 2]
     assert [trial.state for trial in on_disk(tmp_path)] == [TrialState.COMPLETE] * 3
 
@@ -169,7 +184,7 @@ def test_what_was_drawn_ahead_and_never_begun_comes_first_in_a_resumed_sweep(
 def test_only_a_letter_of_a_worker_that_is_there_and_waits_is_answered(
     searcher: StudySearcher,
 ) -> None:
-    dispatcher = Dispatcher(searcher)
+    dispatcher = dispatcher_of(searcher)
     order = dispatcher.answers([letter(0, "a", Joined())])[0]
     dispatcher.lose("a", "killed")
     late = [letter(1, "a", EpochEnded(0, 1, 50.0)), letter(2, "a", TrialEnded(DONE))]
@@ -187,12 +202,12 @@ def test_only_a_letter_of_a_worker_that_is_there_and_waits_is_answered(
 
 def test_a_lost_worker_s_trial_is_trained_by_another(searcher: StudySearcher) -> None:
     workers = Workers(["a", "b"], deaths={"a": 1})
-    train_trials(searcher, workers, lambda: None, lambda: "")
+    train_trials(searcher, workers, lambda: None, lambda: "", patient())
     assert sorted(number for _, number in workers.trained) == [0, 1, 2]
 
 
 def test_an_idle_worker_waits_while_others_train(searcher: StudySearcher) -> None:
-    dispatcher = Dispatcher(searcher)
+    dispatcher = dispatcher_of(searcher)
     joins = [letter(index, f"w{index}", Joined()) for index in range(4)]
     orders = dispatcher.answers(joins)
     assert sorted(orders) == [0, 1, 2]  # the fourth may be needed yet
@@ -209,7 +224,11 @@ def test_an_idle_worker_waits_while_others_train(searcher: StudySearcher) -> Non
 def test_a_sweep_that_is_to_stop_hands_out_nothing_more(searcher: StudySearcher) -> None:
     workers = Workers(["a"])
     reason = train_trials(
-        searcher, workers, lambda: None, lambda: "enough" if len(workers.trained) else ""
+        searcher,
+        workers,
+        lambda: None,
+        lambda: "enough" if len(workers.trained) else "",
+        patient(),
     )
     assert reason == "enough"
     assert workers.stopped
@@ -232,5 +251,86 @@ def test_a_worker_that_never_answers_is_not_waited_for_for_ever(
             pass
 
     asked = iter(["", ""])
-    train_trials(searcher, Silent(["a"]), lambda: None, lambda: next(asked, "enough"))
+    train_trials(searcher, Silent(["a"]), lambda: None, lambda: next(asked, "enough"), patient())
     assert statuses == [(0, "running"), (0, "interrupted")]
+
+
+class Clock:
+    """A clock that goes on by a second whenever it is read."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 1.0
+        return self.seconds
+
+
+@pytest.mark.parametrize(("hangs", "last"), [(1, "completed"), (3, "error")])
+def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on_elsewhere_up_to_three_times(
+    hangs: int, last: str, searcher: StudySearcher
+) -> None:
+    clock = Clock()
+    watch = Watch(LimitsSection(silence_seconds=20), 100, clock)
+    left = [hangs]
+    incidents: list[tuple[str, str]] = []
+    outcomes: dict[int, OpenTrial] = {}
+    searcher._on_change = lambda trial: outcomes.__setitem__(trial.number, trial)
+
+    class Hanging(Workers):
+        """The first trial's worker says nothing any more; once ended, another starts."""
+
+        def answer(self, answers: Mapping[int, Answer]) -> None:
+            hanging = {
+                number: answer
+                for number, answer in answers.items()
+                if isinstance(answer, Order) and answer.number == 0 and left[0] > 0
+            }
+            left[0] -= len(hanging)
+            others = {number: one for number, one in answers.items() if number not in hanging}
+            super().answer(others)
+
+        def end(self, worker: str) -> None:
+            super().end(worker)
+            self._put(f"{worker}+", Joined())
+
+    def incident(kind: str, happened: str) -> None:
+        incidents.append((kind, happened))
+
+    workers = Hanging(["a"])
+    train_trials(searcher, workers, lambda: None, lambda: "", watch, incident, clock)
+    assert len(workers.ended) == hangs
+    assert outcomes[0].status == last
+    assert {outcomes[1].status, outcomes[2].status} == {Status.COMPLETED}
+    assert [kind for kind, _ in incidents] == ["loss"] * hangs
+    assert "no sign of life for 2" in incidents[-1][1]
+    if last == "error":
+        assert "its worker was lost 3 times: no sign of life" in (outcomes[0].outcome.error or "")
+
+
+def test_a_trial_without_memory_is_tried_once_more_alone(searcher: StudySearcher) -> None:
+    incidents: list[str] = []
+    dispatcher = Dispatcher(searcher, patient(), lambda kind, text: incidents.append(text))
+    full = TrialOutcome(Status.ERROR, error="OutOfMemoryError: tried to allocate 2 GiB")
+    orders = dispatcher.answers([letter(0, "a", Joined()), letter(1, "b", Joined())])
+    assert sorted(orders) == [0, 1]
+    assert dispatcher.answers([letter(2, "a", TrialEnded(full))]) == {}
+    (again,) = dispatcher.answers([letter(3, "b", TrialEnded(DONE))]).values()
+    assert isinstance(again, Order)
+    assert (again.number, again.fresh) == (0, False)
+    assert incidents == ["trial 0 ran out of memory; it is tried again, alone"]
+    # Whoever waits goes on once the trial has ended, for good this time.
+    holder = "a" if searcher.holds("a") else "b"
+    (other,) = dispatcher.answers([letter(4, holder, TrialEnded(full))]).values()
+    assert isinstance(other, Order)
+    assert other.number == 2
+
+
+def test_a_worker_that_can_train_nothing_ends_the_sweep_before_a_trial_is_begun(
+    searcher: StudySearcher,
+) -> None:
+    workers = Workers([])
+    workers._put("a", Joined("the worker on far has no mnist under /data"))
+    with pytest.raises(CutOffError, match="the worker on far has no mnist"):
+        train_trials(searcher, workers, lambda: None, lambda: "", patient())
+    assert workers.trained == []
