@@ -19,6 +19,8 @@ from analysis.store.statuses import Status
 # A name that may become a folder of any system: no separator, no leading point, not too long.
 _NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,127}")
 _NAMES = ("sweep", "run_id")
+_LISTS = ("blocks_json",)
+"""Columns of JSON that hold a list; any other holds names and values."""
 
 
 def sound(rows: pa.Table, table: Table) -> pa.Table:
@@ -70,5 +72,8 @@ def _check_words(name: str, column: pa.ChunkedArray) -> None:
         elif name == "status":
             if word not in list(Status):
                 raise ForeignFileError(f"no status {word!r}")
+        elif name in _LISTS:
+            if not isinstance(json.loads(word), list):
+                raise ForeignFileError(f"{name} holds no list: {word[:40]!r}")
         elif not isinstance(json.loads(word), dict):
             raise ForeignFileError(f"{name} holds no names and values: {word[:40]!r}")

@@ -45,6 +45,11 @@ WRONG = {
     "an unknown status": ("runs", {"status": "exploded"}, "no status 'exploded'"),
     "broken JSON": ("runs", {"config_json": "{"}, "Expecting property name"),
     "versions that are a list": ("sweeps", {"versions_json": "[]"}, "no names and values"),
+    "blocks of seeds that are no list": (
+        "sweeps",
+        {"blocks_json": "{}"},
+        "blocks_json holds no list",
+    ),
     "a specification in depth": ("sweeps", {"spec_json": "[" * 100_000}, "recursion"),
 }
 
@@ -92,3 +97,10 @@ def test_compacting_leaves_a_part_that_does_not_fit(tmp_path: Path) -> None:
     assert path.exists()
     with pytest.warns(analysis.StoreWarning, match="worker-000007"):
         assert len(analysis.load(tmp_path).epochs) == 60
+
+
+def test_the_row_of_a_new_sweep_is_read(tmp_path: Path) -> None:
+    sweep = sweep_at(tmp_path)
+    row = {**sweep.rows["sweeps"][0], "blocks_json": "[]"}
+    write_part(tmp_path, "demo", "sweeps", [row], 7)
+    assert list(analysis.load(tmp_path).sweeps["blocks_json"]) == ["[]"]
