@@ -27,6 +27,32 @@ typedef float Vector __attribute__((vector_size(REGISTER_BYTES)));
 typedef std::int32_t Integers __attribute__((vector_size(REGISTER_BYTES)));
 typedef std::uint32_t Words __attribute__((vector_size(REGISTER_BYTES)));
 
+typedef std::uint8_t Bytes __attribute__((vector_size(LANES)));
+
+// Integers from 0 to 255 as bytes and back. `__builtin_convertvector` would take the lanes one by
+// one, which costs more than all else that is done with them.
+#if defined(__AVX512F__)
+inline Bytes narrowed(Integers x) { return (Bytes)_mm512_cvtepi32_epi8((__m512i)x); }
+inline Integers widened(Bytes x) { return (Integers)_mm512_cvtepu8_epi32((__m128i)x); }
+#elif defined(__AVX2__)
+inline Bytes narrowed(Integers x) {
+  // The lowest byte of each number, in either half.
+  const __m256i low = _mm256_shuffle_epi8((__m256i)x, _mm256_set1_epi32(0x0c080400));
+  const int halves[2] = {_mm256_extract_epi32(low, 0), _mm256_extract_epi32(low, 4)};
+  Bytes bytes;
+  std::memcpy(&bytes, halves, LANES);
+  return bytes;
+}
+inline Integers widened(Bytes x) {
+  std::int64_t all;
+  std::memcpy(&all, &x, LANES);
+  return (Integers)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(all));
+}
+#else
+inline Bytes narrowed(Integers x) { return __builtin_convertvector(x, Bytes); }
+inline Integers widened(Bytes x) { return __builtin_convertvector(x, Integers); }
+#endif
+
 inline Vector broadcast(float value) { return Vector{} + value; }
 inline Words bits(Vector x) { return (Words)x; }
 inline Vector from_bits(Words x) { return (Vector)x; }

@@ -34,8 +34,6 @@ inline Vector chosen(Integers mask, Vector a, Vector b) {
   return from_bits((bits(a) & (Words)mask) | (bits(b) & ~(Words)mask));
 }
 
-typedef std::uint8_t Bytes __attribute__((vector_size(LANES)));
-
 // The windows of one vector; c are the coefficients of its lanes' functions.
 template <class F, class Load>
 INLINED inline void pool_vector(const Vector* c, Load x_at, Vector& y, Vector& kept,
@@ -77,12 +75,12 @@ void pool(const Vector* coefficients, std::int64_t blocks, Planes planes, std::i
     one();
     Float32::store(to.y + at, y);
     Float32::store(to.kept + at, kept);
-    const Bytes narrow = __builtin_convertvector(which, Bytes);
+    const Bytes narrow = narrowed(which);
     std::memcpy(to.which + at, &narrow, LANES);
   }
   if (at == n) return;
   one();  // planes may be read past their end, results may not be written past theirs
-  const Bytes narrow = __builtin_convertvector(which, Bytes);
+  const Bytes narrow = narrowed(which);
   std::memcpy(to.y + at, &y, (n - at) * sizeof(float));
   std::memcpy(to.kept + at, &kept, (n - at) * sizeof(float));
   std::memcpy(to.which + at, &narrow, n - at);
