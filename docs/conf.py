@@ -15,13 +15,13 @@ copyright = "2026, the authors of PolyNeuron Sweeps"
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "reference/generated"]
 
-myst_enable_extensions = ["amsmath", "deflist", "dollarmath"]
+# Formulas are text: MathJax would come from the network, and GitHub shows the pages as well.
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -37,6 +37,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
+    "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
 }
 # The prompt and the output of an example are not copied.
