@@ -79,6 +79,10 @@ def specification_keys() -> Iterator[Key]:
                 yield _key(f"{name}.{inner}", value, schema)
 
 
+NOT_OURS = {"network": "torchvision:mobilenet_v3_small", "data": "folder:images"}
+"""What stands beside the options that only such networks and data have."""
+
+
 def specification_page() -> str:
     """Describe every key of a specification, with an example."""
     examples: Mapping[str, Any] = yaml.safe_load(EXAMPLES.read_text("utf-8"))
@@ -95,9 +99,14 @@ def specification_page() -> str:
 
 def example_text(name: str, value: object) -> str:
     """Write the example of a key as lines of a specification."""
-    nested: object = value
+    nested: Any = value
     for part in reversed(name.split(".")):
         nested = {part: nested}
+    for section, named in NOT_OURS.items():
+        if name.partition(".")[0] == section and name.endswith((".options", ".replace")):
+            nested = {section: {"name": named, **nested[section]}}
+        elif name in (f"{section}_options", *(["replace"] if section == "network" else [])):
+            nested = {section: named, **nested}
     return yaml.safe_dump(nested, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 

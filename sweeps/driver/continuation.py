@@ -19,7 +19,7 @@ from analysis.store.statuses import Status
 from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code, refuse_changes
 from sweeps.driver.driver import drive
-from sweeps.driver.preparation import Prepared, prepare, stored_spec
+from sweeps.driver.preparation import Prepared, keep_modules, prepare, stored_spec
 from sweeps.driver.rows import close_runs, event
 from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep, begun_view
@@ -112,6 +112,7 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             planned = int(row["trials_planned"]) + request.more_trials + queued
             write_atomically(paths.spec, spec.to_json().encode())
             note_code(paths)
+            keep_modules(spec, paths)
             writer.write(SWEEPS, [{**row, **_changed(spec, planned, blocks)}])
             if request.seeds is not None:
                 before = int(row["seeds"])

@@ -11,7 +11,7 @@ from rich.console import Console
 from analysis.store.schema import EVENTS, SWEEPS
 from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code
-from sweeps.driver.preparation import Prepared
+from sweeps.driver.preparation import Prepared, keep_modules
 from sweeps.driver.rows import TrialRows, event, sweep_row
 from sweeps.driver.signals import Interrupt, gentle_termination
 from sweeps.driver.spending import Spending
@@ -116,6 +116,7 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
         writer = paths.store.writer("driver")
         write_atomically(paths.spec, spec.to_json().encode())
         note_code(paths)
+        keep_modules(spec, paths)
         if tensorboard:
             paths.tensorboard.mkdir()
         writer.write(SWEEPS, [sweep_row(spec, trials)])

@@ -9,12 +9,15 @@ from pathlib import Path
 from analysis.store.errors import StoreError, unknown_name
 from sweeps.spec.errors import SpecError
 from sweeps.spec.known_failures import known_failures
+from sweeps.spec.own_modules import OwnModules, failure, is_own, root_of, use_copy
 from sweeps.spec.reading import parse_spec
-from sweeps.spec.search_space import check
+from sweeps.spec.search_space import applies, check, configure
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from trainers.config import DataConfig
+from trainers.data import DATASETS
 from trainers.data.sources import DataUnavailableError, available, data_root, provide
+from trainers.networks import NETWORKS
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ def prepare(spec: SweepSpec, address: str | None = None, elsewhere: bool = False
         _check_devices(spec)
     root = data_root()
     try:
-        if not available(spec.data.name, root):
+        if spec.data.name not in DATASETS:
+            _load_own(spec, root)
+        elif not available(spec.data.name, root):
             provide(spec.data.name, root)
     except DataUnavailableError as error:
         if spec.data_fallback is None:
@@ -52,6 +57,8 @@ def prepare(spec: SweepSpec, address: str | None = None, elsewhere: bool = False
         notes.append(f"{error}: training on {spec.data_fallback} instead")
         data = DataConfig(spec.data_fallback, spec.data.validation)
         spec = spec.model_copy(update={"data": data})
+    if spec.network.name not in NETWORKS:
+        _build_own(spec, root)
     return Prepared(spec, root, tuple(notes))
 
 
@@ -62,10 +69,63 @@ def stored_spec(paths: SweepPaths) -> SweepSpec:
         StoreError: there is no such sweep.
     """
     try:
-        return parse_spec(json.loads(paths.spec.read_text("utf-8")))
+        text = paths.spec.read_text("utf-8")
+        use_copy(paths.modules)
+        return parse_spec(json.loads(text))
     except FileNotFoundError:
         known = [folder.parent.name for folder in paths.root.glob("*/spec.json")]
         raise StoreError(f"{unknown_name('sweep', paths.sweep, known)} (in {paths.root})") from None
+
+
+def keep_modules(spec: SweepSpec, paths: SweepPaths) -> None:
+    """Copy the user's modules into the sweep's folder, from which workers import them.
+
+    Raises:
+        StoreError: they have changed since the specification was read.
+    """
+    for section in (spec.network, spec.data):
+        if is_own(section.name):
+            modules = OwnModules(section.name, root_of(section.name))
+            if modules.code != section.code:
+                raise StoreError(f"{section.name} was edited while the sweep began; run it again")
+            modules.copy_to(paths.modules)
+
+
+def _load_own(spec: SweepSpec, root: Path) -> None:
+    """Load data that are not ours once, so that a fault is found before anything is written."""
+    from trainers.data.datasets import load_configured, split  # torch, a second to import
+
+    try:
+        split(load_configured(spec.data, root), spec.data)
+    except DataUnavailableError:
+        raise
+    except ValueError as error:
+        raise SpecError(f"data: {error}") from None
+    except Exception as error:  # a function of a user's own may fail in any way
+        raise SpecError(f"data: {spec.data.name} fails: {failure(error)}") from None
+
+
+def _build_own(spec: SweepSpec, root: Path) -> None:
+    """Build a network that is not ours once, for the data and the first value of each parameter."""
+    from trainers.data.datasets import class_count, load_configured
+    from trainers.networks.build import build_network
+    from trainers.networks.registry import input_side
+
+    space = {key: domain.values[0] for key, domain in spec.space.items()}
+    first = str(space.get("activation", spec.activation.name))
+    config = configure(spec, {key: one for key, one in space.items() if applies(key, first)})
+    images = load_configured(spec.data, root, input_side(spec.network.name))
+    channels, height, width = images.train_images.shape[1:]
+    classes, seed = class_count(spec.data, images), spec.seeds[0]
+    try:
+        build_network(config.network, config.activation, (channels, height, width), classes, seed)
+    except ValueError as error:
+        raise SpecError(f"network: {error}") from None
+    except Exception as error:  # a user's own code may fail in any way
+        shape = f"images {channels}x{height}x{width}"
+        raise SpecError(
+            f"network: {spec.network.name} fails on {shape}: {failure(error)}"
+        ) from None
 
 
 def _check_devices(spec: SweepSpec) -> None:

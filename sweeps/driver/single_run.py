@@ -13,7 +13,7 @@ import analysis
 from analysis.store.errors import StoreError
 from analysis.store.schema import SWEEPS, TRIALS
 from analysis.store.whole_files import write_atomically
-from sweeps.driver.preparation import Prepared
+from sweeps.driver.preparation import Prepared, keep_modules
 from sweeps.driver.rows import close_runs, sweep_row, trial_row
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
 from sweeps.spec.overrides import with_settings
@@ -91,6 +91,7 @@ def _open(paths: SweepPaths, spec: SweepSpec, resume: bool) -> None:
             )
         paths.create()
         write_atomically(paths.spec, spec.to_json().encode())
+        keep_modules(spec, paths)
         return
     if not paths.spec.exists():
         raise StoreError(f"nothing to resume: there is no run in {paths.folder}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.spec.algorithms import ALGORITHMS
+from sweeps.spec.foreign import OPTIONS
 from sweeps.spec.search_space import RECIPE_SETTINGS
 from sweeps.spec.sections import RANGES, SweepSpec
 from sweeps.spec.shorthands import WORDS
@@ -39,8 +40,9 @@ def spec_schema() -> Schema:
     schema = SweepSpec.model_json_schema()
     parts: dict[str, Schema] = schema["$defs"]
     fields: dict[str, Schema] = schema["properties"]
-    parts["NetworkConfig"]["properties"]["name"] |= {"enum": list(NETWORKS)}
-    parts["DataConfig"]["properties"]["name"] |= {"enum": list(DATASETS)}
+    for part, known in (("NetworkConfig", NETWORKS), ("DataConfig", DATASETS)):
+        elsewhere = {"type": "string", "pattern": ":"}
+        parts[part]["properties"]["name"] |= {"anyOf": [{"enum": list(known)}, elsewhere]}
     word = parts["ActivationConfig"]["properties"]["name"]
     word["enum"] = list(activation_names())
     for section, key in WORDS.items():
@@ -54,10 +56,18 @@ def spec_schema() -> Schema:
         **COUNT,
         "description": "How many trials; the same as search.trials.",
     }
+    for key, section in OPTIONS.items():
+        described = parts[f"{section.title()}Config"]["properties"]["options"]["description"]
+        fields[key] = {
+            "type": "object",
+            "additionalProperties": PLAIN,
+            "description": described,
+        }
+    fields["replace"] = parts["NetworkConfig"]["properties"]["replace"]
     del parts["Domain"]  # each parameter has domains of its own values
     fields["space"] = _space(parts, word["enum"])
     schema["required"] = []  # the name, the recipe and the seeds have defaults in a file
-    schema["allOf"] = _agreements()
+    schema["allOf"] = [*_agreements(), _options_of_own(fields["space"]["properties"])]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     tidy: Schema = _tidied(schema)
     return tidy
@@ -66,7 +76,7 @@ def spec_schema() -> Schema:
 def _or_word(field: Schema, parts: Mapping[str, Schema], key: str) -> Schema:
     """Let a word stand for the section in which it would be the value of `key`."""
     section = parts[field["$ref"].rpartition("/")[2]]
-    word = {k: v for k, v in section["properties"][key].items() if k in ("type", "enum")}
+    word = {k: v for k, v in section["properties"][key].items() if k in ("type", "enum", "anyOf")}
     return {"description": section["description"], "anyOf": [word, {"$ref": field["$ref"]}]}
 
 
@@ -92,8 +102,17 @@ def _space(parts: dict[str, Schema], activations: list[str]) -> Schema:
         "description": "The values of each parameter that the sweep varies or fixes.",
         "type": "object",
         "properties": {key: _shared_domain(key, value, parts) for key, value in values.items()},
-        "additionalProperties": False,
+        "additionalProperties": _shared_domain("network.*", PLAIN, parts),
     }
+
+
+def _options_of_own(known: Mapping[str, Schema]) -> Schema:
+    """Say that only a network that is not ours has parameters which nobody knows here."""
+    elsewhere = {"type": "string", "pattern": ":"}
+    named = {"type": "object", "required": ["name"], "properties": {"name": elsewhere}}
+    own = {"required": ["network"], "properties": {"network": {"anyOf": [elsewhere, named]}}}
+    closed = {"propertyNames": {"enum": list(known)}}
+    return {"if": own, "else": {"properties": {"space": closed}}}
 
 
 def _shared_domain(key: str, value: Schema, parts: dict[str, Schema]) -> Schema:

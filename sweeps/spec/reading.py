@@ -43,16 +43,20 @@ def load_spec(source: str, settings: Sequence[str] = (), name: str | None = None
     if name is not None:
         raw["name"] = name
     raw.setdefault("name", Path(source).stem)
-    return parse_spec(raw)
+    return parse_spec(raw, None if source in bundled_names() else Path(source).parent)
 
 
-def parse_spec(raw: Mapping[str, Any]) -> SweepSpec:
+def parse_spec(raw: Mapping[str, Any], folder: Path | None = None) -> SweepSpec:
     """Check a specification that was read already; a resolved one comes back unchanged.
+
+    Args:
+        raw: its keys and values.
+        folder: below which a user's modules and images are; None: the current one.
 
     Raises:
         SpecError: with one or two lines that say what to mend.
     """
-    full, malformed = spell_out(raw)
+    full, malformed = spell_out(raw, (folder or Path()).resolve())
     # Through JSON, as strict pydantic takes a list for a tuple in JSON and not in Python.
     try:
         text = json.dumps(full, default=str)

@@ -6,7 +6,8 @@ A parameter of the space is one of
 - `s` and `k`: control points and order of U_k, of the PolyNeurons;
 - `lambda_sum` and `lambda_prod`: the penalties of eq. 4, of PolyNeuron-R;
 - any other setting of the recipe, as `learning_rate` or `weight_decay`;
-- any option of an activation, as `init`; or `apl.s`, where only one of them is meant.
+- any option of an activation, as `init`; or `apl.s`, where only one of them is meant;
+- any option of a network that is not ours, as `network.width`.
 
 A parameter that does not apply to a trial's activation is not drawn for that trial.
 """
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 Params = dict[str, OptionValue]
 
+NETWORK = "network"
+"""Stands before the dot in the name of an option of the network."""
 SPLINE_PARAMETERS = ("s", "k")
 PENALTIES = ("lambda_sum", "lambda_prod")
 MOST_POINTS = 100_000
@@ -42,7 +45,7 @@ def applies(key: str, activation: str) -> bool:
     """Return True if a parameter of the space matters to a trial with this activation."""
     owner, dot, _ = key.partition(".")
     if dot:
-        return owner == activation
+        return owner in (NETWORK, activation)
     if key in SPLINE_PARAMETERS:
         return activation in _names() and _class(activation).splines
     if key in PENALTIES:
@@ -80,9 +83,12 @@ def configure(spec: SweepSpec, params: Params) -> Configuration:
     options: Params = dict(spec.activation.options) if name == spec.activation.name else {}
     scope = spec.activation.scope
     recipe: dict[str, OptionValue] = {}
+    network = dict(spec.network.options)
     for key, value in params.items():
-        option = key.rpartition(".")[2]
-        if key in RECIPE_SETTINGS:
+        owner, _, option = key.rpartition(".")
+        if owner == NETWORK:
+            network[option] = value
+        elif key in RECIPE_SETTINGS:
             recipe[key] = value
         elif key == "scope":
             scope = value  # type: ignore[assignment]
@@ -90,7 +96,7 @@ def configure(spec: SweepSpec, params: Params) -> Configuration:
             options[option] = value
     return Configuration(
         activation=ActivationConfig(name=name, scope=scope, options=options),
-        network=spec.network,
+        network=dataclasses.replace(spec.network, options=network),
         data=spec.data,
         recipe=dataclasses.replace(spec.recipe, **recipe),  # type: ignore[arg-type]
     )
@@ -143,6 +149,9 @@ def _check_ranges(spec: SweepSpec) -> None:
 
 def _check_parameter(spec: SweepSpec, key: str, domain: Domain) -> dict[str, None]:
     owner, dot, option = key.rpartition(".")
+    if owner == NETWORK:
+        _known(f"space.{key}", option, list(spec.network.options), "option of the network")
+        return {}
     names = [name for name in spec.activation_names() if applies(key, name)]
     if dot:
         _known(f"space.{key}", owner, _names(), "activation")

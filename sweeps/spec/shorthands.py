@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sweeps.spec.algorithms import ALGORITHMS
 from sweeps.spec.errors import SpecError
+from sweeps.spec.foreign import PLAIN_IMAGES, complete, spell_out_options
 from sweeps.spec.sections import KINDS, MAX_SEEDS, Domain
 from trainers.config import NetworkConfig, OptionValue
 from trainers.networks import NETWORKS
@@ -27,8 +29,12 @@ CONDITIONS = {"when", "if", "condition", "conditions", "requires"}
 SEEDS = 5
 
 
-def spell_out(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def spell_out(raw: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], list[str]]:
     """Replace the shorthands of a specification; what is malformed is left to the checks.
+
+    Args:
+        raw: the specification as it was read.
+        folder: of the specification, below which a user's modules and images are.
 
     Returns:
         The specification, and what is wrong with shorthands: those are left out of it.
@@ -50,6 +56,8 @@ def spell_out(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     for section, key in WORDS.items():
         if isinstance(full.get(section), str):
             full[section] = {key: full[section]}
+    with noting(""):
+        spell_out_options(full)
     with noting("budget"):
         _spell_out_trials(full)
     with noting("seeds"):
@@ -62,6 +70,9 @@ def spell_out(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             with noting(""):
                 del space[key]
                 space[key] = _domain(str(key), value)
+    for section in ("network", "data"):
+        with noting(section):
+            complete(full, section, folder)
     return full, malformed
 
 
@@ -109,7 +120,10 @@ def _with_paper_recipe(full: Mapping[str, Any]) -> object:
     name = network.get("name") if isinstance(network, Mapping) else None
     # A name that is no network's is left to the checks, which say so.
     known = name if isinstance(name, str) and name in NETWORKS else NetworkConfig().name
-    return {**dataclasses.asdict(NETWORKS[known].recipe), **recipe}
+    data = full.get("data", {})
+    images = data.get("name") if isinstance(data, Mapping) else None
+    plain = PLAIN_IMAGES if isinstance(images, str) and ":" in images else {}
+    return {**dataclasses.asdict(NETWORKS[known].recipe), **plain, **recipe}
 
 
 def _domain(key: str, raw: object) -> object:

@@ -80,6 +80,11 @@ class SweepPaths:
         return self.folder / "code.json"
 
     @property
+    def modules(self) -> Path:
+        """Copies of the user's own modules that the specification names."""
+        return self.folder / "modules"
+
+    @property
     def spent(self) -> Path:
         """Seconds that the sweep has cost so far, where it has a budget."""
         return self.folder / "spent.json"

@@ -6,12 +6,12 @@ These are the modules that the trainer's loop reaches by imports, and the kernel
 from __future__ import annotations
 
 import ast
-import hashlib
 import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+
+from sweeps.syntax import digest, executed, hash_of
 
 ENTRY = "trainers.loop"
 PACKAGES = ("polyneuron", "trainers")
@@ -19,9 +19,6 @@ KERNELS = (".cpp", ".hpp")
 
 _MODULE = re.compile(r"[a-z_][\w*]*(\.[\w*]+)+(:\w+)?")
 """A module, or a name in it, in a text; `*` stands for what is computed."""
-
-_UNSEEN = ("kind", "type_comment", "ctx", "type_params")
-"""Fields of syntax trees that say nothing more, or that not every version of Python has."""
 
 
 class TrainingCode:
@@ -42,7 +39,7 @@ class TrainingCode:
         for package in PACKAGES:
             for file in (self._root / package).rglob("*"):
                 if file.suffix in KERNELS:
-                    found[file] = _digest(file.read_bytes())
+                    found[file] = digest(file.read_bytes())
         return {file.relative_to(self._root).as_posix(): found[file] for file in sorted(found)}
 
     @cached_property
@@ -63,7 +60,7 @@ class TrainingCode:
 
     def _imported(self, module: str) -> Iterator[str]:
         """Yield the modules that a module imports, or names in a text."""
-        for node in _executed(self._tree(module)):
+        for node in executed(self._tree(module)):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     yield from self._known(alias.name)
@@ -86,7 +83,7 @@ class TrainingCode:
         if self._path(f"{module}.{name}"):
             yield f"{module}.{name}"
         elif (path := self._path(module)) and path.name == "__init__.py":
-            for node in _executed(self._tree(module)):
+            for node in executed(self._tree(module)):
                 if isinstance(node, ast.ImportFrom) and node.module:
                     for alias in node.names:
                         if (alias.asname or alias.name) == name:
@@ -116,18 +113,7 @@ class TrainingCode:
         return self._trees[module]
 
     def _hash(self, module: str) -> str:
-        words: list[str] = []
-        _describe(self._tree(module), words)
-        return _digest("\n".join(words).encode())
-
-
-def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree without the imports that only type checkers see."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from _executed(node)
+        return hash_of(self._tree(module))
 
 
 def _text(node: ast.AST) -> str:
@@ -137,36 +123,3 @@ def _text(node: ast.AST) -> str:
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(part) or "*" for part in node.values)
     return ""
-
-
-def _describe(value: Any, words: list[str]) -> None:
-    """Append a syntax tree as words, which are the same in every version of Python."""
-    if isinstance(value, ast.AST):
-        words.append(type(value).__name__)
-        for name in value._fields:
-            inner = getattr(value, name, None)
-            if name in _UNSEEN or inner is None or inner == []:
-                continue
-            words.append(name)
-            _describe(_without_docstring(value, inner) if name == "body" else inner, words)
-    elif isinstance(value, list):
-        words.append(str(len(value)))
-        for item in value:
-            _describe(item, words)
-    else:
-        words.append(repr(value))
-
-
-def _without_docstring(owner: ast.AST, body: Any) -> Any:
-    """Return statements without texts that stand alone: docstrings of functions and fields."""
-    if not isinstance(body, list):
-        return body
-    return [
-        one
-        for one in body
-        if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
-    ]
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]

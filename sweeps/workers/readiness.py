@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import tempfile
+from pathlib import Path
 
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
 from trainers.config import Execution
+from trainers.data import DATASETS
 from trainers.data.sources import available
 
 
@@ -37,6 +39,13 @@ def problem_here(spec: SweepSpec, paths: SweepPaths, execution: Execution, code:
             f"the worker on {host} has training code {code_version()}, this machine {code}:"
             " install the same version on both"
         )
+    if spec.data.folder and not Path(spec.data.folder).is_dir():
+        return (
+            f"the worker on {host} has no folder {spec.data.folder}: copy it there, or name a"
+            " shared one"
+        )
+    if spec.data.name not in DATASETS:  # whatever the user's function reads
+        return ""
     if execution.data_root is not None and not available(spec.data.name, execution.data_root):
         return (
             f"the worker on {host} has no {spec.data.name} under {execution.data_root}: copy the"

@@ -14,6 +14,7 @@ import ray
 from ray import tune
 
 from sweeps.search.open_trials import EpochEnded, TrialOutcome
+from sweeps.spec.own_modules import use_copy
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.mailbox import opened, sealed
@@ -129,6 +130,7 @@ class _Driver:
 def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     """Train trials of the sweep until there are no more."""
     begun = time.time()
+    use_copy(settings.paths.modules)
     driver = _Driver(settings.mailbox, settings.spec)
     from sweeps.workers.readiness import problem_here
     from sweeps.workers.trial import train_trial  # torch: once a process, and counted as start time

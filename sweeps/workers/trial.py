@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
 import statistics
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
 
 from analysis.store.contract import Row
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import TrialOutcome
+from sweeps.spec.own_modules import failure
 from sweeps.spec.search_space import Params, configure
 from sweeps.spec.sections import ObjectiveSection, SweepSpec
 from sweeps.store.earlier_runs import under_stored_id
@@ -73,7 +78,8 @@ def train_trial(
         config = RunConfig.of(configuration, seed, execution)
         config = config if fresh else under_stored_id(config, paths)
         recorder = RunRecorder(paths, number, config, fresh)
-        ends.append(_run(config, recorder, spec.objective.metric, seed_index, on_epoch, begun))
+        metric = spec.objective.metric
+        ends.append(_run(config, recorder, metric, seed_index, on_epoch, begun, paths.log))
         if not _goes_on(spec, ends[-1].status):
             break
     return _outcome(spec, ends, len(seeds))
@@ -141,6 +147,7 @@ def _run(
     seed_index: int,
     on_epoch: OnEpoch,
     started: float,
+    log: Path,
 ) -> _RunEnd:
     reporting = time.perf_counter() - started
     warning = ""
@@ -165,8 +172,9 @@ def _run(
         run = train(config, report=report, resume=True)
         reason = run.stop_reason
     except Exception as error:  # an error of one run must not end the sweep
-        reason = f"{type(error).__name__}: {error}"
+        reason = failure(error)
         recorder.fail(reason)
+        _log_failure(log, config.run_id)
     return _RunEnd(
         status=Status(run.status) if run else Status.ERROR,
         reason=reason,
@@ -181,6 +189,13 @@ def _run(
 
 def _spent(run: RunRecord) -> Seconds:
     return Seconds(**{f.name: getattr(run, f"{f.name}_seconds") for f in fields(Seconds)})
+
+
+def _log_failure(log: Path, run_id: str) -> None:
+    """Append the traceback of the exception being handled to the sweep's log."""
+    text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} run {run_id} failed\n{traceback.format_exc()}"
+    with contextlib.suppress(OSError), log.open("a") as file:
+        file.write(text)  # at once: several workers write, each at the end
 
 
 def _recorded(row: Row, objective: str) -> _RunEnd:
