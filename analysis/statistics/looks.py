@@ -28,8 +28,8 @@ def spent(fraction: float, level: float) -> float:
     """
     if fraction <= 0:
         return 0.0
-    z = scipy.stats.norm.isf(level / 4)
-    return float(min(level, 4 * scipy.stats.norm.sf(z / math.sqrt(min(fraction, 1.0)))))
+    z = -scipy.special.ndtri(level / 4)
+    return float(min(level, 4 * scipy.special.ndtr(-z / math.sqrt(min(fraction, 1.0)))))
 
 
 @lru_cache(maxsize=4096)
@@ -61,7 +61,7 @@ def look_levels(fractions: tuple[float, ...], level: float = 0.05) -> tuple[floa
             levels.append(0.0)
             continue
         bound = _bound(path, step, budget)
-        levels.append(float(2 * scipy.stats.norm.sf(bound / math.sqrt(fraction))))
+        levels.append(float(2 * scipy.special.ndtr(-bound / math.sqrt(fraction))))
         path = _survivors(path, step, bound)
         at = fraction
     return tuple(levels)
@@ -84,9 +84,8 @@ def _bound(path: tuple[Floats, Floats] | None, step: float, budget: float) -> fl
     scale = math.sqrt(step)
 
     def beyond(bound: float) -> float:
-        tails = scipy.stats.norm.sf((bound - places) / scale) + scipy.stats.norm.sf(
-            (bound + places) / scale
-        )
+        ndtr = scipy.special.ndtr
+        tails = ndtr((places - bound) / scale) + ndtr(-(bound + places) / scale)
         return float(density @ tails) - budget
 
     return float(scipy.optimize.brentq(beyond, 0.0, 40.0, xtol=1e-12))
@@ -101,5 +100,6 @@ def _survivors(
     reach = min(bound, 8.0)
     nodes, weights = reach * nodes, reach * weights
     places, density = path or (np.zeros(1), np.ones(1))
-    steps = scipy.stats.norm.pdf(nodes[:, None] - places[None, :], scale=math.sqrt(step))
+    steps = np.exp(-((nodes[:, None] - places[None, :]) ** 2) / (2 * step))
+    steps /= math.sqrt(2 * math.pi * step)
     return nodes, weights * (steps @ density)
