@@ -12,6 +12,9 @@ from analysis.statistics.intervals import Interval
 
 MISSING = "–"
 
+UNTRAINED = "could not be trained"
+"""Of a configuration whose runs all diverged: it has no error to compare."""
+
 ERROR_LABEL = "Validation error (%)"
 
 ACTIVATIONS = {

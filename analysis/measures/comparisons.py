@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from analysis.measures.apart import apart
 from analysis.measures.cells import Cell, Family, Key, cells, counts
 from analysis.measures.values import CONFIGURATION, SETTING, At, independent, values
 from analysis.statistics.deviations import cell_intervals
@@ -29,7 +30,8 @@ def compare(
 ) -> pd.DataFrame:
     """Return the difference of means between levels of one column of the configuration.
 
-    Benchmarks, validation sets and budgets are never mixed: each has its own rows. Where other
+    Benchmarks, validation sets and budgets are never mixed, nor training codes, data hashes and
+    settings that no column shows: each has its own rows, which `apart` names. Where other
     columns differ too, the difference is taken between runs that agree in them, and averaged
     over their combinations (a factorial contrast). The cells of a pair share one deviation, except
     cells that are plainly more or less scattered, which keep their own (Welch 1947).
@@ -39,17 +41,19 @@ def compare(
         by: the column whose levels are compared.
         baseline: the level that others are compared with; None: every pair.
         within: columns that both sides must agree in; None: all that differ and that every run
-            has. `()`: none, so that all runs of a level are one cell.
+            has, and settings without a column. `()`: none, so that all runs of a level, of one
+            code and data hash, are one cell.
         metric: as in `values`; unused where rows are given.
         at: as in `values`; unused where rows are given.
         margin: adds `within_margin`: the difference is within ±margin by TOST at `alpha`.
         alpha: level; intervals have confidence 1 - alpha.
 
     Returns:
-        One row per pair: `difference` = mean(level) - mean(reference) with `low` and `high`, `p`
-        and Holm's `p_holm`, `p_better` (how often a run of the level has the smaller value,
-        diverged runs being worst), the number of `blocks` averaged over, `n` and failures of both
-        sides, and `pooled`: all cells of the pair share their deviation.
+        One row per pair: `apart` (empty where nothing is kept apart), `difference` =
+        mean(level) - mean(reference) with `low` and `high`, `p` and Holm's `p_holm`, `p_better`
+        (how often a run of the level has the smaller value, diverged runs being worst), the number
+        of `blocks` averaged over, `n` and failures of both sides, and `pooled`: all cells of the
+        pair share their deviation.
 
     Raises:
         ValueError: an unknown column or level, or no two levels to compare.
@@ -66,7 +70,8 @@ def compare(
         raise ValueError(f"no runs with {by} = {baseline}: there is {', '.join(map(str, levels))}")
     others = _blocking(frame, by) if within is None else list(within)
     rows: list[dict[str, object]] = []
-    for setting, group in frame.groupby(list(SETTING), observed=True):
+    frame = frame.assign(apart=apart(frame, other_keys=within is None))
+    for setting, group in frame.groupby([*SETTING, "apart"], observed=True):
         rows += _setting_rows(setting, group, by, baseline, others, margin, alpha)
     if not rows:
         raise ValueError(
@@ -86,6 +91,8 @@ def surface(
 ) -> pd.DataFrame:
     """Return mean values over two columns of the configuration, for each setting and activation.
 
+    Training codes, data hashes and settings that no column shows are kept apart, as by `compare`.
+
     Args:
         results: from `load`, or some rows of `values`.
         x: a column of the configuration.
@@ -94,10 +101,10 @@ def surface(
         at: as in `values`; unused where rows are given.
 
     Returns:
-        One row per cell: `mean` with its 95 % t interval (`low`, `high`; cells of one setting
-        and activation share their deviation, unless plainly more or less scattered), `n`,
-        `n_diverged`, `n_censored`, `n_missing`, and `configurations`: the number averaged, 1 if
-        nothing but x and y differs.
+        One row per cell: `apart` (empty where nothing is kept apart), `mean` with its 95 % t
+        interval (`low`, `high`; cells of one setting and activation share their deviation, unless
+        plainly more or less scattered), `n`, `n_diverged`, `n_censored`, `n_missing`, and
+        `configurations`: the number averaged, 1 if nothing but x and y differs.
 
     Raises:
         ValueError: an unknown column, or no run that has both.
@@ -106,12 +113,14 @@ def surface(
     for column in (x, y):
         if column not in CONFIGURATION:
             raise ValueError(unknown_name("column of the configuration", column, CONFIGURATION))
-    frame = independent(frame[frame[x].notna() & frame[y].notna()])
+    frame = frame[frame[x].notna() & frame[y].notna()]
     if frame.empty:
         raise ValueError(f"no run has both {x} and {y}")
-    group_columns = [*SETTING, *(["activation"] if "activation" not in (x, y) else [])]
+    frame = frame.assign(apart=apart(frame))
+    group_columns = [*SETTING, "apart", *(["activation"] if "activation" not in (x, y) else [])]
     rows = []
     for key, group in frame.groupby(group_columns, observed=True):
+        group = independent(group)
         found = cells(group, [x, y])
         intervals = cell_intervals([cell.sample for cell in found.values()])
         configurations = group.groupby([x, y], observed=True)["config_id"].nunique()
@@ -153,7 +162,8 @@ def _setting_rows(
     else:
         pairs = [(level, baseline) for level in levels if level != baseline]
     rows = [
-        dict(zip(SETTING, setting, strict=True)) | _pair(family, *pair, blocks, margin, alpha)
+        dict(zip((*SETTING, "apart"), setting, strict=True))
+        | _pair(family, *pair, blocks, margin, alpha)
         for pair in pairs
         if (blocks := _common_blocks(family.cells, *pair))
     ]

@@ -36,6 +36,9 @@ CONFIGURATION = (
 SETTING = ("benchmark", "validation", "epochs_planned")
 """Columns of `runs` that must be equal for two errors to be comparable."""
 
+STANDING = ("code_version", "data_sha256", "config_json")
+"""Columns of `runs` that must be equal, besides, for two runs to stand together."""
+
 RUN_METRICS = (
     "epoch_seconds",
     "data_seconds",
@@ -90,8 +93,8 @@ def values(results: Results, metric: str = "val_error_percent", at: At = "last")
             A number: after that epoch, whatever became of the run later.
 
     Returns:
-        One row per run: the identifying and configuration columns of `runs`, `value` (NaN
-        unless measured) and `outcome`: measured, diverged, censored or missing.
+        One row per run: the identifying and configuration columns of `runs`, those of its code and
+        data, `value` (NaN unless measured) and `outcome`: measured, diverged, censored or missing.
 
     Raises:
         ValueError: no runs, an unknown metric, or an `at` that the metric does not have.
@@ -112,7 +115,7 @@ def unchecked_values(results: Results, metric: str, at: At) -> pd.DataFrame:
     """Return `values` without its checks: a store without runs gives no rows."""
     runs = results.runs
     identity = ["sweep", "run_id", "trial", "config_id", "seed", "status", "epochs_done"]
-    frame = runs[[*identity, *SETTING, *CONFIGURATION]].copy()
+    frame = runs[[*identity, *SETTING, *CONFIGURATION, *STANDING]].copy()
     frame["value"] = _measured(results, metric, at)
     frame["outcome"] = _outcomes(frame, ended=at in ("last", "best"))
     frame.loc[frame["outcome"] != "measured", "value"] = float("nan")

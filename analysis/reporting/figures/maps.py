@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from analysis.printed import MISSING, activation_name, benchmark_name, label, number, short
+from analysis.printed import (
+    MISSING,
+    UNTRAINED,
+    activation_name,
+    benchmark_name,
+    label,
+    number,
+    short,
+)
 from analysis.reporting.drawing import GREY, INK, WIDE, Drawing, csv
 from analysis.reporting.model import Panel, PrintedFigure
 
@@ -26,9 +34,10 @@ def error_map(name: str, frame: pd.DataFrame, x: str, y: str) -> PrintedFigure:
         y: column along the left edge.
     """
     panels = []
-    groups = frame.groupby(["benchmark", "activation"], observed=True)
-    for place, ((benchmark, activation), rows) in enumerate(groups):
+    groups = frame.groupby(["benchmark", "activation", "apart"], observed=True)
+    for place, ((benchmark, activation, apart), rows) in enumerate(groups):
         title = f"{activation_name(activation)}, {benchmark_name(benchmark)}"
+        title += f"\n{apart}" if apart else ""
         texts = [_error_text(row) for row in rows.to_dict("records")]
         best = rows.nsmallest(1, "mean").iloc[0] if rows["mean"].notna().any() else None
         found = (
@@ -44,7 +53,7 @@ def error_map(name: str, frame: pd.DataFrame, x: str, y: str) -> PrintedFigure:
         "Mean validation error after the last epoch in percent, ± half the 95 % interval; darker "
         "is smaller. ✕ counts diverged runs. Hatched tiles have fewer than three runs."
     )
-    columns = [x, y, "activation", "benchmark", "mean", "low", "high", "n", "n_diverged"]
+    columns = [x, y, "activation", "benchmark", "apart", "mean", "low", "high", "n", "n_diverged"]
     return PrintedFigure(name, caption, tuple(panels), csv(frame[columns]))
 
 
@@ -73,7 +82,8 @@ def shrinkage_map(name: str, frame: pd.DataFrame, x: str, y: str) -> PrintedFigu
 def _error_text(row: dict[Any, Any]) -> str:
     failed = f"\n✕ {row['n_diverged']}/{row['n'] + row['n_diverged']}" if row["n_diverged"] else ""
     if not math.isfinite(row["mean"]):
-        return failed.strip() or MISSING
+        words = UNTRAINED.replace("not be", "not\nbe")
+        return f"{words}{failed}" if row["n_diverged"] else MISSING
     half = row["high"] - row["mean"]
     width = f"\n±{number(half)}" if math.isfinite(half) else ""
     return f"{number(row['mean'])}{width}{failed}"

@@ -11,6 +11,7 @@ from analysis.paper.claims import paper
 from analysis.printed import (
     ACTIVATIONS,
     ERROR_LABEL,
+    UNTRAINED,
     activation_name,
     benchmark_name,
     count,
@@ -29,18 +30,19 @@ def seeds_strip(name: str, frame: pd.DataFrame, compare_with_paper: bool) -> Pri
 
     Args:
         name: prefix of the drawings' files and ids.
-        frame: rows of `values` that differ in the activation alone.
+        frame: rows of `values` that differ in the activation alone, with `apart`.
         compare_with_paper: mark the paper's means, since the runs are in the paper's setting.
     """
-    panels = tuple(
-        _strip(f"{name}-{slug(str(benchmark))}", str(benchmark), rows, compare_with_paper)
-        for benchmark, rows in frame.groupby("benchmark", observed=True)
-    )
+    panels = []
+    for index, (place, rows) in enumerate(frame.groupby(["benchmark", "apart"], observed=True)):
+        benchmark, apart = map(str, place)
+        panel = _panel_name(name, index, slug(benchmark), apart)
+        panels.append(_strip(panel, benchmark, apart, rows, compare_with_paper))
     caption = "Dots are runs, bars means with 95 % intervals, each from its own runs." + (
         " A vertical tick is the paper's mean." if compare_with_paper else ""
     )
-    data = frame[["benchmark", "activation", "seed", "run_id", "value", "outcome"]]
-    return PrintedFigure(name, caption, panels, csv(data))
+    data = frame[["benchmark", "apart", "activation", "seed", "run_id", "value", "outcome"]]
+    return PrintedFigure(name, caption, tuple(panels), csv(data))
 
 
 def rate_response(name: str, frame: pd.DataFrame) -> PrintedFigure:
@@ -48,19 +50,20 @@ def rate_response(name: str, frame: pd.DataFrame) -> PrintedFigure:
 
     Args:
         name: prefix of the drawings' files and ids.
-        frame: rows of `values` that differ in activation and learning rate alone.
+        frame: rows of `values` that differ in activation and learning rate alone, with `apart`.
     """
     measured = frame.loc[frame["outcome"] == "measured", "value"]
-    panels = tuple(
-        _response(f"{name}-{stem(str(activation))}", str(activation), rows, measured.to_numpy())
-        for activation, rows in frame.groupby("activation", observed=True)
-    )
+    panels = []
+    for index, (place, rows) in enumerate(frame.groupby(["activation", "apart"], observed=True)):
+        activation, apart = map(str, place)
+        panel = _panel_name(name, index, stem(activation), apart)
+        panels.append(_response(panel, activation, apart, rows, measured.to_numpy()))
     caption = "Dots are runs, the line is their mean; × on the upper edge is a run that diverged."
-    data = frame[["activation", "learning_rate", "seed", "run_id", "value", "outcome"]]
-    return PrintedFigure(name, caption, panels, csv(data))
+    data = frame[["activation", "apart", "learning_rate", "seed", "run_id", "value", "outcome"]]
+    return PrintedFigure(name, caption, tuple(panels), csv(data))
 
 
-def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> Panel:
+def _strip(name: str, benchmark: str, apart: str, rows: pd.DataFrame, with_paper: bool) -> Panel:
     present = rows["activation"].astype(str).unique()
     # the paper's order, then any other activation by name
     order = [a for a in ACTIVATIONS if a in present] + sorted(set(present) - set(ACTIVATIONS))
@@ -69,9 +72,15 @@ def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> P
         for a in order
     ]
     size = (WIDE[0], 0.9 + 0.45 * len(order))
-    drawing = Drawing(benchmark_name(benchmark), ERROR_LABEL, "", size)
+    drawing = Drawing(_title(benchmark_name(benchmark), apart), ERROR_LABEL, "", size)
     means = [mean_interval(sample) for sample in samples]
     printed = paper().table1.get(benchmark, {}) if with_paper else {}
+    for place, activation in enumerate(order):
+        own = rows.loc[rows["activation"] == activation, "outcome"]
+        if (own == "diverged").any() and not (own == "measured").any():
+            across = drawing.axes.get_yaxis_transform()
+            words: dict[str, Any] = {"transform": across, "va": "center", "color": INK}
+            drawing.axes.text(0.02, place, f"✕ {UNTRAINED}", fontsize=8, **words)
     for place, (activation, sample, mean) in enumerate(zip(order, samples, means, strict=True)):
         colour, marker, _ = style(activation, place)
         # three heights, so that equal errors do not hide each other
@@ -91,9 +100,20 @@ def _strip(name: str, benchmark: str, rows: pd.DataFrame, with_paper: bool) -> P
     return drawing.finish(name, f"Final validation error in percent, {benchmark}: {text}.")
 
 
-def _response(name: str, activation: str, rows: pd.DataFrame, scale: np.ndarray) -> Panel:
+def _panel_name(name: str, index: int, panel: str, apart: str) -> str:
+    return f"{name}-{panel}-{index}" if apart else f"{name}-{panel}"
+
+
+def _title(name: str, apart: str) -> str:
+    return f"{name}\n{apart}" if apart else name
+
+
+def _response(
+    name: str, activation: str, apart: str, rows: pd.DataFrame, scale: np.ndarray
+) -> Panel:
     colour, marker, dash = style(activation)
-    drawing = Drawing(activation_name(activation), "Learning rate", ERROR_LABEL, NARROW)
+    title = _title(activation_name(activation), apart)
+    drawing = Drawing(title, "Learning rate", ERROR_LABEL, NARROW)
     measured = rows[rows["outcome"] == "measured"]
     failed = rows[rows["outcome"] == "diverged"]
     dots: dict[str, Any] = {"s": 16, "color": colour, "marker": marker, "alpha": 0.7}

@@ -19,6 +19,7 @@ from analysis.paper.words import Word
 from analysis.printed import (
     ACTIVATIONS,
     MISSING,
+    UNTRAINED,
     activation_name,
     benchmark_name,
     count,
@@ -242,16 +243,22 @@ def _cell(row: dict[str, Any], notes: dict[str, str]) -> str:
     """Return one cell: the mean, its runs where they are not the planned ones, its footnote."""
     if not row["n_planned"]:
         return MISSING
-    text = interval(Interval(row["mean"], row["low"], row["high"]))
+    text = _mean(row)
     text += f", n = {row['n']}" if row["n"] != row["n_planned"] else ""
     letter = notes[row["ledger"]]
     return f"{text} ({letter})" if letter else text
 
 
+def _mean(row: dict[str, Any]) -> str:
+    if not row["n"] and row["n_diverged"]:
+        return UNTRAINED
+    return interval(Interval(row["mean"], row["low"], row["high"]))
+
+
 def table1_sections(results: Results) -> list[ReportSection]:
     """Return Table 1 in detail for the benchmarks that have runs in the paper's setting."""
     frame = table1(results)
-    frame = frame[frame.groupby("benchmark")["n"].transform("sum") > 0]
+    frame = frame[frame.groupby("benchmark")["n_planned"].transform("sum") > 0]
     if frame.empty:
         return []
     several = frame.groupby(["benchmark", "activation"])["n"].transform("size") > 1
@@ -260,7 +267,7 @@ def table1_sections(results: Results) -> list[ReportSection]:
             benchmark_name(row["benchmark"]),
             activation_name(row["activation"]) + (f" ({_origin(row)})" if apart else ""),
             number(row["paper_error_percent"]),
-            interval(Interval(row["mean"], row["low"], row["high"])),
+            _mean(row),
             number(row["sd"], 3),
             str(row["n"]),
             str(row["n_diverged"] + row["n_missing"] + row["n_conflict"]),

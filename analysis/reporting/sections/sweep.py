@@ -8,6 +8,7 @@ import shlex
 import numpy as np
 import pandas as pd
 
+from analysis.measures.apart import apart
 from analysis.measures.comparisons import surface
 from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
@@ -51,6 +52,7 @@ def sweep_sections(results: Results, sweep: str) -> list[ReportSection]:
     table = trials_table(results, sweep)
     frame = values(results)
     frame = frame[frame["sweep"] == sweep]
+    frame = frame.assign(apart=apart(frame))
     names = searched(frame)
     searching = sweep in exploratory(results)
     title = f"Trials of {sweep}" + (" (exploratory)" if searching else "")
@@ -87,12 +89,15 @@ def figure1_sections(results: Results) -> list[ReportSection]:
     blocks: list[Block] = []
     for benchmark in runs["benchmark"].unique():
         chosen = in_setting[in_setting["benchmark"] == benchmark]
-        found = [
-            _first_shown(results, chosen[chosen["activation"] == name]) for name in ACTIVATIONS
-        ]
-        splines = [shown for shown in found if shown and len(shown.snapshots)]
-        if splines:
-            name = f"figure1-{str(benchmark).replace('/', '-')}"
+        together = chosen.groupby("origin")
+        for place, (origin, own) in enumerate(together):
+            found = [_first_shown(results, own[own["activation"] == name]) for name in ACTIVATIONS]
+            splines = [shown for shown in found if shown and len(shown.snapshots)]
+            if not splines:
+                continue
+            name = f"figure1-{str(benchmark).replace('/', '-')}" + (f"-{place}" if place else "")
+            if together.ngroups > 1:  # side by side only what the same code and data trained
+                blocks.append(Paragraph(f"Of {origin.printed}:"))
             blocks.append(figures.activation_functions(name, splines))
     for sweep in exploratory(results):
         best = _best_trial(trials_table(results, sweep))
@@ -107,8 +112,12 @@ def figure1_sections(results: Results) -> list[ReportSection]:
 def cost_sections(results: Results) -> list[ReportSection]:
     """Return the section on error against time, with a mark for each configuration."""
     runs = results.runs[results.runs["status"] == Status.COMPLETED]
-    # a run that two sweeps share counts once
-    runs = runs[runs["epoch_seconds"].notna()].drop_duplicates("run_id")
+    runs = runs[runs["epoch_seconds"].notna()]
+    if runs.empty:
+        return []
+    # a run that two sweeps share counts once, one of another code or data by itself
+    runs = runs.assign(apart=apart(runs, other_keys=False))
+    runs = runs.drop_duplicates(["run_id", "apart"])
     if runs["config_id"].nunique() < 2:
         return []
     rows = [
@@ -121,7 +130,7 @@ def cost_sections(results: Results) -> list[ReportSection]:
 
 def _costs(place: tuple[object, ...], runs: pd.DataFrame) -> list[dict[str, object]]:
     """Return a row for each configuration of one benchmark on one device."""
-    groups = [group for _, group in runs.groupby("config_id", observed=True)]
+    groups = [group for _, group in runs.groupby(["config_id", "apart"], observed=True)]
     means = cell_intervals([g["last_val_error_percent"].to_numpy() for g in groups])
     names = searched(runs)
     return [
@@ -243,12 +252,12 @@ def _penalty_maps(results: Results, sweep: str, frame: pd.DataFrame) -> list[Pri
 def _first_shown(results: Results, runs: pd.DataFrame) -> Shown | None:
     """Return the functions of the first completed run that has any."""
     for run in records(runs[runs["status"] == Status.COMPLETED].sort_values("seed")):
-        rows = results.functions[results.functions["run_id"] == run["run_id"]]
+        # a run that another sweep reused has its rows twice
+        rows, points = (
+            table[(table["run_id"] == run["run_id"]) & (table["sweep"] == run["sweep"])]
+            for table in (results.functions, results.snapshots)
+        )
         if len(rows):
-            points = results.snapshots[results.snapshots["run_id"] == run["run_id"]]
-            # a run that another sweep reused has its rows twice
-            rows = rows[rows["sweep"] == rows["sweep"].iloc[0]]
-            points = points[points["sweep"] == rows["sweep"].iloc[0]]
             title = f"{activation_name(run['activation'])} of run {run['run_id']}"
             return Shown(title, rows, points)
     return None
@@ -257,4 +266,4 @@ def _first_shown(results: Results, runs: pd.DataFrame) -> Shown | None:
 def _label(row: pd.Series, names: list[str]) -> str:
     others = [name for name in names if name != "activation" and pd.notna(row[name])]
     settings = [parameter(name, row[name]) for name in others]
-    return ", ".join([activation_name(row["activation"]), *settings])
+    return ", ".join([activation_name(row["activation"]), *settings, *filter(None, [row["apart"]])])
