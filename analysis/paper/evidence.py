@@ -36,6 +36,7 @@ from analysis.paper.ledger import (
     planned_seeds,
 )
 from analysis.statistics.intervals import pooled_deviation
+from analysis.store.blocks import read_blocks
 from analysis.store.results import Results
 
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "look")
@@ -45,6 +46,7 @@ _KEPT = (
     "sweep",
     "reused_from",
     "run_id",
+    "trial",
     "config_id",
     "seed",
     "status",
@@ -226,7 +228,7 @@ class Evidence:
 
     def ledger_of(self, runs: pd.DataFrame) -> Ledger:
         """Return what became of some rows of `runs`."""
-        return ledger_of(runs, self._planned, self._unstarted)
+        return ledger_of(runs, self._planned, self._unstarted, self._plan.added_until())
 
     @cached_property
     def _planned(self) -> Mapping[str, Planned]:
@@ -290,15 +292,33 @@ class Evidence:
         chosen = self._chosen(claim, claim.benchmark)
         return sorted({int(look) for look in self.looks.loc[chosen.index]})
 
+    def meant_for(self, claim: Claim) -> Evidence:
+        """Return the evidence without runs that `settle` added for other claims alone.
+
+        Of two arms that a claim compares one may have got seeds for another claim: with them the
+        claim would have a look that nobody planned.
+        """
+        if not any(map(read_blocks, self.results.sweeps["blocks_json"])):
+            return self
+        plan = plan_of(self.results.sweeps, self.results.events, self.runs, claim.id)
+        return self._with_runs(look_of_each(plan, self.runs).dropna().astype("int64"), plan)
+
     def until(self, look: int) -> Evidence:
         """Return the evidence as it was after an instalment of seeds."""
-        earlier, then = copy.copy(self), self.looks <= look
-        earlier._last_look, earlier._choices = look, {}
-        earlier.__dict__.pop("_unready", None)
-        # Both are cached properties; shapes and values are those of all runs.
-        earlier.__dict__["runs"] = self.runs[then]
-        earlier.__dict__["looks"] = self.looks[then]
+        earlier = self._with_runs(self.looks[self.looks <= look], self._plan)
+        earlier._last_look = look
         return earlier
+
+    def _with_runs(self, looks: pd.Series, plan: Plan) -> Evidence:
+        """Return the evidence of the runs alone that have these looks."""
+        fewer = copy.copy(self)
+        fewer._choices = {}
+        fewer.__dict__.pop("_unready", None)
+        # These are cached properties; shapes and values are those of all runs.
+        fewer.__dict__["runs"] = self.runs.loc[looks.index]
+        fewer.__dict__["looks"] = looks
+        fewer.__dict__["_plan"] = plan
+        return fewer
 
     @cached_property
     def _plan(self) -> Plan:
@@ -315,8 +335,8 @@ class Evidence:
         """List what unfinished configurations lack: judging part of a design is choosing runs."""
         seeds = planned_seeds(self._planned)
         if self._last_look is not None:
-            planned = [sweep for (sweep, _), look in self._plan.items() if look <= self._last_look]
-            seeds = Counter(planned)
+            seeds = self._plan.seeds_until(self._last_look)
+        added = self._plan.added_until(self._last_look)
         found: dict[str, str] = {}
         ended = ~self.runs["status"].isin(UNFINISHED)
         grouped = ended.groupby([self.runs["sweep"].astype(str), self.runs["config_id"]])
@@ -324,8 +344,10 @@ class Evidence:
             sweep, config_id = map(str, key)
             if not rows.all():
                 found[config_id] = f"{(~rows).sum()} of {len(rows)} runs are not finished"
-            elif len(rows) < seeds.get(sweep, 0):  # a missing run may be missing for its result
-                found[config_id] = f"{len(rows)} of {seeds[sweep]} runs are in the store"
+                continue
+            planned = seeds.get(sweep, 0) + added[sweep, config_id]
+            if len(rows) < planned:  # a missing run may be missing for its result
+                found[config_id] = f"{len(rows)} of {planned} runs are in the store"
         return found
 
 

@@ -100,7 +100,10 @@ def never_started(planned: Mapping[str, Planned], runs: pd.DataFrame) -> dict[st
 
 
 def ledger_of(
-    runs: pd.DataFrame, planned_by: Mapping[str, Planned], unstarted: Mapping[str, int]
+    runs: pd.DataFrame,
+    planned_by: Mapping[str, Planned],
+    unstarted: Mapping[str, int],
+    added: Mapping[tuple[str, str], int],
 ) -> Ledger:
     """Return the ledger of some rows of `runs`.
 
@@ -108,6 +111,7 @@ def ledger_of(
         runs: the rows.
         planned_by: from `planned_of`.
         unstarted: from `never_started`.
+        added: seeds that single configurations of a sweep have beyond the sweep's.
     """
     if runs.empty:
         return NO_RUNS
@@ -118,7 +122,9 @@ def ledger_of(
     best = runs["status"].map(order).fillna(len(order))
     once = runs.assign(best=best, conflict=conflict).sort_values("best", kind="stable")
     once = once.drop_duplicates(SEED)
-    planned = runs["sweep"].astype(str).map(seeds).fillna(0).groupby(runs["config_id"]).max()
+    keys = zip(runs["sweep"].astype(str), runs["config_id"].astype(str), strict=True)
+    own = [seeds.get(key[0], 0) + added.get(key, 0) for key in keys]
+    planned = pd.Series(own, index=runs.index).groupby(runs["config_id"]).max()
     present = once.groupby("config_id").size()
     total = int(pd.concat([planned, present], axis=1).max(axis=1).sum())
     settled = once[~once["conflict"]]

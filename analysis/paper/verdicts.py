@@ -114,6 +114,7 @@ def p_value_of(verdict: Verdict, evidence: Evidence) -> float:
     claim = verdict.claim
     if verdict.word not in DECIDED or not verdict.testable:
         return math.nan
+    evidence = evidence.meant_for(claim)
     if verdict.look is not None:
         evidence = evidence.until(verdict.look)
     at_level = AtLevel(evidence)
@@ -131,6 +132,7 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     """
     if claim.rule == "untested":
         return Verdict(claim, Word.NOT_TESTED, f"{claim.why[0].upper()}{claim.why[1:]}.")
+    evidence = evidence.meant_for(claim)
     ledger = evidence.ledger(claim)
     choice = evidence.choice(claim, claim.benchmark)
     if choice:  # the verdict would be of runs that do not belong together

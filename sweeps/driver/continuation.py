@@ -50,7 +50,7 @@ class Request:
     settings: tuple[str, ...] = ()
     """`key=value` settings on top of it."""
     accept_changes: bool = False
-    block: Block | None = None
+    blocks: tuple[Block, ...] = ()
     """Seeds to add to some trials."""
 
 
@@ -239,9 +239,8 @@ def _lacks_a_seed(
 
 
 def _blocks(row: Row, request: Request) -> tuple[Block, ...]:
-    """Return the blocks of seeds of a sweep, and the one that is asked for."""
-    earlier = read_blocks(row["blocks_json"])
-    return earlier if request.block is None else (*earlier, request.block)
+    """Return the blocks of seeds of a sweep, and those that are asked for."""
+    return (*read_blocks(row["blocks_json"]), *request.blocks)
 
 
 def _ended_counts(results: Results, study: SweepStudy, work: Work) -> dict[Status, int]:

@@ -13,6 +13,7 @@ from analysis.paper.evidence import Evidence
 from analysis.paper.instalments import instalments, plan_of
 from analysis.paper.rules.comparison import level_of
 from analysis.paper.verdicts import judge_claim
+from analysis.store.blocks import Block, blocks_json
 
 BETTER = next(one for one in paper().claims if one.id == "relaxed_beats_polyneuron_on_lenet5")
 ARMS = ("polyneuron", "polyneuron_r")
@@ -76,7 +77,12 @@ def test_beyond_the_planned_seeds_nothing_more_is_decided():
 
 
 def sweeps_of(name: str, seeds: list[int]) -> dict:
-    return {"sweep": name, "created_at": START, "spec_json": f'{{"seeds": {seeds}}}'}
+    return {
+        "sweep": name,
+        "created_at": START,
+        "spec_json": f'{{"seeds": {seeds}}}',
+        "blocks_json": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -95,10 +101,10 @@ def test_each_extension_is_an_instalment(details, numbers):
         [{"sweep": "b", "kind": "extend", "detail": text} for text in details],
         columns=["sweep", "kind", "detail"],
     )
-    runs = pd.DataFrame({"sweep": ["b"] * 6, "seed": seeds})
+    runs = pd.DataFrame({"sweep": ["b"] * 6, "trial": 0, "config_id": "x", "seed": seeds})
     plan = plan_of(sweeps, events, runs)
-    assert [plan["b", seed] for seed in seeds] == numbers
-    assert plan["c", 9] == numbers[-1] + 1
+    assert [plan.look("b", "x", seed) for seed in seeds] == numbers
+    assert plan.look("c", "x", 9) == numbers[-1] + 1
 
 
 def test_a_run_that_two_sweeps_have_came_with_the_first():
@@ -113,6 +119,47 @@ def test_a_run_that_two_sweeps_have_came_with_the_first():
     arms = evidence.arms(BETTER, "lenet5/mnist", ["activation"])
     assert {arm.looks for arm in arms.values()} == {((0, 5), (1, 10))}
     assert level_of(list(arms.values())) == pytest.approx(0.049, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def settled() -> Evidence:
+    """Five seeds an arm; then two more for both arms of one claim, then for one of them again."""
+    sweep = instalment(0, 5, (0.0, 0.0), np.random.default_rng(0))
+    trials = {row["activation"]: row["trial"] for row in sweep.rows["runs"]}
+    own, rival = ARMS
+    for activation, seeds in ((own, (5, 6, 7, 8)), (rival, (5, 6))):
+        config = configuration(activation=activation)
+        for seed in seeds:
+            sweep.add_run(config, seed, np.full(30, 2.0), history=False)
+    blocks = [
+        Block((BETTER.id,), {trials[own]: (5, 6), trials[rival]: (5, 6)}),
+        Block(("another",), {trials[own]: (5, 6, 7, 8)}),
+    ]
+    sweep.rows["sweeps"][0]["blocks_json"] = blocks_json(blocks)
+    return Evidence(MemoryResults([sweep]))
+
+
+def test_a_claim_counts_the_seeds_of_its_own_blocks_alone(settled):
+    meant = settled.meant_for(BETTER)
+    arms = meant.arms(BETTER, "lenet5/mnist", ["activation"])
+    assert [arm.looks for arm in arms.values()] == [((0, 5), (1, 7))] * 2
+    assert not any(arm.lacking for arm in arms.values())
+    assert meant.looks_of(BETTER) == [0, 1]
+    assert [
+        arm.runs for arm in meant.until(0).arms(BETTER, "lenet5/mnist", ["activation"]).values()
+    ] == [5, 5]
+    assert meant.ledger(BETTER).planned == 14
+    other = dataclasses.replace(BETTER, id="another")
+    counted = settled.meant_for(other).arms(other, "lenet5/mnist", ["activation"])
+    assert sorted(arm.runs for arm in counted.values()) == [5, 9]
+
+
+def test_a_seed_of_a_block_that_is_not_in_the_store_lacks(settled):
+    rows = settled.results._rows
+    fewer = MemoryResults([])
+    fewer._rows = {**rows, "runs": [row for row in rows["runs"] if row["seed"] != 6]}
+    arms = Evidence(fewer).meant_for(BETTER).arms(BETTER, "lenet5/mnist", ["activation"])
+    assert {arm.lacking for arm in arms.values()} == {"6 of 7 runs are in the store"}
 
 
 def test_instalments_count_runs():

@@ -86,6 +86,7 @@ def stored(tmp_path: Path) -> Stored:
 
 def test_a_recalled_judge_has_each_seed_at_its_place_in_the_list(stored: Stored) -> None:
     stored.add_trial(7, 2)
+    assert stored.results().sweeps["blocks_json"].tolist() == [blocks_json(())]  # it is sound
     judge = recalled_judge(stored.spec, stored.results())
     # The second seed's epochs are steps 4 to 6; there a value is the mean over both seeds.
     assert judge.values(0) == {1: 60.0, 2: 40.0, 3: 20.0, 4: 55.0, 5: 35.0, 6: 15.0}
@@ -137,7 +138,7 @@ def test_a_trial_is_trained_again_for_a_seed_of_its_own_alone(stored: Stored) ->
 
 def test_a_store_without_blocks_has_no_seeds_of_single_trials(stored: Stored) -> None:
     number = stored.add_trial(7, 2)
-    for text in (None, float("nan"), "[]"):
+    for text in (None, float("nan"), "{}", blocks_json(())):
         assert added_seeds(read_blocks(text), stored.results().trials) == {}
     unknown = Block((), {number + 1: (0,)})  # a block of which the store lost the trial
     assert added_seeds([unknown], stored.results().trials) == {}
