@@ -49,6 +49,12 @@ def test_what_the_last_line_says_runs_as_printed(
     assert "report.html" in output
 
 
+def test_what_is_installed_is_not_installed_again(checkout: tuple[Path, dict[str, str]]) -> None:
+    shown = paste("make install\n", *checkout)
+    assert "Nothing to be done" in shown
+    assert "pip" not in shown
+
+
 def test_links_lead_to_files() -> None:
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert link.startswith("https://") or (ROOT / link).exists(), link
