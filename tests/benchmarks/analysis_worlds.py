@@ -4,9 +4,9 @@
         [--claim ID] [--out tests/benchmarks/results/analysis_worlds]
 
 By the rule alone (`tests/analysis/rule_worlds.py`) and through stores, evidence and the report's
-tables (`tests/analysis/report_worlds.py`). Each pass adds worlds to every cell and writes OUT.json
-and OUT.md; a later call of the same code goes on from what OUT.json has. It fails where a cell is
-wrong in more than 5 % of its worlds by more than three standard errors.
+tables (`tests/analysis/report_worlds.py`). Each pass adds worlds to every cell; OUT.json and OUT.md
+are written after each cell, and a later call of the same code goes on from what OUT.json has. It
+fails where a cell is wrong in more than 5 % of its worlds by more than three standard errors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import rule_worlds
 
 ROOT = Path(__file__).parents[2]
 PASS = 50
-"""Worlds of a cell between two writes."""
+"""Worlds that each cell gains in turn."""
 CODE = ("analysis/paper", "analysis/statistics", "analysis/measures")
 WORLDS = ("array_worlds.py", "rule_worlds.py", "report_worlds.py", "synthetic_store.py")
 
@@ -205,8 +205,8 @@ def main() -> None:
             survey(cell, min(reach, most[cell.part]))
             if cell.worlds > before:
                 print(*key(cell), f"{100 * cell.share:.1f} % of {cell.worlds}", flush=True)
-        if arguments.out:
-            write(arguments.out, cells, command)
+                if arguments.out:
+                    write(arguments.out, cells, command)
     failing = [cell for cell in cells if cell.fails]
     print(f"{time.process_time() - started:.0f} core-seconds; {len(failing)} cells fail")
     sys.exit(bool(failing))
