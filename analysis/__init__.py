@@ -3,15 +3,19 @@
 Reads what `sweeps` writes and stands on nothing else of the project: no torch, no ray.
 """
 
-from analysis.measures.beside import beside
-from analysis.measures.comparisons import compare, surface
-from analysis.measures.values import values
-from analysis.paper.table1 import table1
-from analysis.paper.verdicts import verdicts
-from analysis.reporting.report import report
-from analysis.store.columns import columns
-from analysis.store.errors import StoreError, StoreWarning
-from analysis.store.results import Results, load
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.measures.beside import beside
+    from analysis.measures.comparisons import compare, surface
+    from analysis.measures.values import values
+    from analysis.paper.table1 import table1
+    from analysis.paper.verdicts import verdicts
+    from analysis.reporting.report import report
+    from analysis.store.columns import columns
+    from analysis.store.errors import StoreError, StoreWarning
+    from analysis.store.results import Results, load
 
 __all__ = [
     "Results",
@@ -27,3 +31,30 @@ __all__ = [
     "values",
     "verdicts",
 ]
+
+_HOMES = {
+    "Results": "store.results",
+    "StoreError": "store.errors",
+    "StoreWarning": "store.errors",
+    "beside": "measures.beside",
+    "columns": "store.columns",
+    "compare": "measures.comparisons",
+    "load": "store.results",
+    "report": "reporting.report",
+    "surface": "measures.comparisons",
+    "table1": "paper.table1",
+    "values": "measures.values",
+    "verdicts": "paper.verdicts",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Pandas is loaded with the first result: a command that shows its help needs none.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"analysis.{_HOMES[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

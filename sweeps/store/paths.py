@@ -7,13 +7,16 @@ import shlex
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.program import program
 from analysis.store.errors import StoreError
-from analysis.store.folder_store import FolderStore, open_store
 from analysis.store.folders import ELSEWHERE, TABLES_ADDRESS, address_below, open_folder
 from analysis.store.layout import TABLES_FOLDER
 from analysis.store.whole_files import sync_folder, write_atomically
+
+if TYPE_CHECKING:
+    from analysis.store.folder_store import FolderStore
 
 ROOT = Path("results")
 """The folder of all results, unless `--root` or `SWEEPS_ROOT` names another."""
@@ -52,6 +55,8 @@ class SweepPaths:
     @property
     def store(self) -> FolderStore:
         """The tables of results, in the sweep's folder or at `SWEEPS_TABLES`."""
+        from analysis.store.folder_store import open_store  # pandas
+
         return open_store(self.folder, self.tables_at)
 
     @property

@@ -23,7 +23,7 @@ def test_examples_of_the_documentation_give_what_they_show(
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testmod(
         importlib.import_module(f"analysis.{module}"),
-        globs={"analysis": analysis, **vars(analysis)},
+        globs={"analysis": analysis} | {n: getattr(analysis, n) for n in analysis.__all__},
         optionflags=doctest.NORMALIZE_WHITESPACE,
     )
     assert tried > 0
