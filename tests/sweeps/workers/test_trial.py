@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,47 @@ def test_an_interrupted_trial_goes_on_where_it_was(tmp_path: Path) -> None:
     medians = epochs.groupby("run_id", observed=True)["epoch_seconds"].median()
     for _, run in runs.iterrows():
         assert run["epoch_seconds"] == pytest.approx(medians[run["run_id"]], rel=1e-12)
+
+
+FAILING = """
+from torch import nn
+
+
+class Late(nn.Module):
+    def __init__(self, activation, classes, fails):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(784, 8), activation(8))
+        self.head, self.fails, self.calls = nn.Linear(8, classes), fails, 0
+
+    def forward(self, x):
+        self.calls += self.training
+        if self.fails and self.calls == 3:
+            raise KeyError("mine, on\\ntwo lines")
+        return self.head(self.body(x))
+
+
+def late(activation, *, classes, fails=True):
+    return Late(activation, classes, fails)
+"""
+
+
+def test_a_users_exception_is_one_line_of_the_trial_and_a_traceback_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = tmp_path / "failing_net.py"
+    file.write_text(FAILING)
+    spec = parse_spec(spec_of().model_dump(mode="json") | {"network": "failing_net:late"}, tmp_path)
+    outcome = attempt(tmp_path / "results", spec, lambda *_: None)
+    assert outcome.status == "error"
+    assert outcome.error.startswith("KeyError: ")
+    assert outcome.error.endswith(f"({file}:14)")
+    assert len(outcome.error.splitlines()) == 1
+    folder = tmp_path / "results" / spec.name
+    events = analysis.load(folder).events
+    (trace,) = events.loc[events["kind"] == "error", "detail"]
+    for text in (trace, (folder / "log.txt").read_text()):
+        assert f'File "{file}", line 14, in forward' in text
+    # Another trial of the same sweep goes on.
+    other = attempt(tmp_path / "results", spec, lambda *_: None, params={"network.fails": False})
+    assert other.status == "completed"
