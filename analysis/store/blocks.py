@@ -24,7 +24,7 @@ class Block:
 
 def blocks_json(blocks: Iterable[Block]) -> str:
     """Write blocks for the column `blocks_json` of `sweeps`."""
-    return json.dumps({"blocks": [asdict(block) for block in blocks]})
+    return json.dumps([asdict(block) for block in blocks])
 
 
 def read_blocks(text: object) -> tuple[Block, ...]:
@@ -34,7 +34,7 @@ def read_blocks(text: object) -> tuple[Block, ...]:
             tuple(one["claims"]),
             {int(trial): tuple(seeds) for trial, seeds in one["seeds"].items()},
         )
-        for one in (json.loads(text).get("blocks", ()) if isinstance(text, str) else ())
+        for one in (json.loads(text) if isinstance(text, str) else ())
     )
 
 

@@ -138,7 +138,7 @@ def test_a_trial_is_trained_again_for_a_seed_of_its_own_alone(stored: Stored) ->
 
 def test_a_store_without_blocks_has_no_seeds_of_single_trials(stored: Stored) -> None:
     number = stored.add_trial(7, 2)
-    for text in (None, float("nan"), "{}", blocks_json(())):
+    for text in (None, float("nan"), blocks_json(())):
         assert added_seeds(read_blocks(text), stored.results().trials) == {}
     unknown = Block((), {number + 1: (0,)})  # a block of which the store lost the trial
     assert added_seeds([unknown], stored.results().trials) == {}
