@@ -2,6 +2,7 @@
 
     python tests/benchmarks/lenet_step.py            into tests/benchmarks/results/lenet_step.json
     python tests/benchmarks/lenet_step.py --print    printed alone
+    python tests/benchmarks/lenet_step.py --threads 1    on a busy machine, where threads wait
 
 The rival is fixed: plain modules with ReLU, channels-last, fused Adam, one batch that is in memory
 already, and no records. Our steps include the batch's gathering and augmentation, Eq. 4 and the
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -143,14 +145,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--print", action="store_true", help="store nothing")
     parser.add_argument("--seconds", type=float, default=8.0, help="for each comparison")
+    parser.add_argument("--threads", type=int, nargs="+", default=list(TARGETS), choices=TARGETS)
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     torch.manual_seed(0)
     keep_freed_memory()
     rows = [*pooled_rows(arguments.seconds / 2)]
-    for threads in TARGETS:
+    for threads in arguments.threads:
         rows += step_rows(threads, arguments.seconds)
     if not arguments.print:
-        content = {"machine": {**machine(), "threads": "1 and 2"}, "rows": rows}
+        threads = " and ".join(map(str, arguments.threads))
+        loads = {"load_before_and_after": [load, os.getloadavg()[0]]}
+        content = {"machine": {**machine(), "threads": threads, **loads}, "rows": rows}
         RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 
