@@ -1,5 +1,6 @@
 # make sweep      a first sweep on real digits    make test       the tests
 # make check      format, lint, types, imports    make bench      speed against rivals
+# make simulate N=2000   sweeps under simulated faults, each from a seed
 # make docs       the documentation               make linkcheck  its links to other places
 # make install    install, and nothing else       make clean      remove the virtual environment
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC ?= quickstart
 
-.PHONY: install sweep test check bench docs linkcheck reproduce-report clean
+.PHONY: install sweep test simulate check bench docs linkcheck reproduce-report clean
 
 install: $(VENV)/installed
 
@@ -17,6 +18,10 @@ sweep: $(VENV)/installed
 # Tests of a file share fixtures, so they stay in one process. In order: the last files are short.
 test: $(VENV)/installed
 	@$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+N ?= 200
+simulate: $(VENV)/installed
+	@$(BIN)/python tests/simulation/simulated_sweep.py --seeds $(N)
 
 check: $(VENV)/installed
 	@$(BIN)/ruff format --check .

@@ -37,7 +37,7 @@ class Interrupt:
 
 @contextmanager
 def gentle_termination() -> Iterator[Interrupt]:
-    """Take Ctrl-C and a request to terminate as a wish to stop in good order.
+    """Take Ctrl-C, a request to terminate and the end of a terminal as a wish to stop.
 
     Yields:
         The interrupt, whose reason is set once a signal came.
@@ -46,7 +46,8 @@ def gentle_termination() -> Iterator[Interrupt]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupt  # Python hands signals to the main thread alone
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    # SIGHUP comes when an ssh session closes.
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, interrupt.hear) for number in numbers}
     try:
         yield interrupt
