@@ -449,7 +449,9 @@ def covers(case: Case, verdict: Verdict) -> list[bool]:
         return []
     truth = estimates_without_noise(case.claim, case.truth)
     known = ((one.interval, truth.get(one.name, math.nan)) for one in verdict.comparisons)
-    return [one.low <= value <= one.high for one, value in known if math.isfinite(value + one.low)]
+    return [
+        bool(one.low <= value <= one.high) for one, value in known if math.isfinite(value + one.low)
+    ]
 
 
 @cache

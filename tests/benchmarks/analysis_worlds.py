@@ -163,7 +163,7 @@ def write(out: Path, cells: list[Cell], command: str) -> None:
     few, many = min(c.worlds for c in done), max(c.worlds for c in done)
     head = (
         f"# Wrong verdicts in planted worlds\n\n`{command}`\n\nShares in percent with their "
-        f"standard errors, of {few:,} to {many:,} worlds a cell, {len(done)} of {len(cells)} cells. "
+        f"standard errors: {len(done)} of {len(cells)} cells, of {few:,} to {many:,} worlds each. "
         "`runs` says what becomes of them; "
         "`seeds` is the mean number of an arm at the look of the verdict, of 20 at most (60 for "
         "claims on divergence); `covered` is the share of the 95 % intervals that hold the truth, "
