@@ -146,6 +146,12 @@ def with_standard_error(estimate: float, standard_error: float | None) -> str:
     return f"{estimate:.2f}{spread} %"
 
 
+def percent(confidence: float) -> str:
+    """Return a confidence with as many digits as tell it from 100 %."""
+    digits = max(0, -math.floor(math.log10(1 - confidence)) - 1)
+    return f"{100 * confidence:.{digits}f}".rstrip("0").rstrip(".") + " %"
+
+
 def interval(value: Interval, digits: int = 2) -> str:
     """Return `1.66 (1.58 to 1.74)`, or the estimate alone if the bounds are not known."""
     if not math.isfinite(value.low):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from analysis.paper.claims import paper
 from analysis.paper.rules import Comparison
 from analysis.paper.words import Word
-from analysis.printed import benchmark_name, number
+from analysis.printed import benchmark_name, number, percent
 
 
 def reason_of(
@@ -70,7 +70,7 @@ def _found(one: Comparison) -> str:
         text += f": {number(one.interval.estimate, digits)}{unit}"
     if math.isfinite(one.interval.low):
         low, high = (number(x, digits) for x in (one.interval.low, one.interval.high))
-        text += f" (95 % interval {low} to {high}, {runs})"
+        text += f" ({percent(one.confidence)} interval {low} to {high}, {runs})"
     else:
         text += f" ({runs})"
     if one.level < paper().level["planned"]:

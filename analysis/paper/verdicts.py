@@ -65,7 +65,8 @@ def verdicts(results: Results) -> pd.DataFrame:
 
     Returns:
         One row per claim: `claim`, `quote`, `estimand`, `verdict`, `reason`; of the deciding
-        comparison its name, benchmark, unit, `estimate` with the 95 % interval `low` to `high`,
+        comparison its name, benchmark, unit, `estimate` with `low` to `high`,
+        the repeated interval of its look,
         `threshold`, `level` of the tests, runs of both sides (`n`, `n_reference`), `n_diverged`,
         `n_censored`, `seeds_needed` per cell and `detectable` gap for 80 % power; `p_against`, the
         smallest of all comparisons' p values against the claim after Holm's correction;

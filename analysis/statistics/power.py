@@ -49,32 +49,36 @@ def power_of(test: Test, gap: float, deviation: float, runs: int, alpha: float =
     return beyond
 
 
-def seeds_needed(test: Test, gap: float, deviation: float, wanted: float = 0.8) -> int | None:
-    """Return the fewest runs of each arm with this power; None beyond a million."""
+def seeds_needed(
+    test: Test, gap: float, deviation: float, wanted: float = 0.8, alpha: float = 0.05
+) -> int | None:
+    """Return the fewest runs of each arm with this power at a level; None beyond a million."""
     if not (gap and deviation > 0):
         return None if deviation > 0 else 2
     enough = 2
-    while power_of(test, gap, deviation, enough) < wanted:
+    while power_of(test, gap, deviation, enough, alpha) < wanted:
         enough *= 2
         if enough > _MOST_SEEDS:
             return None
     too_few = enough // 2
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
-        if power_of(test, gap, deviation, middle) >= wanted:
+        if power_of(test, gap, deviation, middle, alpha) >= wanted:
             enough = middle
         else:
             too_few = middle
     return enough
 
 
-def detectable_gap(test: Test, deviation: float, runs: int, wanted: float = 0.8) -> float:
+def detectable_gap(
+    test: Test, deviation: float, runs: int, wanted: float = 0.8, alpha: float = 0.05
+) -> float:
     """Return the smallest gap (or margin) that this many runs of each arm find with this power."""
     if runs < 2 or not deviation > 0:
         return math.nan
 
     def shortfall(gap: float) -> float:
-        return power_of(test, gap, 1.0, runs) - wanted
+        return power_of(test, gap, 1.0, runs, alpha) - wanted
 
     # 1,000 deviations bracket the root: two runs an arm need about 30 for the hardest test
     return deviation * float(scipy.optimize.brentq(shortfall, 0, 1e3, xtol=1e-9))

@@ -246,4 +246,4 @@ def _measured(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]
 def _power(part: Comparison) -> float | None:
     if part.question is None or not (part.question[1] and part.deviation > 0):
         return None
-    return power_of(*part.question, part.deviation, min(part.runs))
+    return power_of(*part.question, part.deviation, min(part.runs), 1 - part.confidence)

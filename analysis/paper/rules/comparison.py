@@ -26,7 +26,7 @@ class Comparison:
     unit: str
     """points, ratio, rate, or empty for a number of its own."""
     interval: Interval
-    """Two-sided, 95 %."""
+    """Two-sided, repeated: as sure as `confidence`, which the level of its look allows."""
     threshold: float = 0.0
     """The value that the interval is held against."""
     supports: bool = False
@@ -75,14 +75,20 @@ class Comparison:
         """Runs of each cell for 80 % power; None if that is not known."""
         if self.question is None or not self.deviation > 0:
             return None
-        needed = seeds_needed(*self.question, self.deviation)
+        needed = seeds_needed(*self.question, self.deviation, alpha=1 - self.confidence)
         # the power is that of two arms; each arm's runs are spread over its cells
         return math.ceil(needed / len(self.candidate)) if needed else None
 
     @property
     def detectable(self) -> float:
         """The gap that these runs find with 80 % power."""
-        return detectable_gap("difference", self.deviation, min(self.runs))
+        alpha = 1 - self.confidence
+        return detectable_gap("difference", self.deviation, min(self.runs), alpha=alpha)
+
+    @property
+    def confidence(self) -> float:
+        """Of the interval, and of what `seeds_needed` and `detectable` ask for."""
+        return confidence_of(self.level)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,16 @@ class Missing:
 
 
 Finding = Comparison | Missing
+
+
+def confidence_of(level: float) -> float:
+    """Return the confidence of the interval beside a test: the repeated interval of its look.
+
+    Jennison and Turnbull (1989, doi:10.1111/j.2517-6161.1989.tb01433.x): the intervals of all looks
+    hold the truth together as often as one of 95 %. Where no level is left to spend, the interval
+    is that of a single look, and nothing is decided.
+    """
+    return 1 - (level or paper().level["planned"])
 
 
 def level_of(*sides: Sequence[Arm]) -> float:

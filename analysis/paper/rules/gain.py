@@ -10,7 +10,14 @@ import numpy as np
 
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
-from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_of, unready
+from analysis.paper.rules.comparison import (
+    Comparison,
+    Finding,
+    Missing,
+    confidence_of,
+    level_of,
+    unready,
+)
 from analysis.paper.rules.pairs import Pair, keeps_its_rank, pairs
 from analysis.printed import activation_name, count
 from analysis.statistics.intervals import NO_CONTRAST, Contrast, Interval
@@ -148,7 +155,7 @@ def _slower(pair: Pair, claim: Claim) -> Comparison:
     return replace(
         compared,
         unit="ratio",
-        interval=exponential(longer.interval()),
+        interval=exponential(longer.interval(compared.confidence)),
         threshold=claim.margin or 1.0,
         supports=interval.low > limit,
         against_p=longer.p_value(limit) if against else 1.0,
@@ -170,14 +177,15 @@ def untrained(pair: Pair) -> Comparison:
 
 def undecided(pair: Pair, gain: Contrast) -> Comparison:
     """Return the comparison of a pair before a rule decides it."""
+    level = level_of(pair.candidate, pair.reference)
     compared = Comparison(
         name=pair.name,
         benchmark=pair.benchmark,
         candidate=pair.candidate,
         reference=pair.reference,
         unit="points",
-        interval=gain.interval(),
-        level=level_of(pair.candidate, pair.reference),
+        interval=gain.interval(confidence_of(level)),
+        level=level,
     )
     # the deviation of one run, whatever the number of blocks and whichever cells share it
     share = sum(1 / runs for runs in compared.runs) if all(compared.runs) else math.inf

@@ -7,7 +7,14 @@ from dataclasses import replace
 from analysis.measures.cells import Family
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Arm, Evidence
-from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_of, unready
+from analysis.paper.rules.comparison import (
+    Comparison,
+    Finding,
+    Missing,
+    confidence_of,
+    level_of,
+    unready,
+)
 from analysis.printed import activation_name, number
 from analysis.statistics.intervals import Contrast
 
@@ -36,15 +43,16 @@ def _decide(name: str, benchmark: str, family: Family[Arm], activation: str) -> 
     tolerance = paper().tolerance[benchmark]
     mean = family.contrast({(activation,): 1.0})
     apart = Contrast(mean.estimate - printed, mean.standard_error, mean.freedom)
+    level = level_of([arm])
     compared = Comparison(
         name=name,
         benchmark=benchmark,
         candidate=(arm,),
         reference=(),
         unit="points",
-        interval=apart.interval(),
+        interval=apart.interval(confidence_of(level)),
         threshold=tolerance,
-        level=level_of([arm]),
+        level=level,
         note=f"the paper has {number(printed)} %",
         question=("equivalence", tolerance),
     )

@@ -71,7 +71,8 @@ def _by_scatter(
     by_divergence: Comparison, own: Floats, samples: Sequence[Floats], margin: float
 ) -> Comparison:
     """Return the comparison with the ratio of the cell's own deviation to that of all samples."""
-    ratio, level = deviation_ratio(own, samples), by_divergence.level
+    ratio = deviation_ratio(own, samples, by_divergence.confidence)
+    level = by_divergence.level
     p_value = scatter_p(own, samples, margin)
     rank, cells = variance_rank_p(own, samples), len(samples) + 1
     ranks_agree = rank <= level or 1 / cells > level

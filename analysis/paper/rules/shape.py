@@ -10,7 +10,14 @@ from analysis.measures.cells import Family
 from analysis.measures.shapes import MEASURES
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
-from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_of, unready
+from analysis.paper.rules.comparison import (
+    Comparison,
+    Finding,
+    Missing,
+    confidence_of,
+    level_of,
+    unready,
+)
 from analysis.paper.rules.gain import exponential, undecided
 from analysis.paper.rules.pairs import Pair
 from analysis.printed import activation_name
@@ -71,7 +78,7 @@ def pulled(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     decided = replace(
         undecided(pair, change),
         unit="ratio",
-        interval=exponential(change.interval()),
+        interval=exponential(change.interval(confidence_of(level))),
         threshold=claim.margin or 1.0,
         supports=change.interval(1 - level).high < little and trend < level,
         against_p=change.p_value(little, "greater"),
@@ -111,16 +118,16 @@ def _decide(
     if measured < claim.minimum_runs:
         reason = f"{measured} runs have snapshots, and it takes {claim.minimum_runs}"
         return Missing(name, benchmark, reason)
-    mean = contrast([arm.sample], [1])
+    mean, level = contrast([arm.sample], [1]), level_of([arm])
     compared = Comparison(
         name=name,
         benchmark=benchmark,
         candidate=(arm,),
         reference=(),
         unit="",
-        interval=mean.interval(),
+        interval=mean.interval(confidence_of(level)),
         threshold=margin,
-        level=level_of([arm]),
+        level=level,
     )
     if side == "exact":
         return _exact(compared, arm.sample)

@@ -9,7 +9,14 @@ import scipy
 
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
-from analysis.paper.rules.comparison import Comparison, Finding, Missing, level_of, unready
+from analysis.paper.rules.comparison import (
+    Comparison,
+    Finding,
+    Missing,
+    confidence_of,
+    level_of,
+    unready,
+)
 from analysis.printed import activation_name
 from analysis.statistics.proportions import boschloo, failure_rate, rate_difference
 
@@ -58,14 +65,15 @@ def _each_activation(
 def _compared(name: str, benchmark: str, random: Arm, relu_like: Arm) -> Comparison:
     diverged, of = (random.diverged, relu_like.diverged), (random.runs, relu_like.runs)
     shares = [f"{n} of {total}" for n, total in zip(diverged, of, strict=True)]
+    level = level_of([random, relu_like])
     return Comparison(
         name=name,
         benchmark=benchmark,
         candidate=(random,),
         reference=(relu_like,),
         unit="rate",
-        interval=rate_difference(diverged, of),
-        level=level_of([random, relu_like]),
+        interval=rate_difference(diverged, of, confidence_of(level)),
+        level=level,
         note=f"{shares[0]} random and {shares[1]} ReLU-like runs diverged",
     )
 

@@ -46,7 +46,7 @@ FAR = 4.0
 
 
 def forest(name: str, verdicts: Sequence[Verdict]) -> PrintedFigure:
-    """Draw the deciding 95 % interval of each tested claim against its threshold.
+    """Draw the deciding interval of each tested claim against its threshold.
 
     Args:
         name: prefix of the drawings' files and ids; a panel for each unit.
@@ -60,9 +60,9 @@ def forest(name: str, verdicts: Sequence[Verdict]) -> PrintedFigure:
             panels.append(_panel(f"{name}-{unit or 'mean'}", unit, own))
     rows = [_row(verdict, one) for verdict in shown for one in verdict.comparisons]
     caption = (
-        "Each row is a claim and the comparison on which its verdict hangs: bars are 95 % "
-        "intervals, the short dashed line is the threshold that the claim's rule holds the "
-        "interval against. A row without a bar has no interval."
+        "Each row is a claim and the comparison on which its verdict hangs: bars are intervals at "
+        "the level of its look (95 % at the last one), the short dashed line is the threshold that "
+        "the claim's rule holds the interval against. A row without a bar has no interval."
     )
     return PrintedFigure(name, caption, tuple(panels), csv(pd.DataFrame(rows)))
 

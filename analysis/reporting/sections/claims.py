@@ -25,6 +25,7 @@ from analysis.printed import (
     count,
     interval,
     number,
+    percent,
 )
 from analysis.reporting import figures
 from analysis.reporting.marks import TOO_FEW, VERDICT_MARKS, verdict_mark, yes_or_no
@@ -33,6 +34,10 @@ from analysis.statistics.intervals import Interval
 from analysis.statistics.many_tests import LEAST
 from analysis.store.results import Results
 
+_REPEATED = (
+    "Intervals are the repeated ones of their look: of 95 % at the last look that a claim plans, "
+    "and surer, hence wider, before; the confidence is named where it is not 95 %."
+)
 UNITS = {"points": "points", "ratio": "ratio", "rate": "rate", "": "mean"}
 
 
@@ -144,12 +149,14 @@ def _kept_apart(results: Results) -> list[Paragraph]:
 
 def _comparisons(found: Sequence[Verdict]) -> PrintedTable:
     """Return every comparison beside its threshold and its runs."""
+    planned = paper().level["planned"]
     rows = tuple(
         (
             verdict.claim.id.replace("_", " "),
             f"{benchmark_name(one.benchmark)}, {one.name}",
             UNITS[one.unit],
-            interval(one.interval, 3 if one.unit == "" else 2),
+            interval(one.interval, 3 if one.unit == "" else 2)
+            + (f" at {percent(one.confidence)}" if one.confidence != 1 - planned else ""),
             number(one.threshold),
             yes_or_no(one.supports),
             " / ".join(str(n) for n in one.runs if n),
@@ -162,14 +169,14 @@ def _comparisons(found: Sequence[Verdict]) -> PrintedTable:
         "Claim",
         "Comparison",
         "Unit",
-        "Estimate (95 % interval)",
+        "Estimate (interval)",
         "Threshold",
         "Bears it out",
         "Runs",
         "Run set",
     )
     caption = f"All {len(rows)} comparisons"
-    return PrintedTable("comparisons", caption, columns, rows, frozenset(columns[3:5]))
+    return PrintedTable("comparisons", caption, columns, rows, frozenset(columns[3:5]), _REPEATED)
 
 
 def table1_section(results: Results) -> list[ReportSection]:

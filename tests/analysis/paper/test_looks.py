@@ -13,6 +13,9 @@ from analysis.paper.evidence import Evidence
 from analysis.paper.instalments import instalments, plan_of
 from analysis.paper.rules.comparison import level_of
 from analysis.paper.verdicts import judge_claim
+from analysis.printed import percent
+from analysis.statistics.intervals import contrast
+from analysis.statistics.power import detectable_gap
 from analysis.store.blocks import Block, blocks_json
 
 BETTER = next(one for one in paper().claims if one.id == "relaxed_beats_polyneuron_on_lenet5")
@@ -164,3 +167,28 @@ def test_a_seed_of_a_block_that_is_not_in_the_store_lacks(settled):
 
 def test_instalments_count_runs():
     assert instalments(np.array([3, 0, 3, 0, 0])) == ((0, 3), (3, 5))
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.4])
+def test_the_interval_beside_a_verdict_is_the_repeated_one_of_its_look(gain):
+    """It excludes the threshold where the claim is decided, and nowhere else."""
+    sweeps = [instalment(n, 5, (0.0, gain), np.random.default_rng(n)) for n in range(2)]
+    (early,) = judged(BETTER, sweeps[:1]).comparisons
+    (late,) = judged(BETTER, sweeps).comparisons
+    for one in (early, late):
+        assert one.confidence == pytest.approx(1 - one.level)
+        assert (one.interval.low > 0) == one.supports
+        alone = detectable_gap("difference", one.deviation, min(one.runs))
+        assert one.detectable > alone  # at 5 %, as if nobody had looked before
+    samples = [arm.sample for arm in (*early.reference, *early.candidate)]
+    once = contrast(samples, [1, -1]).interval()
+    # t quantiles with 8 degrees of freedom: 4.17 at a level of 0.00305, and 2.31 at 0.05
+    ratio = (early.interval.high - early.interval.low) / (once.high - once.low)
+    assert ratio == pytest.approx(4.17 / 2.31, rel=0.01)
+    assert "(99.69 % interval" in judged(BETTER, sweeps[:1]).reason
+
+
+def test_a_confidence_is_written_with_the_digits_that_tell_it_from_certainty():
+    assert [percent(1 - level) for level in (0.05, 0.049, 0.00305, 1e-5)] == [
+        *("95 %", "95.1 %", "99.69 %", "99.999 %")
+    ]
