@@ -144,6 +144,40 @@ def extend(
 
 
 @app.command()
+def settle(
+    name: SweepName,
+    claims: Annotated[
+        list[str] | None, typer.Option("--claim", help="A claim to settle; default: all.")
+    ] = None,
+    max_seeds: Annotated[
+        int | None, typer.Option(min=1, help="Seeds that a trial may have in all.")
+    ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(help="Limit of the whole sweep, as wall_hours=2; may be repeated."),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what is open, and what it will cost.")
+    ] = False,
+    root: Root = ROOT,
+    address: Address = None,
+    accept_changes: AcceptChanges = False,
+) -> None:
+    """Add seeds to the trials that undecided claims compare, until each claim is decided."""
+    import analysis
+    from analysis.paper.claims import paper
+    from sweeps.driver.settling import Wish, say_plan, standings
+    from sweeps.driver.settling import settle as settle_claims
+
+    wish = Wish(tuple(claims or ()), max_seeds, tuple(budget or ()), accept_changes)
+    if plan:
+        results = analysis.load(root, [name])
+        say_plan(console, results, standings(results, wish, paper().claims))
+        return
+    _to_the_end(root, name, lambda: settle_claims(root, name, wish, console, address))
+
+
+@app.command()
 def retry(
     name: SweepName,
     root: Root = ROOT,
