@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from analysis.measures.cells import Family
@@ -51,7 +52,7 @@ def _decide(name: str, benchmark: str, family: Family[Arm], activation: str) -> 
         reference=(),
         unit="points",
         interval=apart.interval(confidence_of(level)),
-        threshold=tolerance,
+        threshold=math.copysign(tolerance, apart.estimate),  # the nearer of both
         level=level,
         note=f"the paper has {number(printed)} %",
         question=("equivalence", tolerance),

@@ -74,13 +74,9 @@ def _among_all(found: Sequence[Verdict]) -> list[Paragraph]:
         f"{count(len(decided), 'verdict')}, {len(decided) - len(alone)} stand among all at a false "
         "discovery rate of 5 % (Benjamini and Hochberg)"
     )
-    return [
-        Paragraph(
-            f"{text}; alone stand{'s' * (len(alone) == 1)} {', '.join(alone)}."
-            if alone
-            else f"{text}."
-        )
-    ]
+    if alone:
+        text += f". Decided when judged alone, but not among all: {', '.join(alone)}"
+    return [Paragraph(f"{text}.")]
 
 
 def _p_value(verdict: Verdict) -> str:
