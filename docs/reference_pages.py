@@ -303,7 +303,8 @@ def _arguments(docstring: str) -> dict[str, str]:
 
 
 def _anchor(name: str) -> str:
-    return "spec-" + re.sub(r"[._]", "-", name)
+    # An anchor has neither dots nor underscores, and `network.options` is not `network_options`.
+    return "spec-" + name.replace(".", "-key-").replace("_", "-")
 
 
 def _word(parameter: Any) -> str:

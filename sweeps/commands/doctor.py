@@ -174,7 +174,7 @@ def _doors() -> str:
     ports = ports_of(os.getpid())
     shown = ", ".join(f"{port.number} {port.process}" for port in ports)
     reach = "this machine" if all(port.local for port in ports) else "every machine near this one"
-    return f"its ports, which {reach} reaches and only the token opens: {shown}"
+    return f"its ports, which {reach} reaches; all but /metrics need the token: {shown}"
 
 
 def _clock(root: Path) -> str:

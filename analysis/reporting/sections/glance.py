@@ -24,7 +24,8 @@ def glance(results: Results) -> ReportSection:
         blocks.append(Paragraph(_best_sentence(results, sweep), strong=True))
         blocks.append(Paragraph(_validation_sentence(results, sweep)))
     blocks.append(_counts_table(results))
-    if len(searches) == results.runs["sweep"].nunique():
+    of_the_paper = results.sweeps["benchmark"].isin(paper().benchmarks).any()
+    if of_the_paper and len(searches) == results.runs["sweep"].nunique():
         *names, last = paper().confirmatory_sweeps
         blocks.append(
             Paragraph(

@@ -13,7 +13,7 @@ from analysis.store.errors import StoreWarning
 from analysis.store.folder_store import FolderStore, open_store
 from analysis.store.layout import tables_of
 from analysis.store.part_files import FEW_ROWS
-from analysis.store.schema import EPOCHS, EVENTS, RUNS, SWEEPS
+from analysis.store.schema import EPOCHS, EVENTS, RUNS, SCHEMA_VERSION, SWEEPS
 
 
 def epoch(run_id: str, number: int, error: float) -> dict:
@@ -175,5 +175,5 @@ def test_files_carry_version_and_units(tmp_path: Path) -> None:
     store = sweep_at(tmp_path)
     store.compact()
     schema = pq.read_schema(tables(store) / "sweeps.parquet")
-    assert schema.metadata[b"schema_version"] == b"1"
+    assert schema.metadata[b"schema_version"] == str(SCHEMA_VERSION).encode()
     assert schema.names == SWEEPS.schema.names
