@@ -2,13 +2,14 @@
 # make check      format, lint, types, imports    make bench      speed against rivals
 # make simulate N=2000   sweeps under simulated faults, each from a seed
 # make docs       the documentation               make linkcheck  its links to other places
+# make test-pages   the documentation's commands, pasted and run: ten minutes
 # make install    install, and nothing else       make clean      remove the virtual environment
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC ?= quickstart
 
-.PHONY: install sweep test simulate check bench docs linkcheck reproduce-report clean
+.PHONY: install sweep test test-pages simulate check bench docs linkcheck reproduce-report clean
 
 install: $(VENV)/installed
 
@@ -33,6 +34,10 @@ bench: $(VENV)/installed
 	@$(BIN)/python tests/benchmarks/speed.py
 	@$(BIN)/python tests/benchmarks/gpu.py
 	@$(BIN)/python tests/benchmarks/speed_table.py
+
+# Blocks of the tutorial and the how-to guides, pasted into a shell: they run real sweeps.
+test-pages: $(VENV)/installed
+	@SWEEPS_PAGES=1 $(BIN)/pytest tests/docs/test_pages_run.py
 
 docs: $(VENV)/installed
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -1,5 +1,6 @@
 """The blocks of the tutorial and of the how-to guides, pasted in order, run."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,6 +18,10 @@ PAGES = {
 }
 pytestmark = [
     pytest.mark.timeout(1800),
+    pytest.mark.skipif(
+        "SWEEPS_PAGES" not in os.environ,
+        reason="ten minutes: run by `make test-pages`",
+    ),
     pytest.mark.skipif(
         not (Path(sys.prefix) / "bin" / "activate").exists(), reason="needs a virtual environment"
     ),

@@ -1,5 +1,6 @@
 """A sweep whose study lies on a real PostgreSQL server."""
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -11,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -98,31 +101,54 @@ def sweeps(folder: Path, *arguments: str, url: str | None) -> subprocess.Complet
     )
 
 
-@pytest.fixture(scope="module")
-def ray_folder() -> Iterator[Path]:
-    """Where Ray keeps the logs of this file's sweep, and sockets, whose paths must be short."""
-    folder = Path(tempfile.mkdtemp(prefix="ray-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+@dataclass
+class Watched:
+    """A sweep's end, and what was seen of its temporary files, Ray's among them, as it ran."""
+
+    folder: Path
+    output: str
+    seen: set[Path]
+    with_password: set[Path]
 
 
 @pytest.fixture(scope="module")
-def finished(
-    server: str, ray_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def finished(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("served")
     (folder / "spec.yaml").write_text(SPEC)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TMPDIR", str(ray_folder))
-        done = sweeps(folder, "run", "spec.yaml", url=server)
+    # Short: Ray's sockets lie there.
+    temporary = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    watched = Watched(folder, "", set(), set())
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as thread:
+        patch.setenv("TMPDIR", str(temporary))
+        sweep = thread.submit(sweeps, folder, "run", "spec.yaml", url=server)
+        while not sweep.done():
+            look_for(password_of(server), temporary, watched)
+            time.sleep(0.2)
+    done = sweep.result()
     assert done.returncode == 0, done.stderr
-    return folder, done
+    watched.output = done.stdout + done.stderr
+    yield watched
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def look_for(password: bytes, temporary: Path, watched: Watched) -> None:
+    for folder, _, names in os.walk(temporary):
+        for file in (Path(folder, name) for name in names):
+            with contextlib.suppress(OSError):  # gone meanwhile, or a socket
+                content = file.read_bytes() if file.is_file() else b""
+                watched.seen.add(file)
+                if password in content:
+                    watched.with_password.add(file)
+
+
+def password_of(server: str) -> bytes:
+    return server.split(":")[2].partition("@")[0].encode()
 
 
 def test_the_study_is_on_the_server_and_agrees_with_the_store(
-    server: str, finished: tuple[Path, subprocess.CompletedProcess[str]]
+    server: str, finished: Watched
 ) -> None:
-    folder, _ = finished
+    folder = finished.folder
     trials = analysis.load(folder / "results").trials.set_index("trial")
     url = server.replace("postgresql://", "postgresql+psycopg://")
     study = optuna.load_study(study_name="on-a-server", storage=url)
@@ -136,21 +162,17 @@ def test_the_study_is_on_the_server_and_agrees_with_the_store(
     assert not (folder / "results" / "on-a-server" / "study.db").exists()
 
 
-def test_the_password_is_in_no_file_and_no_output(
-    server: str, ray_folder: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
-) -> None:
-    folder, done = finished
-    password = server.split(":")[2].partition("@")[0].encode()
-    assert password not in (done.stdout + done.stderr).encode()
-    files = [file for root in (folder, ray_folder) for file in root.rglob("*") if file.is_file()]
-    assert len([file for file in files if file.is_relative_to(ray_folder)]) > 10
+def test_the_password_is_in_no_file_and_no_output(server: str, finished: Watched) -> None:
+    password = password_of(server)
+    assert password not in finished.output.encode()
+    files = [file for file in finished.folder.rglob("*") if file.is_file()]
     assert not [str(file) for file in files if password in file.read_bytes()]
+    assert len(finished.seen) > 10, "Ray's logs were looked at while the sweep ran"
+    assert not finished.with_password
 
 
-def test_a_resume_needs_the_same_server(
-    server: str, finished: tuple[Path, subprocess.CompletedProcess[str]]
-) -> None:
-    folder, _ = finished
+def test_a_resume_needs_the_same_server(server: str, finished: Watched) -> None:
+    folder = finished.folder
     lost = sweeps(folder, "extend", "on-a-server", "--trials", "+1", url=None)
     assert (lost.returncode, "set SWEEPS_STUDY_URL as it was" in lost.stderr) == (2, True)
     more = sweeps(folder, "extend", "on-a-server", "--trials", "+1", url=server)

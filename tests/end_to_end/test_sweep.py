@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -104,7 +105,7 @@ def test_the_commands_printed_at_the_end_run_when_pasted(
 
 
 def test_the_best_trials_network_is_exported_and_loads(
-    finished: tuple[Path, str], tmp_path: Path
+    finished: tuple[Path, str], tmp_path: Path, sweeps_here: Callable[..., Any]
 ) -> None:
     """Also from a second sweep, which took the runs over and has no weights of its own."""
     folder = tmp_path / "here"
@@ -115,17 +116,17 @@ def test_the_best_trials_network_is_exported_and_loads(
     of_the_best = results.runs[results.runs["trial"] == number]
     best = of_the_best["last_val_error_percent"].min()
     for name in ("small", "again"):
-        done = sweep(folder, "best", name, "--export", f"{name}.pt")
+        done = sweeps_here(folder, "best", name, "--export", f"{name}.pt")
         assert done.returncode == 0, done.stderr
         assert f"{best:.2f} % error, the best of 2 seeds" in done.stdout
         net = load_network(folder / f"{name}.pt")
         assert net(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
-    beside = sweep(folder, "compare", "small", "again").stdout
+    beside = sweeps_here(folder, "compare", "small", "again").stdout
     assert beside.startswith("same settings\n")
     assert "2 runs shared" in beside, "one sweep took the other's runs over"
-    assert "no sweep 'agian'" in sweep(folder, "compare", "small", "agian").stderr
+    assert "no sweep 'agian'" in sweeps_here(folder, "compare", "small", "agian").stderr
     shutil.rmtree(folder / "results" / "small" / "checkpoints")
-    gone = sweep(folder, "best", "again", "--export", "gone.pt")
+    gone = sweeps_here(folder, "best", "again", "--export", "gone.pt")
     assert (gone.returncode, (folder / "gone.pt").exists()) == (2, False)
     assert "the weights of this run are not in" in gone.stderr
 
