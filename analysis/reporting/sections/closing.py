@@ -43,7 +43,8 @@ def failures(results: Results) -> ReportSection:
                 str(row["seed"]),
                 STATUS_MARKS[row["status"]],
                 f"{row['epochs_done']} of {row['epochs_planned']}",
-                row["stop_reason"] or MISSING,
+                # a run whose worker was lost ends without a reason, which reads as NaN
+                (row["stop_reason"] if isinstance(row["stop_reason"], str) else "") or MISSING,
             )
             for row in records(failed.head(MOST_ROWS))
         )

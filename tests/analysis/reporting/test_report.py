@@ -143,6 +143,18 @@ def test_failed_and_stopped_runs_are_listed(written):
     assert failures.count("pruned after 8 epochs") == 2
 
 
+def test_a_run_that_ended_without_a_reason_is_listed(tmp_path):
+    """As when its worker was lost: nobody was left to write one."""
+    sweep = SyntheticSweep("table1_lenet5")
+    sweep.add_run(configuration(), 0, np.array([9.0, 8.0]), status="interrupted")
+    sweep.rows["runs"][0]["stop_reason"] = None
+    sweep.write(tmp_path / "root")
+    analysis.report(analysis.load(tmp_path / "root"), tmp_path / "out", ("md",))
+    text = (tmp_path / "out" / "report.md").read_text("utf-8")
+    row = text[text.index("## Failed and stopped runs") :]
+    assert "| ○ interrupted | 2 of 30 | – |" in row
+
+
 def test_the_same_store_gives_the_same_bytes(written, tmp_path):
     out, paths = written
     root = tmp_path / "root"
