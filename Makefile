@@ -17,8 +17,9 @@ sweep: $(VENV)/installed
 	@$(BIN)/sweeps run $(SPEC)
 
 # Tests of a file share fixtures, so they stay in one process. In order: the last files are short.
+# One process more than cores: tests of sweeps wait for processes of their own most of the time.
 test: $(VENV)/installed
-	@$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 N ?= 200
 simulate: $(VENV)/installed

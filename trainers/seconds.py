@@ -31,24 +31,23 @@ class Seconds:
     checkpoint: float = 0.0
     """Writing checkpoints and the run's end."""
 
+    def __post_init__(self) -> None:
+        self._inside = [0.0]  # seconds of the blocks inside each block that is open
+
     @contextlib.contextmanager
     def on(self, part: Part) -> Iterator[None]:
         """Add the time that a block takes to a part, whether or not the block raises.
 
         The time of a block inside it is that block's alone.
         """
-        started, counted = time.perf_counter(), self.total
+        started = time.perf_counter()
+        self._inside.append(0.0)
         try:
             yield
         finally:
-            inside = self.total - counted
-            setattr(self, part, getattr(self, part) + time.perf_counter() - started - inside)
-
-    @property
-    def total(self) -> float:
-        """All parts together."""
-        seconds: float = sum(getattr(self, field.name) for field in fields(self))
-        return seconds
+            spent = time.perf_counter() - started
+            setattr(self, part, getattr(self, part) + spent - self._inside.pop())
+            self._inside[-1] += spent
 
     def add(self, other: Seconds) -> None:
         """Add another's seconds, part by part."""

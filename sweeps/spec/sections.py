@@ -72,8 +72,8 @@ class Domain(Section):
             self._check_range()
         elif not self.values:
             raise ValueError(f"{self.kind} has no values; list at least one")
-        # 1, 1.0 and True are equal in Python, and different settings.
-        elif len({(type(value), value) for value in self.values}) < len(self.values):
+        # 1 and True are equal in Python, and different settings; 1 and 1.0 are one number.
+        elif len({(isinstance(value, bool), value) for value in self.values}) < len(self.values):
             raise ValueError(f"{self.kind} lists a value twice: {list(self.values)}")
         return self
 

@@ -31,7 +31,15 @@ def test_a_block_inside_another_takes_its_time_from_it(clock):
         with seconds.on("snapshot"):
             clock.now += 4
         clock.now += 2
-    assert (seconds.evaluation, seconds.snapshot, seconds.total) == (3.0, 14.0, 17.0)
+    assert (seconds.evaluation, seconds.snapshot) == (3.0, 14.0)
+
+
+def test_an_earlier_attempts_seconds_are_none_of_the_block_in_which_they_are_added(clock):
+    seconds = Seconds()
+    with seconds.on("setup"):
+        clock.now += 3
+        seconds.add(Seconds(train=100.0, setup=2.0))
+    assert seconds == Seconds(train=100.0, setup=5.0)
 
 
 def test_a_block_that_raises_has_taken_its_time(clock):

@@ -157,6 +157,11 @@ REFUSED = {
     "floats for int": ("space/s", {"int": [3.5, 9]}, "space.s: int takes two integers"),
     "three ends": ("space/s", {"int": [3, 5, 9]}, "space.s: int takes two integers"),
     "empty choice": ("space/s", {"choice": []}, "space.s: choice has no values"),
+    "number twice": (
+        "space/lambda_sum",
+        {"grid": [1, 0.1, 1.0]},
+        "space.lambda_sum: grid lists a value twice",
+    ),
     "value twice": ("space/s", {"choice": [3, 3]}, "space.s: choice lists a value twice"),
     "unknown kind": ("space/s", {"range": [3, 5]}, "space.s: expected a value or one of uniform"),
     "no domain": ("space/s", None, "space.s: expected a value or one of uniform"),
