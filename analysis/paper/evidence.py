@@ -215,7 +215,8 @@ class Evidence:
                 Arm.of(own["value"], own["outcome"], own["run_id"]),
                 name=", ".join(named),
                 lacking=self._lacking(own["config_id"]),
-                looks=instalments(own["look"]),
+                # a pruned run tells nothing, so it spends nothing of the level
+                looks=instalments(own["look"][own["outcome"] != "censored"]),
                 max_seeds=claim.max_seeds,
                 level=paper().level["planned"],
             )
