@@ -150,7 +150,8 @@ def options_of(name: str) -> Iterator[tuple[str, Any, str]]:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Yield the commands of `sweeps` by name."""
-    yield from typer.main.get_command(app).commands.items()  # type: ignore[attr-defined]
+    group = typer.main.get_command(app)
+    yield from group.commands.items()  # type: ignore[attr-defined] # an app of commands is a group
 
 
 def commands_page() -> str:
@@ -276,7 +277,7 @@ def type_text(field: Mapping[str, Any]) -> str:
         "null": "`null`",
         "object": "keys and values",
     }
-    return words[kind] + _bounds_text(field)  # type: ignore[index]
+    return words[kind] + _bounds_text(field)  # type: ignore[index] # `kind` is not typed
 
 
 def _bounds_text(field: Mapping[str, Any]) -> str:

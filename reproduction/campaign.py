@@ -20,7 +20,7 @@ from pathlib import Path
 import analysis
 from analysis.store.errors import StoreError
 from analysis.store.layout import TABLES_FOLDER
-from analysis.store.statuses import Status
+from analysis.store.statuses import FINAL
 
 COMMIT = "5111bbc47680a79c9ae8e7a3f3cce9f980b742fa"
 """The commit whose training code the whole campaign is run with."""
@@ -86,7 +86,7 @@ def next_command(root: Path, part: Part) -> list[str]:
     except StoreError:
         return ["run", part.sweep, *at]
     sweep = results.sweeps.iloc[0]
-    ended = results.trials["status"].isin([one for one in Status if one.final])
+    ended = results.trials["status"].isin(FINAL)
     if ended.sum() < sweep["trials_planned"]:
         return ["resume", part.sweep, *at]
     wanted = next((seeds for seeds in part.seeds if seeds > sweep["seeds"]), None)

@@ -21,7 +21,7 @@ from analysis.measures.rows import records
 from analysis.paper.words import Word
 from analysis.printed import activation_name, count, duration, interval, number
 from analysis.statistics.intervals import Interval
-from analysis.store.statuses import Status
+from analysis.store.statuses import FINAL
 from reproduction.campaign import CLAIMS_SHA256, COMMIT, PARTS, STORES, Part
 from sweeps.spec.reading import load_spec
 from sweeps.spec.search_space import configure, grid
@@ -111,7 +111,7 @@ def with_table1(readme: str, results: Results) -> str:
 
 def progress(results: Results, parts: Sequence[Part] = PARTS) -> list[Progress]:
     """Return what each part has and lacks; runs that two parts share count as the first one's."""
-    ended = results.runs[results.runs["status"].isin([one for one in Status if one.final])]
+    ended = results.runs[results.runs["status"].isin(FINAL)]
     have = set(zip(ended["config_id"].astype(str), ended["seed"].astype(int), strict=True))
     counted: set[Run] = set()
     found = []

@@ -58,11 +58,21 @@ class Normaliser:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalise images (B, C, H, W)."""
-        if not self.per_image:
-            # The difference of uint8 and float32 is float32: no copy of the images is made for it.
-            return torch.sub(images, self.mean).mul_(self.scale)
-        values = images.float()
-        return standardise(values, values, self.least)
+        least = self.least if self.per_image else None
+        return normalised(images, self.mean, self.scale, least)
+
+
+def normalised(images: Tensor, mean: Tensor, scale: Tensor, least: float | None) -> Tensor:
+    """Normalise images (B, C, H, W) by each channel's mean and 1 / deviation, (1, C, 1, 1).
+
+    `least`: an image is normalised by its own mean and deviation instead, which counts as at least
+    this; None: it is not.
+    """
+    if least is None:
+        # The difference of uint8 and float32 is float32: no copy of the images is made for it.
+        return torch.sub(images, mean).mul_(scale)
+    values = images.float()
+    return standardise(values, values, least)
 
 
 def _moments(images: Tensor) -> tuple[Tensor, Tensor]:

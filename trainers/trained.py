@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainers.augment import Normaliser, standardise
+from trainers.augment import Normaliser, normalised
 from trainers.config import ActivationConfig, NetworkConfig, RunConfig
 from trainers.data.datasets import class_count
 from trainers.durable import durable_file
@@ -45,12 +45,8 @@ class TrainedNetwork(nn.Module):
 
         Images of one's own that were floats in training are floats of the same scale here.
         """
-        values = images.float()
-        if self.per_image:
-            prepared = standardise(values, values, self.least)
-        else:
-            prepared = (values - self.mean) * self.scale
-        logits: Tensor = self.net(prepared)
+        least = self.least if self.per_image else None
+        logits: Tensor = self.net(normalised(images, self.mean, self.scale, least))
         return logits
 
 

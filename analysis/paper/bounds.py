@@ -27,12 +27,24 @@ Runs = tuple[str, ...]
 """The ids of an arm's runs, by which a fill names it."""
 
 
-class Filled(Evidence):
+class _Changed(Evidence):
+    """Evidence whose arms are others than those of the evidence it stands on."""
+
+    def __init__(self, whole: Evidence) -> None:
+        self._whole = whole
+
+    def devices(self, claim: Claim, benchmark: str) -> set[str]:
+        """Return the devices of the claim's runs."""
+        return self._whole.devices(claim, benchmark)
+
+
+class Filled(_Changed):
     """Evidence in which the runs without a value have one."""
 
     def __init__(self, whole: Evidence, fill: Callable[[Runs], Fill]) -> None:
         """Take the evidence, and how to fill the arm of some runs."""
-        self._whole, self._fill = whole, fill
+        super().__init__(whole)
+        self._fill = fill
 
     def arms(
         self,
@@ -49,17 +61,14 @@ class Filled(Evidence):
         ends = self._whole.extent(claim, benchmark, metric, at)
         return {key: _filled(arm, self._fill(arm.run_ids), ends) for key, arm in arms.items()}
 
-    def devices(self, claim: Claim, benchmark: str) -> set[str]:
-        """Return the devices of the claim's runs."""
-        return self._whole.devices(claim, benchmark)
 
-
-class AtLevel(Evidence):
+class AtLevel(_Changed):
     """Evidence that is judged at another level of all looks together."""
 
     def __init__(self, whole: Evidence) -> None:
         """Take the evidence."""
-        self._whole, self._level = whole, 0.0
+        super().__init__(whole)
+        self._level = 0.0
         self._made: dict[object, dict[Key, Arm]] = {}
 
     def at(self, level: float) -> AtLevel:
@@ -81,10 +90,6 @@ class AtLevel(Evidence):
         if key not in self._made:
             self._made[key] = self._whole.arms(claim, benchmark, columns, metric, at)
         return {name: replace(arm, level=self._level) for name, arm in self._made[key].items()}
-
-    def devices(self, claim: Claim, benchmark: str) -> set[str]:
-        """Return the devices of the claim's runs."""
-        return self._whole.devices(claim, benchmark)
 
 
 def _filled(arm: Arm, fill: Fill, ends: tuple[float, float]) -> Arm:

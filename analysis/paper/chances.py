@@ -28,7 +28,7 @@ MOST_RUNS = 5000
 
 @dataclass(frozen=True)
 class Chance:
-    """What a design can do for a whole claim."""
+    """The chance that a design decides a whole claim, and the runs for a better one."""
 
     power: float
     """The probability that the claim is supported if it is true."""

@@ -315,7 +315,7 @@ class Evidence:
         fewer = copy.copy(self)
         fewer._choices = {}
         fewer.__dict__.pop("_unready", None)
-        # These are cached properties; shapes and values are those of all runs.
+        # Three cached properties are of fewer runs; shapes and values stay those of all.
         fewer.__dict__["runs"] = self.runs.loc[looks.index]
         fewer.__dict__["looks"] = looks
         fewer.__dict__["_plan"] = plan

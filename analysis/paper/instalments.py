@@ -28,7 +28,7 @@ class Plan:
     added: Mapping[tuple[str, str, int], int]
     """Of each sweep, configuration and seed that `settle` added for the claim in question."""
     others: frozenset[tuple[str, str, int]]
-    """Those that it added for other claims alone."""
+    """Sweeps, configurations and seeds that `settle` added for other claims alone."""
 
     def look(self, sweep: str, config_id: str, seed: int) -> int | None:
         """Return the instalment of a run; None where it was trained for other claims."""

@@ -53,7 +53,7 @@ NO_RUNS = Ledger(0, ())
 
 @dataclass(frozen=True)
 class Planned:
-    """What a sweep has planned at most."""
+    """The largest numbers that a sweep has planned."""
 
     seeds: int
     trials: int

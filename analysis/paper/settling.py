@@ -14,6 +14,7 @@ import scipy
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Arm, Evidence
 from analysis.paper.rules import Comparison
+from analysis.paper.rules.comparison import confidence_of
 from analysis.paper.verdicts import DECIDED, judge_claim
 from analysis.paper.words import Word
 from analysis.statistics.looks import look_levels
@@ -97,7 +98,9 @@ def _course(one: Comparison, counted: int, planned: int, most: int) -> tuple[flo
     half = (one.interval.high - one.interval.low) / 2
     if not (math.isfinite(half) and half > 0):
         return 1.0, float(most - counted)  # nothing is known of it yet
-    z = (one.interval.estimate - one.threshold) / (half / 1.96)
+    # the interval is that of its look, of another confidence at each
+    quantile = scipy.stats.norm.isf((1 - confidence_of(one.level)) / 2)
+    z = (one.interval.estimate - one.threshold) / (half / quantile)
     looks = {number: n for arm in _arms(one) for number, n in arm.looks}
     before = tuple(sorted(n / planned for n in looks.values()))
     return _simulated(round(z, 6), before, counted, planned, most)

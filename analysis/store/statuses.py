@@ -49,6 +49,10 @@ class Status(StrEnum):
         return (Status.RUNNING, Status.INTERRUPTED, Status.ERROR).index(self)
 
 
+FINAL = tuple(status for status in Status if status.final)
+"""Statuses of runs and trials that no sweep tries again by itself."""
+
+
 def ranks(words: Iterable[str]) -> np.ndarray:
     """Return the ranks of statuses, and after them -1, so that code -1 for null finds it."""
     return np.array([*(Status(word).rank for word in words), -1], np.int8)

@@ -86,13 +86,11 @@ def best(
     ] = None,
 ) -> None:
     """Print the best trial of a sweep; with --export also write its network to a file."""
-    import analysis
     from sweeps.driver.winner import best_run, export_best
     from sweeps.view.drawing import best_text
-    from sweeps.view.overview import best_of
 
     found = best_run(root, name)
-    console.print(best_text(best_of(analysis.load(root, [name]).trials)))
+    console.print(best_text(found.trial))
     if export is None:
         return
     export_best(found, export)

@@ -15,7 +15,7 @@ from analysis.store.blocks import AddedSeeds, Block, added_seeds, blocks_json, r
 from analysis.store.contract import Row
 from analysis.store.errors import StoreError
 from analysis.store.schema import EVENTS, SWEEPS
-from analysis.store.statuses import Status
+from analysis.store.statuses import FINAL, Status
 from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code, refuse_changes
 from sweeps.driver.driver import drive
@@ -217,7 +217,7 @@ def trials_to_repeat(
     """
     whole = [Status.COMPLETED, *([Status.DIVERGED] if spec.purpose == "confirmatory" else [])]
     in_store = {row["trial"]: row for row in rows(results.trials)}
-    ended = results.runs[results.runs["status"].isin([one for one in Status if one.final])]
+    ended = results.runs[results.runs["status"].isin(FINAL)]
     seeds: dict[str, set[int]] = {}
     # By configuration: two trials of one configuration share their runs.
     for config_id, seed in zip(ended["config_id"], ended["seed"].astype(int), strict=True):

@@ -14,10 +14,11 @@ from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
 from analysis.paper.rules import RULES
 from analysis.paper.settling import Standing, standing
+from analysis.paper.words import Word
 from analysis.printed import count, duration
 from analysis.store.blocks import Block, added_seeds, read_blocks
 from analysis.store.errors import unknown_name
-from analysis.store.statuses import Status
+from analysis.store.statuses import FINAL
 from sweeps.driver.continuation import Request, continue_sweep
 from sweeps.spec.errors import SpecError
 
@@ -86,7 +87,7 @@ def settle(
 
 def pending(results: Results) -> bool:
     """Return True if some seed that a block added has no end in the store."""
-    runs = results.runs[results.runs["status"].isin([one for one in Status if one.final])]
+    runs = results.runs[results.runs["status"].isin(FINAL)]
     ended = set(zip(runs["config_id"].astype(str), runs["seed"].astype(int), strict=True))
     added = added_seeds(read_blocks(results.sweeps["blocks_json"].iloc[0]), results.trials)
     return any((config, seed) not in ended for config, seeds in added.items() for seed in seeds)
@@ -111,7 +112,7 @@ def standings(results: Results, wish: Wish, known: Iterable[Claim]) -> list[Stan
     ]
     found = [standing(claim, evidence, wish.max_seeds) for claim in chosen]
     # claims of other sweeps on the benchmark say nothing here, unless they were asked for
-    found = [one for one in found if wish.claims or one.word != "not tested"]
+    found = [one for one in found if wish.claims or one.word != Word.NOT_TESTED]
     if not found:
         raise SpecError(
             "no claim of the paper can be decided by this sweep: it takes purpose: confirmatory,"

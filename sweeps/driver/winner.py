@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from analysis.store.statuses import Status
 from sweeps.driver.preparation import stored_spec
 from sweeps.spec.search_space import configure
 from sweeps.store.paths import SweepPaths
+from sweeps.view.overview import best_of
+from sweeps.view.progress import Best
 from trainers import RunConfig
 
 
@@ -20,6 +21,7 @@ from trainers import RunConfig
 class BestRun:
     """The run of the best trial that ended with the smallest error."""
 
+    trial: Best
     run: RunConfig
     error_percent: float
     seeds: int
@@ -35,16 +37,17 @@ def best_run(root: Path, name: str) -> BestRun:
         StoreError: no such sweep, or no trial has completed.
     """
     results = analysis.load(root, [name])
-    ended = results.trials[results.trials["status"] == Status.COMPLETED]
-    if not ended["objective"].notna().any():
+    trial = best_of(results.trials)
+    if trial is None:
         raise StoreError(f"no trial of {name!r} has completed yet: there is no best one")
-    best = ended.sort_values(["objective", "trial"]).iloc[0]
     runs = results.runs
-    own = runs[(runs["config_id"] == best["config_id"]) & (runs["status"] == Status.COMPLETED)]
+    (config_id,) = results.trials.loc[results.trials["trial"] == trial.trial, "config_id"]
+    own = runs[(runs["config_id"] == config_id) & (runs["status"] == Status.COMPLETED)]
     chosen = own.sort_values(["last_val_error_percent", "seed"]).iloc[0]
     spec = stored_spec(SweepPaths(root, name))
-    configuration = configure(spec, json.loads(best["params_json"]))
+    configuration = configure(spec, trial.params)
     return BestRun(
+        trial,
         RunConfig.of(configuration, int(chosen["seed"])),
         float(chosen["last_val_error_percent"]),
         len(own),
