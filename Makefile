@@ -9,6 +9,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC ?= quickstart
 
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install sweep test test-pages simulate check bench docs linkcheck reproduce-report clean
 
 install: $(VENV)/installed
@@ -59,6 +61,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "the download takes the longest. Nothing is installed outside of $(VENV)."
 	@$(PYTHON) -m venv $(VENV)
 # Not compiled: Python compiles what it imports, when it first does, which is a small part of it.
+# So it has to be allowed to keep that, or each start would compile PyTorch anew.
 	@$(BIN)/pip install --disable-pip-version-check --no-compile -c constraints.txt -e ".[dev]"
 	@touch $@
 	@echo "Installed. The first start takes some seconds longer than later ones."

@@ -13,7 +13,10 @@ from polyneuron.basis import basis
 
 BATCH = torch.export.Dim("batch")
 
-CASES = [
+Case = tuple[str, dict[str, int]]
+"""Name and options of an activation."""
+
+CASES: list[Case] = [
     ("swish", {}),
     ("apl", {}),
     ("polyneuron", {}),
@@ -24,9 +27,12 @@ CASES = [
 ]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: "-".join(map(str, (case[0], *case[1].values()))))
-def network(request: pytest.FixtureRequest) -> nn.Sequential:
-    name, options = request.param
+def name_of(case: Case) -> str:
+    return "-".join(map(str, (case[0], *case[1].values())))
+
+
+def network_of(case: Case) -> nn.Sequential:
+    name, options = case
     generator = torch.Generator().manual_seed(0)
     activation = make_activation(
         name, scope="channel", channels=3, generator=None if options else generator, **options
@@ -56,8 +62,10 @@ def assert_same(found: Tensor, network: nn.Sequential) -> None:
 
 
 @pytest.mark.parametrize("dynamo", [False, True], ids=["traced", "exported"])
+@pytest.mark.parametrize("case", CASES, ids=name_of)
 @pytest.mark.filterwarnings("ignore")
-def test_onnx(network: nn.Sequential, dynamo: bool, tmp_path: Path) -> None:
+def test_onnx(case: Case, dynamo: bool, tmp_path: Path) -> None:
+    network = network_of(case)
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     path, example = tmp_path / "network.onnx", inputs()[:2]
@@ -76,23 +84,35 @@ def test_onnx(network: nn.Sequential, dynamo: bool, tmp_path: Path) -> None:
 
 LOADING = """
 import sys, torch
-load = torch.jit.load if sys.argv[1].endswith(".pt") else lambda p: torch.export.load(p).module()
-torch.save(load(sys.argv[1])(torch.load(sys.argv[2])), sys.argv[3])
+for path in sys.argv[2:]:
+    load = torch.jit.load if path.endswith(".pt") else lambda file: torch.export.load(file).module()
+    torch.save(load(path)(torch.load(sys.argv[1])), path + ".y")
 assert "polyneuron" not in sys.modules
 """
 
 
-@pytest.mark.parametrize("format", ["pt", "pt2"])
-def test_a_saved_program_loads_without_this_package(
-    network: nn.Sequential, format: str, tmp_path: Path
-) -> None:
-    path, example = tmp_path / f"network.{format}", inputs()[:2]
-    if format == "pt":
-        torch.jit.trace(network, (example,)).save(path)
-    else:
+@pytest.fixture(scope="module")
+def loaded_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save every network in both formats, and run them in one process without this package."""
+    folder = tmp_path_factory.mktemp("programs")
+    torch.save(inputs(), folder / "x")
+    example = inputs()[:2]
+    for case in CASES:
+        network = network_of(case)
+        torch.jit.trace(network, (example,)).save(folder / f"{name_of(case)}.pt")
         program = torch.export.export(network, (example,), dynamic_shapes=({0: BATCH},))
-        torch.export.save(program, path)
-    torch.save(inputs(), tmp_path / "x")
-    arguments = [str(path), str(tmp_path / "x"), str(tmp_path / "y")]
-    subprocess.run([sys.executable, "-c", LOADING, *arguments], check=True, cwd=tmp_path)
-    assert_same(torch.load(tmp_path / "y"), network)
+        torch.export.save(program, folder / f"{name_of(case)}.pt2")
+    programs = sorted(map(str, folder.glob("*.pt*")))
+    assert len(programs) == 2 * len(CASES)
+    command = [sys.executable, "-c", LOADING, str(folder / "x"), *programs]
+    subprocess.run(command, check=True, cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("format", ["pt", "pt2"])
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_a_saved_program_loads_without_this_package(
+    case: Case, format: str, loaded_elsewhere: Path
+) -> None:
+    y = torch.load(loaded_elsewhere / f"{name_of(case)}.{format}.y")
+    assert_same(y, network_of(case))

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import ctypes
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from polyneuron.kernels import choice
 from polyneuron.kernels.backend import KernelWarning, warn_of_plain_formulas
 from polyneuron.kernels.cpp import backend, compiler
 
+FORK = multiprocessing.get_context("fork")
+"""A process that has loaded no kernel yet, without importing torch again."""
 SWISH = {"FUNCTION": "Swish", "HEADER": '"swish/swish.hpp"', "STORAGE": "Float32"}
 
 
@@ -113,14 +116,13 @@ def test_an_updated_compiler_is_another_file(change: str, gcc: Path) -> None:
 
 
 def test_several_processes_at_once_each_find_a_whole_file(cache: Path) -> None:
-    code = "from polyneuron.kernels.cpp.compiler import library; "
-    code += f"assert library('pointwise.cpp', **{SWISH}) is not None"
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        done = list(
-            pool.map(lambda _: subprocess.run([sys.executable, "-c", code]).returncode, range(3))
-        )
-    assert done == [0, 0, 0]
+    with concurrent.futures.ProcessPoolExecutor(3, FORK) as pool:
+        assert list(pool.map(_loads, range(3))) == [True] * 3
     assert [path.suffix for path in cache.iterdir()] == [".so"]
+
+
+def _loads(number: int) -> bool:
+    return compiler.library("pointwise.cpp", **SWISH) is not None
 
 
 def test_a_folder_that_cannot_be_written_is_not_needed(
@@ -137,29 +139,30 @@ NOBODY = 65534
 
 
 def plant(folder: Path) -> Path:
-    """Put a library of somebody else's making in a kernel's place."""
-    assert compiler.library("pointwise.cpp", **SWISH) is not None
-    source = folder.parent / "planted.cpp"
+    """Put a library of somebody else's making in the place of a small one of ours."""
+    ours = folder.parents[1] / "ours.cpp"
+    ours.write_text('extern "C" int ours() { return 1; }')
+    assert compiler.library(ours) is not None
+    source = folder.parents[1] / "planted.cpp"
     source.write_text('extern "C" int planted() { return 1; }')
     (path,) = folder.glob("*.so")
-    library = folder.parent / "planted.so"
+    library = folder.parents[1] / "planted.so"
     subprocess.run(["g++", "-shared", "-fPIC", "-o", library, source], check=True)
     return library.replace(path)
 
 
 def loads_planted(folder: Path) -> bool:
-    """Load the kernel in a process of its own, since none loads one name twice."""
-    code = "from polyneuron.kernels.cpp.compiler import library; "
-    code += f"print(hasattr(library('pointwise.cpp', **{SWISH}), 'planted'))"
-    places = {"XDG_CACHE_HOME": str(folder.parents[1]), "TMPDIR": str(folder.parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **places},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip() == "True"
+    """Load the small library in a process of its own, since none loads one name twice."""
+    with concurrent.futures.ProcessPoolExecutor(1, FORK) as pool:
+        return pool.submit(_loads_planted, folder).result()
+
+
+def _loads_planted(folder: Path) -> bool:
+    forget()
+    compiler.tempfile.tempdir = str(folder.parents[1])
+    found = compiler.library(folder.parents[1] / "ours.cpp")
+    assert hasattr(found, "ours") or hasattr(found, "planted")
+    return hasattr(found, "planted")
 
 
 def test_a_library_of_the_users_own_is_loaded_as_it_is(cache: Path) -> None:
