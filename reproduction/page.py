@@ -18,6 +18,7 @@ import pandas as pd
 import analysis
 from analysis import Results
 from analysis.measures.rows import records
+from analysis.paper.verdicts import DECIDED
 from analysis.paper.words import Word
 from analysis.printed import activation_name, count, duration, interval, number
 from analysis.statistics.intervals import Interval
@@ -64,6 +65,7 @@ def page(results: Results) -> str:
         table1=table1_lines(results),
         counts=_counted(found),
         claims=[_claim_line(row) for row in records(tested)],
+        sentences=_sentences(tested),
         untested=[_untested_line(row) for row in records(found.drop(tested.index))],
         trained=_trained(results),
         rest=_rest(results),
@@ -141,8 +143,31 @@ def _counted(found: pd.DataFrame) -> str:
 
 
 def _claim_line(row: dict[str, Any]) -> str:
-    cells = (row["verdict"], f"“{row['quote']}”", row["estimand"], row["reason"], row["ledger"])
+    found = interval(Interval(row["estimate"], row["low"], row["high"]))
+    unit = "" if row["unit"] in (None, "rate") else f" {row['unit']}"
+    compared = (row["n"], row["n_reference"])
+    needed = row["seeds_needed"]
+    cells = (
+        row["verdict"],
+        row["estimand"],
+        f"{found}{unit}",
+        " + ".join(str(n) for n in compared if not pd.isna(n) and n),
+        "" if row["verdict"] in DECIDED or pd.isna(needed) else f"about {needed} runs a cell",
+    )
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _sentences(tested: pd.DataFrame) -> list[str]:
+    """Return the quotations, each once, with the verdict on what each one claims."""
+    found = []
+    for quote, rows in tested.groupby("quote", sort=False):
+        lines = [f"> {quote}", ""]
+        lines += [
+            f"- **{row['verdict']}**, {row['estimand']}. {row['reason']} ({row['ledger']})"
+            for row in records(rows)
+        ]
+        found.append("\n".join(lines))
+    return found
 
 
 def _untested_line(row: dict[str, Any]) -> str:
