@@ -1,6 +1,7 @@
 """The tables of results, under the name by which other people import them."""
 
-from analysis.store.layout import PARTS_FOLDER, TABLES_FOLDER
+from analysis.store.layout import PARTS_FOLDER
+from analysis.store.places import TABLES_FOLDER
 from analysis.store.schema import (
     EPOCHS,
     EVENTS,

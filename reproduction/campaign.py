@@ -19,7 +19,7 @@ from pathlib import Path
 
 import analysis
 from analysis.store.errors import StoreError
-from analysis.store.layout import TABLES_FOLDER
+from analysis.store.places import TABLES_FOLDER
 from analysis.store.statuses import FINAL
 
 COMMIT = "5111bbc47680a79c9ae8e7a3f3cce9f980b742fa"

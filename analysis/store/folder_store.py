@@ -20,8 +20,9 @@ from analysis.store.headers import check_header
 from analysis.store.identities import row_of_today
 from analysis.store.layout import compacted_file, order_of, part_files, tables_of
 from analysis.store.merging import merged
+from analysis.store.open_files import PartRows, read_parts
 from analysis.store.part_writer import PartWriter
-from analysis.store.reading import PartRows, read_parts, read_table
+from analysis.store.reading import read_table
 from analysis.store.schema import RUNS, TABLES, Table
 from analysis.store.soundness import sound
 from analysis.store.table_files import write_table

@@ -11,13 +11,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from analysis.store.errors import StoreError
-
-ELSEWHERE = "tables_at.txt"
-"""The file in a sweep's folder that has the address of the tables, where they lie elsewhere."""
-
-TABLES_ADDRESS = "SWEEPS_TABLES"
-"""Environment variable with the address under which new sweeps put their tables, as
-`s3://bucket/results`, and where tables are then looked for; default: the sweeps' own folders."""
+from analysis.store.places import ELSEWHERE, TABLES_ADDRESS
 
 _LONGEST_ADDRESS = 4096
 
@@ -92,12 +86,6 @@ def open_folder(path: str | Path) -> Folder:
     except OSError as cause:
         raise StoreError(f"cannot open {path}: {str(cause).splitlines()[0]}") from cause
     return Folder(filesystem, place.rstrip("/"))
-
-
-def address_below(address: str, name: str) -> str:
-    """Return the address of a name in the folder at an address, which may have options."""
-    place, mark, options = address.partition("?")
-    return f"{place.rstrip('/')}/{name}{mark}{options}"
 
 
 def with_tables(sweep: Folder, known: Iterable[str | None]) -> Folder:

@@ -17,10 +17,9 @@ from collections.abc import Iterable
 from pyarrow import fs
 
 from analysis.store.folders import Folder
+from analysis.store.places import TABLES_FOLDER
 from analysis.store.schema import Table
 
-TABLES_FOLDER = "tables"
-"""The folder of a sweep that has its compacted tables and the folder of parts."""
 PARTS_FOLDER = "parts"
 """The folder of parts that are not compacted yet."""
 _PART = re.compile(r"(?P<writer>.+)-(?P<number>\d{6,})\.(?P<tables>.+)")

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.store.keys import last_rows, ranked_rows, writers_of
-from analysis.store.reading import PartRows
+from analysis.store.open_files import PartRows
 from analysis.store.schema import Table
 from analysis.store.statuses import ranks
 

@@ -11,8 +11,8 @@ from analysis.store.contract import Row, RowWriter
 from analysis.store.folders import Folder
 from analysis.store.layout import next_number, order_of, part_name, parts_folder
 from analysis.store.merging import merged
+from analysis.store.open_files import read_parts
 from analysis.store.part_files import joined_row_list, row_list, write_part
-from analysis.store.reading import read_parts
 from analysis.store.schema import TABLES, Table
 from analysis.store.whole_files import make_folder
 

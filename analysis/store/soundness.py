@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from analysis.store.headers import ForeignFileError
 from analysis.store.schema import Table
@@ -19,6 +19,7 @@ from analysis.store.statuses import Status
 # A name that may become a folder of any system: no separator, no leading point, not too long.
 _NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,127}")
 _NAMES = ("sweep", "run_id")
+_FEW_ROWS = 1000
 _LISTS = ("blocks_json",)
 """Columns of JSON that hold a list; any other holds names and values."""
 
@@ -53,6 +54,8 @@ def _in_type(rows: pa.Table, index: int, found: pa.DataType, field: pa.Field) ->
 
 
 def _check_percent(name: str, column: pa.ChunkedArray) -> None:
+    import pyarrow.compute as pc
+
     # NaN is an error that a diverged epoch has not, and passes both comparisons.
     ends = pc.min_max(column)  # passes NaN by; one kernel, since most parts have one row
     low, high = ends["min"].as_py(), ends["max"].as_py()
@@ -62,7 +65,7 @@ def _check_percent(name: str, column: pa.ChunkedArray) -> None:
 
 
 def _check_words(name: str, column: pa.ChunkedArray) -> None:
-    for word in (column if len(column) == 1 else pc.unique(column)).to_pylist():
+    for word in _words(column):
         if word is None:
             continue
         if name in _NAMES:
@@ -77,3 +80,13 @@ def _check_words(name: str, column: pa.ChunkedArray) -> None:
                 raise ForeignFileError(f"{name} holds no list: {word[:40]!r}")
         elif not isinstance(json.loads(word), dict):
             raise ForeignFileError(f"{name} holds no names and values: {word[:40]!r}")
+
+
+def _words(column: pa.ChunkedArray) -> Iterable[str | None]:
+    """Return the different words of a column, in any order."""
+    if len(column) <= _FEW_ROWS:
+        return set(column.to_pylist())
+    import pyarrow.compute as pc  # as long as all else that a command needs which lists sweeps
+
+    words: list[str | None] = pc.unique(column).to_pylist()
+    return words

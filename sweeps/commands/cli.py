@@ -5,7 +5,6 @@ A command imports its work when it runs: ray, torch and optuna take seconds to i
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -73,6 +72,8 @@ def run_command() -> int:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        import importlib.metadata
+
         console.print(f"polyneuron-sweeps {importlib.metadata.version('polyneuron-sweeps')}")
         raise typer.Exit
 

@@ -53,7 +53,7 @@ def status(
 @app.command(name="list")
 def list_sweeps(root: Root = ROOT) -> None:
     """List the sweeps under the root."""
-    from sweeps.view.overview import sweeps_table
+    from sweeps.view.listing import sweeps_table
 
     console.print(sweeps_table(root))
 

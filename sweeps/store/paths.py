@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from analysis.program import program
 from analysis.store.errors import StoreError
-from analysis.store.folders import ELSEWHERE, TABLES_ADDRESS, address_below, open_folder
-from analysis.store.layout import TABLES_FOLDER
-from analysis.store.whole_files import sync_folder, write_atomically
+from analysis.store.places import ELSEWHERE, TABLES_ADDRESS, TABLES_FOLDER, address_below
 
 if TYPE_CHECKING:
     from analysis.store.folder_store import FolderStore
@@ -153,6 +151,8 @@ class SweepPaths:
         Raises:
             StoreError: the name is taken, or the results folder cannot be written to.
         """
+        from analysis.store.whole_files import sync_folder  # pyarrow
+
         try:
             self.folder.mkdir(parents=True)
             sync_folder(self.root)
@@ -171,6 +171,9 @@ class SweepPaths:
         )
 
     def _put_tables_at(self, address: str) -> None:
+        from analysis.store.folders import open_folder
+        from analysis.store.whole_files import write_atomically
+
         try:
             if open_folder(address).child(TABLES_FOLDER).exists():
                 raise StoreError(

@@ -1,4 +1,4 @@
-"""Overviews from the store: a sweep's view rebuilt, the list of sweeps, the table of trials."""
+"""Overviews from the store: a sweep's view rebuilt, the table of trials."""
 
 from __future__ import annotations
 
@@ -78,31 +78,6 @@ def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
 def _ended_counts(trials: pd.DataFrame) -> dict[Status, int]:
     counts = {status: int((trials["status"] == status).sum()) for status in Status if status.ended}
     return {status: count for status, count in counts.items() if count}
-
-
-def sweeps_table(root: Path) -> RenderableType:
-    """List the sweeps under a root, the newest last."""
-    results = analysis.load(root)
-    note = "± is the standard error of a trial's own seeds"
-    table = Table(box=None, padding=(0, 1), header_style="bold", caption=note)
-    for title in ("sweep", "state", "benchmark", "purpose", "trials", "best", "started (UTC)"):
-        table.add_column(title, no_wrap=True)
-    for sweep in rows(results.sweeps.sort_values("created_at")):
-        trials = results.trials[results.trials["sweep"] == sweep["sweep"]]
-        done = sum(n for one, n in _ended_counts(trials).items() if one is not Status.INTERRUPTED)
-        best = best_of(trials)
-        complete = done >= sweep["trials_planned"]
-        alive = driver_alive(SweepPaths(root, sweep["sweep"]))
-        table.add_row(
-            sweep["sweep"],
-            "running" if alive else "complete" if complete else "stopped",
-            sweep["benchmark"],
-            sweep["purpose"],
-            f"{done}/{sweep['trials_planned']}",
-            MISSING if best is None else with_standard_error(best.objective, best.standard_error),
-            f"{sweep['created_at']:%Y-%m-%d %H:%M}",
-        )
-    return table
 
 
 def trials_summary(root: Path, name: str, width: int) -> RenderableType:

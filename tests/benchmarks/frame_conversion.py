@@ -37,8 +37,9 @@ from analysis.store.folders import Folder, open_folder
 from analysis.store.keys import last_rows
 from analysis.store.layout import compacted_file, part_name, parts_folder
 from analysis.store.merging import _coded, _conform, _sortable
+from analysis.store.open_files import open_files
 from analysis.store.part_files import joined_row_list, write_part
-from analysis.store.reading import _filled, _open_files
+from analysis.store.reading import _filled
 from analysis.store.schema import EPOCHS
 from analysis.store.table_files import write_table
 from analysis.store.whole_files import make_folder
@@ -112,7 +113,7 @@ def _rows(indices: Sequence[int], ids: Sequence[str], epochs: int) -> pa.Table:
 
 
 def read(way: str, sweep: Folder, ids: Sequence[str]) -> pd.DataFrame:
-    return WAYS[way](_open_files(sweep, EPOCHS, EPOCHS.schema, {}), EPOCHS.schema, ids)
+    return WAYS[way](open_files(sweep, EPOCHS, EPOCHS.schema, {}), EPOCHS.schema, ids)
 
 
 def child(way: str, store: Path, runs: int) -> None:

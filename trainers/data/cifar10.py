@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from trainers.data.record import Arrays, Dataset, Source
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def _download(root: Path) -> None:
@@ -35,6 +37,8 @@ SOURCE = Source(
 
 def read(root: Path, side: int) -> Arrays:
     """Read the six batches under `root`; `side` is unused, as the images keep their size."""
+    import numpy as np  # a command that only names data sets has no use for it
+
     folder = root / SOURCE.folder
 
     def batch(name: str) -> tuple[np.ndarray, np.ndarray]:

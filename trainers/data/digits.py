@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import importlib.util
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from trainers.data.record import Arrays, Dataset
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FOR_VALIDATION = 360
 """There is no official split: the last 360 images, in the file's order, are the test set."""
@@ -17,6 +19,7 @@ FOR_VALIDATION = 360
 
 def read(root: Path, side: int) -> Arrays:
     """Read the images and resize them to `side` (bilinear); `root` is unused."""
+    import numpy as np
     import torch  # seconds to import, for this data set alone
     from torch.nn import functional as F
 
@@ -34,6 +37,8 @@ def _table() -> NDArray[np.float64]:
 
     To import scikit-learn for it takes 2 s of each worker's start.
     """
+    import numpy as np
+
     package = importlib.util.find_spec("sklearn")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("the data set digits ships with scikit-learn: pip install it")

@@ -1,13 +1,14 @@
-"""The record of a data set. Imports no torch."""
+"""The record of a data set. Imports neither torch nor NumPy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Arrays(NamedTuple):

@@ -8,8 +8,6 @@ import hashlib
 import os
 import socket
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +116,9 @@ def _probe(address: str) -> None:
     outcome: list[OSError | None] = []
 
     def ask() -> None:
+        import urllib.error
+        import urllib.request
+
         request = urllib.request.Request(address, method="HEAD")
         try:
             urllib.request.urlopen(request, timeout=_PROBE_SECONDS).close()

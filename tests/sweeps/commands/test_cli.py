@@ -281,3 +281,31 @@ def test_compact_names_what_is_damaged_and_loses_nothing(one_run, tmp_path: Path
     assert one_run("compact", "one") == (0, "", "")
     assert len(analysis.load("results").runs) == 1
     assert one_run("compact", "on")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        (["--help"], {"numpy", "pyarrow", "pandas", "scipy.stats", "torch", "ray", "optuna"}),
+        (["run", "--help"], {"numpy", "pyarrow", "pandas", "scipy.stats", "torch", "ray"}),
+        (["list"], {"pandas", "scipy.stats", "torch", "ray", "optuna"}),
+    ],
+    ids=str,
+)
+def test_a_command_imports_only_what_it_needs(
+    arguments: list[str], unused: set[str], trained: Path
+) -> None:
+    code = f"""
+import sys
+from sweeps.commands.cli import run_command
+sys.argv = ["sweeps", *{arguments}]
+try:
+    run_command()
+finally:
+    print(*sys.modules)
+"""
+    where = {**os.environ, "SWEEPS_ROOT": str(trained)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=where, capture_output=True, text=True, check=True
+    )
+    assert unused.isdisjoint(done.stdout.splitlines()[-1].split())

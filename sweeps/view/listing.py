@@ -1,0 +1,85 @@
+"""The list of sweeps under a root, drawn from a few columns of their tables.
+
+pandas is not imported here: the list would wait for the import longer than for all else.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from analysis.printed import MISSING, with_standard_error
+from analysis.store.errors import StoreWarning
+from analysis.store.plain_rows import read_rows
+from analysis.store.roots import find_sweeps
+from analysis.store.schema import SWEEPS, TRIALS
+from analysis.store.statuses import Status
+from sweeps.store.locks import driver_alive
+from sweeps.store.paths import SweepPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from analysis.store.contract import Row
+
+TITLES = ("sweep", "state", "benchmark", "purpose", "trials", "best", "started (UTC)")
+OF_A_SWEEP = ("benchmark", "purpose", "trials_planned", "created_at")
+OF_A_TRIAL = ("status", "objective", "objective_standard_error")
+
+
+def sweeps_table(root: Path) -> RenderableType:
+    """List the sweeps under a root, the newest last.
+
+    Raises:
+        StoreError: the root has no sweeps.
+    """
+    folders = list(find_sweeps(root).values())
+    sweeps, damaged = read_rows(folders, SWEEPS, OF_A_SWEEP)
+    trials, more = read_rows(folders, TRIALS, OF_A_TRIAL)
+    for file in dict.fromkeys(map(str, (*damaged, *more))):
+        warnings.warn(file, StoreWarning, 2)
+    of_sweep = defaultdict(list)
+    for trial in trials:
+        of_sweep[trial["sweep"]].append(trial)
+    note = "± is the standard error of a trial's own seeds"
+    table = Table(box=None, padding=(0, 1), header_style="bold", caption=note)
+    for title in TITLES:
+        table.add_column(title, no_wrap=True)
+    for sweep in sorted(sweeps, key=lambda row: (row["created_at"], row["sweep"])):
+        table.add_row(*_cells(root, sweep, of_sweep[sweep["sweep"]]))
+    return table
+
+
+def _cells(root: Path, sweep: Row, trials: Iterable[Row]) -> list[str]:
+    done = [one for one in trials if one["status"] not in (Status.RUNNING, Status.INTERRUPTED)]
+    complete = len(done) >= sweep["trials_planned"]
+    alive = driver_alive(SweepPaths(root, sweep["sweep"]))
+    return [
+        sweep["sweep"],
+        "running" if alive else "complete" if complete else "stopped",
+        sweep["benchmark"],
+        sweep["purpose"],
+        f"{len(done)}/{sweep['trials_planned']}",
+        _best(done),
+        f"{sweep['created_at']:%Y-%m-%d %H:%M}",
+    ]
+
+
+def _best(trials: Iterable[Row]) -> str:
+    """Write the smallest objective of completed trials with its error."""
+    completed = [
+        (one["objective"], one["trial"], one["objective_standard_error"])
+        for one in trials
+        if one["status"] == Status.COMPLETED and one["objective"] is not None
+    ]
+    known = [one for one in completed if not math.isnan(one[0])]
+    if not known:
+        return MISSING
+    objective, _, error = min(known)
+    return with_standard_error(objective, error)
