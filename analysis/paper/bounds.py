@@ -33,9 +33,13 @@ class _Changed(Evidence):
     def __init__(self, whole: Evidence) -> None:
         self._whole = whole
 
-    def devices(self, claim: Claim, benchmark: str) -> set[str]:
-        """Return the devices of the claim's runs."""
-        return self._whole.devices(claim, benchmark)
+    def machines(self, claim: Claim, benchmark: str) -> set[str]:
+        """Name the devices of the claim's runs, each with its host."""
+        return self._whole.machines(claim, benchmark)
+
+    def loaded(self, claim: Claim, benchmark: str) -> int:
+        """Count the claim's timed trials beside which other processes were too busy."""
+        return self._whole.loaded(claim, benchmark)
 
 
 class Filled(_Changed):

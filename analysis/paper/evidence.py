@@ -16,6 +16,7 @@ from analysis.measures.cells import Cell, Key
 from analysis.measures.origins import ORIGIN, choice_between, origins
 from analysis.measures.rows import rows_of_each
 from analysis.measures.shapes import measure
+from analysis.measures.timing import loaded, log_epoch_seconds, machines, one_each_process
 from analysis.measures.values import (
     CONFIGURATION,
     OUTCOMES,
@@ -39,6 +40,10 @@ from analysis.statistics.intervals import pooled_deviation
 from analysis.store.blocks import read_blocks
 from analysis.store.results import Results
 
+CONFIRMATORY, TIMING = "confirmatory", "timing"
+"""Purposes of sweeps that decide claims: on errors, and on times."""
+ON_TIME = ("slower",)
+"""Rules on times."""
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "look")
 STABILITY = ("stable_start", "unstable_start")
 """Rules on the rate of diverged runs: there a run in conflict has diverged."""
@@ -82,10 +87,10 @@ class Arm(Cell):
 
 
 def exploratory(results: Results) -> list[str]:
-    """Return the sweeps with runs that decide nothing, since their purpose is not confirmatory."""
+    """Return the sweeps with runs that decide nothing: searches."""
     purpose = results.sweeps.set_index("sweep")["purpose"].astype(str)
     present = results.runs["sweep"].astype(str).unique()
-    return [name for name in present if purpose.get(name) != "confirmatory"]
+    return [name for name in present if purpose.get(name) not in (CONFIRMATORY, TIMING)]
 
 
 class Evidence:
@@ -95,10 +100,17 @@ class Evidence:
     completed runs are too small, by about half a deviation or more.
     """
 
-    def __init__(self, results: Results, scope: str = "layer") -> None:
-        """Take the results, and the scope of the learned activations: the paper names none."""
+    def __init__(self, results: Results, scope: str = "layer", purpose: str = CONFIRMATORY) -> None:
+        """Take the results.
+
+        Args:
+            results: from `load`.
+            scope: of the learned activations; the paper names none.
+            purpose: of the sweeps whose runs may speak.
+        """
         self.results = results
         self._scope = scope
+        self._purpose = purpose
         self._choices: dict[tuple[str, str], pd.DataFrame] = {}
         self._frames: dict[tuple[str, At], pd.DataFrame] = {}
         self._whole = self
@@ -108,11 +120,11 @@ class Evidence:
     def runs(self) -> pd.DataFrame:
         """Rows of `runs` that may speak, with the keys in which they depart from the paper."""
         sweeps, runs = self.results.sweeps, self.results.runs
-        fixed = sweeps[(sweeps["purpose"] == "confirmatory") & (sweeps["early_stopping"] == "none")]
+        fixed = sweeps[(sweeps["purpose"] == self._purpose) & (sweeps["early_stopping"] == "none")]
         runs = runs[runs["sweep"].isin(fixed["sweep"])]
         # a run that is taken over keeps the purpose of the sweep that trained it
         others = set(sweeps["sweep"].astype(str)) - set(fixed["sweep"].astype(str))
-        elsewhere = runs["purpose"].astype(object).fillna("confirmatory") != "confirmatory"
+        elsewhere = runs["purpose"].astype(object).fillna(self._purpose) != self._purpose
         runs = runs[~(elsewhere | runs["reused_from"].astype(object).isin(others))]
         # ReLU has no parameters to share: its runs are those of every scope
         runs = runs[(runs["activation"] == "relu") | (runs["scope"] == self._scope)]
@@ -180,7 +192,7 @@ class Evidence:
         # a run that two sweeps share is one seed
         once = independent(frame.loc[chosen.index])
         if metric == "log_epoch_seconds":
-            once = _one_each_process(once)
+            once = one_each_process(once)
         if claim.rule in STABILITY:
             outcome = once["outcome"].astype(object)
             once = once.assign(outcome=outcome.mask(outcome == "conflict", "diverged"))
@@ -243,9 +255,13 @@ class Evidence:
         """Return the origins between which the claim's runs ask for a choice; empty if none."""
         return choice_between(self._chosen(claim, benchmark)["origin"])
 
-    def devices(self, claim: Claim, benchmark: str) -> set[str]:
-        """Return the devices of the claim's runs: times compare only within one device."""
-        return set(self._chosen(claim, benchmark)["device"].dropna().astype(str))
+    def machines(self, claim: Claim, benchmark: str) -> set[str]:
+        """Name the devices of the claim's runs, each with its host: times compare within one."""
+        return machines(self.results, self._chosen(claim, benchmark))
+
+    def loaded(self, claim: Claim, benchmark: str) -> int:
+        """Count the claim's timed trials beside which other processes were too busy."""
+        return loaded(self.results, self._chosen(claim, benchmark))
 
     def _chosen(self, claim: Claim, benchmark: str) -> pd.DataFrame:
         key = (claim.id, benchmark)
@@ -270,9 +286,7 @@ class Evidence:
 
     def _measured(self, metric: str, at: At) -> pd.DataFrame:
         if metric == "log_epoch_seconds":
-            # rules compare differences, and differences of logarithms are ratios
-            frame = unchecked_values(self.results, "epoch_seconds", "last")
-            return frame.assign(value=np.log(frame["value"].where(frame["value"] > 0)))
+            return log_epoch_seconds(self.results)
         shapes = measure(self.results, self.runs, metric)
         if shapes is None:
             return unchecked_values(self.results, metric, at)
@@ -294,15 +308,25 @@ class Evidence:
         return sorted({int(look) for look in self.looks.loc[chosen.index]})
 
     def meant_for(self, claim: Claim) -> Evidence:
-        """Return the evidence without runs that `settle` added for other claims alone.
+        """Return the evidence of a claim: of one on time the runs of timing sweeps.
 
-        Of two arms that a claim compares one may have got seeds for another claim: with them the
-        claim would have a look that nobody planned.
+        Runs that `settle` added for other claims alone are no part of it. Of two arms that a claim
+        compares one may have got seeds for another claim: with them the claim would have a look
+        that nobody planned.
         """
+        if claim.rule in ON_TIME:
+            return self.timed
         if not any(map(read_blocks, self.results.sweeps["blocks_json"])):
             return self
         plan = plan_of(self.results.sweeps, self.results.events, self.runs, claim.id)
         return self._with_runs(look_of_each(plan, self.runs).dropna().astype("int64"), plan)
+
+    @cached_property
+    def timed(self) -> Evidence:
+        """The evidence of timing sweeps."""
+        if self._purpose == TIMING:
+            return self
+        return Evidence(self.results, self._scope, TIMING)
 
     def until(self, look: int) -> Evidence:
         """Return the evidence as it was after an instalment of seeds."""
@@ -350,18 +374,6 @@ class Evidence:
             if len(rows) < planned:  # a missing run may be missing for its result
                 found[config_id] = f"{len(rows)} of {planned} runs are in the store"
         return found
-
-
-def _one_each_process(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a trial, with the mean of its measured runs.
-
-    A trial trains its seeds in one process, and what slows a process slows them all: as runs of
-    their own they would make a common slowness look like a certain difference.
-    """
-    process = ["sweep", "trial"]
-    mean = frame.groupby(process, observed=True)["value"].transform("mean")
-    order = np.argsort(frame["outcome"].ne("measured").to_numpy(), kind="stable")
-    return frame.assign(value=mean).take(order).drop_duplicates(process).sort_index()
 
 
 def _plain(value: object) -> Any:

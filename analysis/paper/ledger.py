@@ -56,7 +56,10 @@ class Planned:
     """The largest numbers that a sweep has planned."""
 
     seeds: int
+    """Of a configuration."""
     trials: int
+    seeds_each: int
+    """Of a trial: a timing sweep has a trial for each seed."""
 
 
 def planned_of(sweeps: pd.DataFrame, events: pd.DataFrame) -> dict[str, Planned]:
@@ -71,12 +74,15 @@ def planned_of(sweeps: pd.DataFrame, events: pd.DataFrame) -> dict[str, Planned]
     for sweep, detail in zip(extended["sweep"].astype(str), extended["detail"], strict=True):
         counts = map(int, re.findall(r"\d+", str(detail)))
         told[sweep] = max([told.get(sweep, 0), *counts])
-    columns = ("sweep", "seeds", "trials_planned", "spec_json")
+    columns = ("sweep", "seeds", "trials_planned", "spec_json", "purpose")
     found = {}
-    for sweep, seeds, trials, spec in sweeps[list(columns)].itertuples(index=False, name=None):
+    for sweep, seeds, trials, spec, purpose in sweeps[list(columns)].itertuples(
+        index=False, name=None
+    ):
         listed = len(json.loads(spec).get("seeds") or ()) if isinstance(spec, str) else 0
         most = max(0 if pd.isna(seeds) else int(seeds), listed, told.get(sweep, 0))
-        found[str(sweep)] = Planned(most, 0 if pd.isna(trials) else int(trials))
+        each = 1 if purpose == "timing" else most
+        found[str(sweep)] = Planned(most, 0 if pd.isna(trials) else int(trials), each)
     return found
 
 
@@ -94,7 +100,7 @@ def never_started(planned: Mapping[str, Planned], runs: pd.DataFrame) -> dict[st
     """
     started = runs.groupby(runs["sweep"].astype(str))["trial"].nunique()
     return {
-        sweep: max(one.trials - int(started.get(sweep, 0)), 0) * one.seeds
+        sweep: max(one.trials - int(started.get(sweep, 0)), 0) * one.seeds_each
         for sweep, one in planned.items()
     }
 

@@ -98,7 +98,10 @@ SWEEPS = _table(
     {
         "sweep": (pa.string(), "name of the sweep, unique under a root"),
         "benchmark": (pa.string(), "network and data, as lenet5/mnist"),
-        "purpose": (pa.string(), "confirmatory: a fixed budget; exploratory: a search"),
+        "purpose": (
+            pa.string(),
+            "confirmatory: a fixed budget; timing: times of repetitions; exploratory: a search",
+        ),
         "search": (pa.string(), "search algorithm"),
         "early_stopping": (pa.string(), "none, or the rule that ends poor trials early"),
         "metric": (pa.string(), "what the objective is the mean over seeds of"),
@@ -149,6 +152,10 @@ TRIALS = _table(
         **_SPENT,
         "report_seconds": (pa.float64(), "writing results, where training waits for it"),
         "search_seconds": (pa.float64(), "asking and telling the study"),
+        "other_load": (
+            pa.float64(),
+            "cores that other processes kept busy meanwhile; null unless the purpose is timing",
+        ),
         "started_at": (_TIME, "start"),
         "ended_at": (_TIME, "end"),
     },

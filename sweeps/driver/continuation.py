@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from sweeps.search.study import SweepStudy, Work, check_there, reopen_study
 from sweeps.spec.errors import SpecError
 from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import load_spec, parse_spec
+from sweeps.spec.repetitions import seeds_of
 from sweeps.spec.search_space import Params
 from sweeps.spec.sections import MAX_SEEDS, SweepSpec
 from sweeps.store.locks import driver_lock
@@ -161,6 +162,11 @@ def extended(spec: SweepSpec, request: Request) -> SweepSpec:
         trials = spec.search.trials + request.more_trials
         changed["search"] = spec.search.model_copy(update={"trials": trials})
     if request.seeds is not None:
+        if spec.purpose == "timing":
+            raise SpecError(
+                "--seeds: a timing sweep's seeds are its repetitions, of which no result may"
+                " decide; start another sweep"
+            )
         if request.seeds <= len(spec.seeds):
             raise SpecError(
                 f"--seeds: the sweep has {len(spec.seeds)} seeds a trial; ask for more than that"
@@ -189,8 +195,8 @@ def recalled_judge(spec: SweepSpec, results: Results) -> Judge:
 
     Epochs of seeds that the specification does not list any more count for nothing.
     """
-    judge = Judge(spec.early_stopping, len(spec.seeds), spec.recipe.epochs)
-    seed_index = {seed: index for index, seed in enumerate(spec.seeds)}
+    judge = Judge(spec.early_stopping, spec.seeds_each, spec.recipe.epochs)
+    seed_index = {seed: index % spec.seeds_each for index, seed in enumerate(spec.seeds)}
     runs = results.runs.loc[results.runs["seed"].isin(spec.seeds), ["run_id", "trial", "seed"]]
     epochs = results.epochs[["run_id", "epoch", "val_error_percent"]]
     known = epochs.join(runs.set_index("run_id"), on="run_id").dropna()
@@ -226,16 +232,12 @@ def trials_to_repeat(
     for one in study.ended():
         row = in_store.get(one.number, {"status": Status.RUNNING})
         cut_off = row["status"] in (Status.RUNNING, Status.INTERRUPTED)
-        if cut_off or (row["status"] in whole and _lacks_a_seed(row, spec, seeds, added)):
-            again.append((one.number, restored_parameters(spec, one.params)))
+        params = restored_parameters(spec, one.params)
+        own = str(row.get("config_id"))
+        wanted = set(seeds_of(spec, params, added.get(own, ())))
+        if cut_off or (row["status"] in whole and not seeds.get(own, set()) >= wanted):
+            again.append((one.number, params))
     return tuple(again)
-
-
-def _lacks_a_seed(
-    row: Row, spec: SweepSpec, ended: Mapping[str, set[int]], added: AddedSeeds
-) -> bool:
-    own = str(row["config_id"])
-    return not ended.get(own, set()) >= set(spec.seeds_with(added.get(own, ())))
 
 
 def _blocks(row: Row, request: Request) -> tuple[Block, ...]:
@@ -267,7 +269,7 @@ def _extension(name: str, before: int, seeds: int) -> Row:
 def _changed(spec: SweepSpec, planned: int, blocks: Sequence[Block]) -> Row:
     return {
         "trials_planned": planned,
-        "seeds": len(spec.seeds),
+        "seeds": spec.seeds_each,
         "blocks_json": blocks_json(blocks),
         "spec_json": spec.to_json(),
         "spec_sha256": spec.sha256,

@@ -128,7 +128,7 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
                 writer,
                 study,
                 Work(trials),
-                Judge(spec.early_stopping, len(spec.seeds), spec.recipe.epochs),
+                Judge(spec.early_stopping, spec.seeds_each, spec.recipe.epochs),
                 Spending(spec, paths),
                 view,
             )

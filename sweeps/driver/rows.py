@@ -68,7 +68,7 @@ def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
         "validation": spec.data.validation,
         "epochs_planned": spec.recipe.epochs,
         "trials_planned": trials,
-        "seeds": len(spec.seeds),
+        "seeds": spec.seeds_each,
         "blocks_json": blocks_json(()),
         "claims": list(spec.claims),
         "spec_json": spec.to_json(),

@@ -11,7 +11,7 @@ from rich.console import Console
 import analysis
 from analysis import Results
 from analysis.paper.claims import Claim, paper
-from analysis.paper.evidence import Evidence
+from analysis.paper.evidence import TIMING, Evidence
 from analysis.paper.rules import RULES
 from analysis.paper.settling import Standing, standing
 from analysis.paper.words import Word
@@ -103,6 +103,11 @@ def standings(results: Results, wish: Wish, known: Iterable[Claim]) -> list[Stan
     for one in wish.claims:
         if one not in tested:
             raise SpecError(f"--claim: {unknown_name('claim', one, list(tested))}")
+    if (results.sweeps["purpose"] == TIMING).any():
+        raise SpecError(
+            "settle adds seeds, and those of a timing sweep are repetitions, planned before the"
+            " first; start another timing sweep with more"
+        )
     evidence = Evidence(results)
     benchmarks = set(results.sweeps["benchmark"].astype(str))
     chosen = [

@@ -71,7 +71,7 @@ def begun_view(
     return SweepView(
         spec.name,
         trials,
-        len(spec.seeds),
+        spec.seeds_each,
         spec.recipe.epochs,
         spec.subject,
         counts=ended,

@@ -17,7 +17,7 @@ from analysis.store.contract import Row
 from analysis.store.errors import StoreError
 from sweeps.driver.preparation import Prepared
 from sweeps.spec.errors import SpecError
-from sweeps.spec.search_space import Params, configure, grid
+from sweeps.spec.search_space import Params, configure, grid_points
 from sweeps.spec.sections import Domain, SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
@@ -51,7 +51,7 @@ def representative_points(spec: SweepSpec) -> list[Params]:
         space = {key: _one(domain, end) for key, domain in spec.space.items()}
         if "activation" in spec.space:
             space["activation"] = spec.space["activation"].model_copy(update={"kind": "grid"})
-        points += grid(spec.model_copy(update={"space": space}))
+        points += grid_points(spec.model_copy(update={"space": space}))
     return [point for index, point in enumerate(points) if point not in points[:index]]
 
 

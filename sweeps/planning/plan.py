@@ -46,7 +46,7 @@ def _findings(spec: SweepSpec, scatter: Deviation | None) -> list[RenderableType
         )
         return [Text(text, style="dim")]
     resolution = Text(resolution_text(spec, scatter))
-    if spec.purpose != "confirmatory":
+    if spec.purpose == "exploratory":
         text = "an exploratory sweep decides no claim of the paper; `purpose: confirmatory` does"
         return [resolution, Text(text, style="dim")]
     found = prospects(spec, scatter.points)
@@ -56,7 +56,7 @@ def _findings(spec: SweepSpec, scatter: Deviation | None) -> list[RenderableType
 
 def size_table(spec: SweepSpec, known: Sequence[Cost], root: Path) -> RenderableType:
     """Show how many trials and runs there are, and the time and disk that they take."""
-    trials, seeds = trial_count(spec), len(spec.seeds)
+    trials, seeds = trial_count(spec), spec.seeds_each
     seconds = [cost.epoch_seconds * spec.recipe.epochs for cost in known]
     total = total_seconds(spec, known)
     slots = slots_here(spec)
@@ -156,17 +156,16 @@ def slots_here(spec: SweepSpec) -> int:
         import torch
 
         slots = min(slots, int(torch.cuda.device_count() / spec.resources.gpus))
-    limit = slots if spec.concurrency == "auto" else spec.concurrency
-    return max(1, min(slots, limit, trial_count(spec)))
+    return max(1, min(slots, spec.most_at_once or slots, trial_count(spec)))
 
 
 def total_seconds(spec: SweepSpec, known: Sequence[Cost]) -> float:
     """Estimate the time of all runs, one after the other."""
     mean = sum(cost.epoch_seconds for cost in known) / len(known)
-    return mean * spec.recipe.epochs * len(spec.seeds) * trial_count(spec)
+    return mean * spec.recipe.epochs * spec.seeds_each * trial_count(spec)
 
 
 def total_bytes(spec: SweepSpec, known: Sequence[Cost]) -> float:
     """Estimate the disk space of all runs."""
     mean = sum(run_bytes(spec, cost) for cost in known) / len(known)
-    return mean * len(spec.seeds) * trial_count(spec)
+    return mean * spec.seeds_each * trial_count(spec)

@@ -35,6 +35,7 @@ from analysis.store.schema import EPOCHS, RUNS, SWEEPS
 from polyneuron import activation_class
 from sweeps.driver.rows import sweep_row
 from sweeps.spec.reading import load_spec
+from sweeps.spec.repetitions import seeds_of
 from sweeps.spec.search_space import configure, grid, trial_count
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
@@ -135,10 +136,11 @@ def _write_simulated_runs(spec: SweepSpec, points: float, paths: SweepPaths) -> 
     writer = paths.store.writer("simulation")
     writer.write(SWEEPS, [sweep_row(spec, trial_count(spec))])
     normal = _standard_normal(len(spec.seeds))
+    of_seed = dict(zip(spec.seeds, map(float, normal), strict=True))
     configs = [
-        (trial, RunConfig.of(configure(spec, point), seed), float(z))
+        (trial, RunConfig.of(configure(spec, point), seed), of_seed[seed])
         for trial, point in enumerate(grid(spec))
-        for seed, z in zip(spec.seeds, normal, strict=True)
+        for seed in seeds_of(spec, point)
     ]
     writer.write(RUNS, [_run(spec, config, trial, points, z) for trial, config, z in configs])
     writer.write(
@@ -174,7 +176,8 @@ def _run(spec: SweepSpec, config: RunConfig, trial: int, points: float, z: float
 
 def _epochs(spec: SweepSpec, config: RunConfig, error: float) -> list[Row]:
     # No rule asks for more than an epoch before and one after a drop of the rate.
-    rates = (1.0, spec.recipe.drop_factor) if spec.recipe.drop_at else (1.0,)
+    # Times are those of the epochs after the first.
+    rates = (1.0, spec.recipe.drop_factor if spec.recipe.drop_at else 1.0)
     return [
         {
             "sweep": spec.name,
@@ -182,6 +185,7 @@ def _epochs(spec: SweepSpec, config: RunConfig, error: float) -> list[Row]:
             "epoch": epoch,
             "learning_rate": rate * config.recipe.learning_rate,
             "val_error_percent": 10 + error,
+            "epoch_seconds": math.exp(0.01 * error),
         }
         for epoch, rate in enumerate(rates, start=1)
     ]
@@ -190,6 +194,7 @@ def _epochs(spec: SweepSpec, config: RunConfig, error: float) -> list[Row]:
 def _prospect(spec: SweepSpec, claim: Claim, evidence: Evidence, points: float) -> list[Prospect]:
     measured = bool(claim.measures)
     rule = _measured if measured else RULES[claim.rule]
+    evidence = evidence.meant_for(claim)
     outcomes = rule(claim, evidence, spec.benchmark)
     missing = [one for one in outcomes if isinstance(one, Missing)]
     parts = [one for one in outcomes if isinstance(one, Comparison)]

@@ -68,6 +68,8 @@ class TrialOutcome:
     snapshot_seconds: float | None = None
     checkpoint_seconds: float | None = None
     report_seconds: float | None = None
+    other_load: float | None = None
+    """Processor time of other processes while it trained, in cores; None unless it was timed."""
     started_at: datetime | None = None
 
     @property

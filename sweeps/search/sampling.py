@@ -19,7 +19,8 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from sweeps.spec.search_space import Params, activation_first, applies
+from sweeps.spec.repetitions import REPETITION, parameters
+from sweeps.spec.search_space import Params, applies
 from sweeps.spec.sections import Domain, SweepSpec
 from trainers.config import OptionValue
 
@@ -48,8 +49,8 @@ def draw_parameters(spec: SweepSpec, trial: optuna.Trial) -> Params:
     with warnings.catch_warnings():
         # A trial that waited keeps its values where the space's bounds have changed meanwhile.
         warnings.filterwarnings("ignore", "Inconsistent parameter values", RuntimeWarning)
-        for key, domain in activation_first(spec.space):
-            if applies(key, str(params.get("activation", spec.activation.name))):
+        for key, domain in parameters(spec).items():
+            if _applies(key, str(params.get("activation", spec.activation.name))):
                 params[key] = _suggest(key, domain, trial)
     return params
 
@@ -60,16 +61,20 @@ def restored_parameters(spec: SweepSpec, drawn: Mapping[str, OptionValue]) -> Pa
     activation = str(drawn.get("activation", fixed))
     return {
         key: domain.values[0] if domain.kind == "fixed" else drawn[key]
-        for key, domain in activation_first(spec.space)
-        if applies(key, activation)
+        for key, domain in parameters(spec).items()
+        if _applies(key, activation)
     }
+
+
+def _applies(key: str, activation: str) -> bool:
+    return key == REPETITION or applies(key, activation)
 
 
 def undrawable(spec: SweepSpec, waiting: FrozenTrial) -> list[str]:
     """List the parameters with which a trial that waits cannot go on in a changed space."""
     changed = []
     for key, before in waiting.distributions.items():
-        domain = spec.space.get(key)
+        domain = parameters(spec).get(key)
         if domain is not None and domain.kind != "fixed":
             try:
                 check_distribution_compatibility(before, _distribution(domain))

@@ -74,6 +74,10 @@ class StudySearcher:
         """Return True if a worker holds a trial."""
         return worker in self._held
 
+    def number(self, worker: str) -> int:
+        """Return the number of the trial that a worker holds."""
+        return self._held[worker].trial.number
+
     def draw_ahead(self) -> None:
         """Draw the next trial for each busy worker, if the search learns nothing from results."""
         if not self._spec.search.method.learns:

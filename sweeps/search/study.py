@@ -24,6 +24,7 @@ from sweeps.search.optuna_tables import (
     set_intermediate_value,
 )
 from sweeps.search.sampling import make_sampler, undrawable
+from sweeps.spec.repetitions import parameters
 from sweeps.spec.search_space import Params, grid
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
@@ -276,8 +277,9 @@ def _points_left(spec: SweepSpec, study: optuna.Study) -> list[Params]:
     trials = study.get_trials(deepcopy=False)
     # A trial that no worker was given yet has its point among what it was queued with.
     drawn = {_key(one.params or one.system_attrs.get("fixed_params", {})) for one in trials}
+    domains = parameters(spec)
     points = [
-        {key: value for key, value in point.items() if spec.space[key].kind != "fixed"}
+        {key: value for key, value in point.items() if domains[key].kind != "fixed"}
         for point in grid(spec)
     ]
     return [point for point in points if _key(point) not in drawn]

@@ -188,7 +188,10 @@ def _agreements() -> list[Schema]:
             "else": counted,
         },
         {
-            "if": {"required": ["purpose"], "properties": {"purpose": {"const": "confirmatory"}}},
+            "if": {
+                "required": ["purpose"],
+                "properties": {"purpose": {"enum": ["confirmatory", "timing"]}},
+            },
             "then": walks_grid,
         },
     ]

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.spec.errors import SpecError, hint
 from sweeps.spec.reading import parse_spec
+from sweeps.spec.repetitions import REPETITION, interleaved, parameters
 from sweeps.spec.sections import RANGES, Domain, SweepSpec
 from trainers.config import SCOPES, ActivationConfig, Configuration, OptionValue, Recipe
 
@@ -56,11 +57,17 @@ def applies(key: str, activation: str) -> bool:
 
 
 def grid(spec: SweepSpec) -> list[Params]:
-    """List every trial of a grid search once, in the order of the specification."""
+    """List every trial of a grid search once, in the order in which they are run."""
+    points = grid_points(spec)
+    return interleaved(spec, points) if spec.purpose == "timing" else points
+
+
+def grid_points(spec: SweepSpec) -> list[Params]:
+    """List every configuration of a grid search once, in the order of the specification."""
     points: dict[tuple[tuple[str, OptionValue], ...], None] = {}
-    ordered = activation_first(spec.space)
-    for values in itertools.product(*(domain.values for _, domain in ordered)):
-        point = dict(zip((key for key, _ in ordered), values, strict=True))
+    ordered = {key: one for key, one in parameters(spec).items() if key != REPETITION}
+    for values in itertools.product(*(domain.values for domain in ordered.values())):
+        point = dict(zip(ordered, values, strict=True))
         activation = str(point.get("activation", spec.activation.name))
         kept = {key: value for key, value in point.items() if applies(key, activation)}
         # Points that differ in a parameter that does not apply are one trial.
@@ -92,7 +99,7 @@ def configure(spec: SweepSpec, params: Params) -> Configuration:
             recipe[key] = value
         elif key == "scope":
             scope = value  # type: ignore[assignment]
-        elif key != "activation":
+        elif key not in ("activation", REPETITION):
             options[option] = value
     return Configuration(
         activation=ActivationConfig(name=name, scope=scope, options=options),
@@ -214,11 +221,6 @@ def values_to_check(domain: Domain) -> Sequence[OptionValue]:
         first, last = (float(value) for value in domain.values)
         return [first + (last - first) / math.pi, first, last]
     return domain.values
-
-
-def activation_first(space: Mapping[str, Domain]) -> list[tuple[str, Domain]]:
-    """Return the space with the activation first: it decides which other parameters apply."""
-    return sorted(space.items(), key=lambda item: item[0] != "activation")
 
 
 def _names() -> Sequence[str]:

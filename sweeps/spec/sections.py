@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -39,6 +38,9 @@ MAX_SEARCH_SEED = 2**32 - 1
 
 MAX_SEEDS = 10_000
 """Most seeds of a trial: each is listed in the specification and in its hash."""
+
+MIN_REPETITIONS = 5
+"""Fewest processes in which a timing sweep times each of its trials."""
 
 AlgorithmName = Annotated[
     str,
@@ -195,9 +197,11 @@ class SweepSpec(Section):
     """Name of the sweep, and of its folder below the root of results. Left out: the file's name."""
     question: str = ""
     """The question in words, which the plan and the report show."""
-    purpose: Literal["confirmatory", "exploratory"] = "exploratory"
+    purpose: Literal["confirmatory", "exploratory", "timing"] = "exploratory"
     """`confirmatory`: a grid, each trial trained to its end, so that no result decides what runs.
-    Verdicts on claims are drawn from such sweeps alone. `exploratory`: a search."""
+    Verdicts on claims are drawn from such sweeps alone. `timing`: a grid whose seeds are
+    repetitions, each a trial in a process of its own, in random order and one at a time; verdicts
+    on times are drawn from such sweeps alone. `exploratory`: a search."""
     claims: tuple[str, ...] = ()
     """The paper's claims that the sweep is designed to decide."""
     network: NetworkConfig = NetworkConfig()
@@ -224,7 +228,8 @@ class SweepSpec(Section):
     resources: ResourcesSection = ResourcesSection()
     """CPUs and GPUs of one trial."""
     concurrency: Count | Literal["auto"] = "auto"
-    """Trials at a time; auto: as many as the cluster's CPUs and GPUs hold."""
+    """Trials at a time; auto: as many as the cluster's CPUs and GPUs hold, of a timing sweep one.
+    """
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -234,8 +239,10 @@ class SweepSpec(Section):
                 f"search: a grid search needs grid: [...] for every parameter, and {uncounted[0]}"
                 " has a range or a choice; give it a grid, or search with tpe"
             )
-        if self.purpose == "confirmatory":
-            self._check_confirmatory()
+        if self.purpose != "exploratory":
+            self._check_fixed_design()
+        if self.purpose == "timing":
+            self._check_timing()
         if len(self.search.method.objectives) > 1 and self.early_stopping.rule != "none":
             raise ValueError(
                 f"search: {self.search.algorithm} weighs error against time, and early_stopping"
@@ -243,20 +250,44 @@ class SweepSpec(Section):
             )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: a seed is listed twice in {list(self.seeds)}")
-        if self.objective.plus_standard_errors > 0 and len(self.seeds) < 2:
+        if self.objective.plus_standard_errors > 0 and self.seeds_each < 2:
             raise ValueError("objective: a standard error takes at least two seeds a trial")
         return self
 
-    def _check_confirmatory(self) -> None:
+    def _check_fixed_design(self) -> None:
         if not self.search.method.walks_grid:
             raise ValueError(
-                "purpose: confirmatory needs search: grid, so that no result decides what runs"
+                f"purpose: {self.purpose} needs search: grid, so that no result decides what runs"
             )
         if self.early_stopping.rule != "none":
             raise ValueError(
-                "purpose: confirmatory trains every trial to its last epoch;"
+                f"purpose: {self.purpose} trains every trial to its last epoch;"
                 " leave early_stopping out"
             )
+
+    def _check_timing(self) -> None:
+        if len(self.seeds) < MIN_REPETITIONS:
+            raise ValueError(
+                f"purpose: timing repeats each trial at least {MIN_REPETITIONS} times, with a seed"
+                f" each; got {len(self.seeds)} seeds"
+            )
+        if self.recipe.epochs < 2:
+            raise ValueError(
+                "purpose: timing leaves the first epoch out as a warm-up; recipe.epochs: at least 2"
+            )
+        if self.concurrency not in ("auto", 1):
+            raise ValueError("purpose: timing trains one trial at a time; leave concurrency out")
+
+    @property
+    def seeds_each(self) -> int:
+        """The number of seeds of a trial; a timing sweep's are repetitions, each a trial."""
+        return 1 if self.purpose == "timing" else len(self.seeds)
+
+    @property
+    def most_at_once(self) -> int | None:
+        """Trials at a time at most; None: as many as the cluster holds."""
+        limit = None if self.concurrency == "auto" else self.concurrency
+        return 1 if self.purpose == "timing" else limit
 
     @property
     def benchmark(self) -> str:
@@ -268,7 +299,7 @@ class SweepSpec(Section):
         """Activations, benchmark, search and seeds, in a few words."""
         names = self.activation_names()
         activation = names[0] if len(names) == 1 else f"{len(names)} activations"
-        seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        seeds = "1 seed" if self.seeds_each == 1 else f"{self.seeds_each} seeds"
         runs = f"{seeds} x {self.recipe.epochs} epochs"
         return f"{activation} on {self.benchmark}, {self.search.algorithm}, {runs} a trial"
 
@@ -281,10 +312,6 @@ class SweepSpec(Section):
     def to_json(self) -> str:
         """Write the resolved specification; the space keeps the order in which a grid is walked."""
         return json.dumps(self.model_dump(mode="json"))
-
-    def seeds_with(self, added: Sequence[int]) -> tuple[int, ...]:
-        """Return the seeds of a trial to which some were added, in the order of training."""
-        return (*self.seeds, *(seed for seed in added if seed not in self.seeds))
 
     def activation_names(self) -> tuple[str, ...]:
         """Name every activation that a trial of this sweep may have."""

@@ -36,15 +36,28 @@ class RunRecorder:
     """Writes the records of one run of a sweep; call it with each record as it comes."""
 
     def __init__(
-        self, paths: SweepPaths, trial: int, config: RunConfig, fresh: bool = False
+        self,
+        paths: SweepPaths,
+        trial: int,
+        config: RunConfig,
+        fresh: bool = False,
+        shares: bool = True,
     ) -> None:
-        """Take up a run; `fresh`: this sweep has no row of it, so none is looked for."""
+        """Take up a run.
+
+        Args:
+            paths: of the sweep.
+            trial: the trial's number.
+            config: of the run.
+            fresh: True where this sweep has no row of the run, so that none is looked for.
+            shares: True: a run that another sweep has ended is taken over.
+        """
         self._store = paths.store
         self._run_id = config.run_id
         self._writer = self._store.writer(config.run_id, new=fresh)
         self._key = {"sweep": paths.sweep, "run_id": config.run_id}
         earlier = {} if fresh else self._store.row_of_run(config.run_id) or {}
-        if not _is_final(earlier):
+        if shares and not _is_final(earlier):
             earlier = take_over(config, paths, trial) or earlier
         self.ended = earlier if _is_final(earlier) else None
         """The run's row, if it needs no training: an earlier attempt or another sweep ended it."""

@@ -55,6 +55,8 @@ def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, A
             known = other.sweep != paths.sweep and other.store.has_run(config.run_id)
         except ElsewhereError:
             continue  # tables that the user did not point to
+        # Repetitions of a timing sweep are measured for their times alone.
+        known = known and _purpose(other) != "timing"
         row = other.store.row_of_run(config.run_id) if known else None
         if row and Status(row["status"]).reproducible and _same_origin(row, config):
             return other, row

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from sweeps.search.open_trials import EpochEnded, OpenTrial
+from analysis.measures.timing import LOADED
+from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.search.searcher import StudySearcher
 from sweeps.workers.environment import CutOffError
 from sweeps.workers.mailbox import Letter
@@ -84,9 +85,14 @@ class Dispatcher:
                     if letter.waits:
                         answers[letter.number] = EpochAnswer(reason, self._stopping)
                     continue
-                case TrialEnded(outcome):
+                case TrialEnded(outcome, leaves):
+                    self._note_load(letter.worker, outcome)
                     if happened := self._searcher.end(letter.worker, outcome):
                         self._incident("retry", happened)
+                    if leaves:
+                        answers[letter.number] = None
+                        self._watch.forget(letter.worker)
+                        continue
                 case Joined(problem):
                     if problem:
                         raise CutOffError(problem)
@@ -104,6 +110,13 @@ class Dispatcher:
                 else:
                     self._watch.give(worker)
         return answers
+
+    def _note_load(self, worker: str, outcome: TrialOutcome) -> None:
+        load = outcome.other_load
+        if load is not None and load > LOADED:
+            number = self._searcher.number(worker)
+            happened = f"trial {number} was timed while other processes used {load:.2f} of a core"
+            self._incident("loaded", happened)
 
 
 def _order(trial: OpenTrial, begun: float) -> Order:

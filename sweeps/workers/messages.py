@@ -32,6 +32,8 @@ class TrialEnded:
     """A worker's trial has ended, and its records are durable in the store."""
 
     outcome: TrialOutcome
+    leaves: bool = False
+    """True where its worker takes no further trial: another one, in a new process, will."""
 
 
 @dataclass(frozen=True)

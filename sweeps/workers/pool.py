@@ -177,8 +177,7 @@ def worker_pool(
     Yields:
         The pool, whose workers are starting.
     """
-    at_a_time = slots if spec.concurrency == "auto" else min(slots, spec.concurrency)
-    workers = min(at_a_time, trials)
+    workers = min(slots, trials, spec.most_at_once or slots)
     # Unless told, Ray Tune prepares one worker at a time.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
     _log_to(paths.log)
@@ -192,12 +191,15 @@ def worker_pool(
         device="cuda" if spec.resources.gpus > 0 else "cpu",
         threads=max(1, int(spec.resources.cpus)),
         data_root=data_root,
-        checkpoint_folder=paths.checkpoints,
+        # A timed run that was cut off begins anew: half of it is no time of one process.
+        checkpoint_folder=None if spec.purpose == "timing" else paths.checkpoints,
     )
     settings = WorkerSettings(spec, paths, execution, name, socket.gethostname(), code_version())
     # Ray Tune would take an earlier driver's scratch for an experiment to restore.
     shutil.rmtree(paths.ray, ignore_errors=True)
-    tuner = _tuner(spec, paths, settings, workers, pool)
+    # A process for each trial of a timing sweep, and for the second attempt at it.
+    starts = 2 * trials if spec.purpose == "timing" else workers
+    tuner = _tuner(paths, settings, workers, starts, pool)
     # `fit` returns when all work is done. A daemon: one that hangs must not hold the driver's end.
     thread = threading.Thread(target=_keep_alive, args=(tuner, pool), name="ray-tune", daemon=True)
     thread.start()
@@ -217,15 +219,16 @@ def _keep_alive(tuner: tune.Tuner, pool: WorkerPool) -> None:
 
 
 def _tuner(
-    spec: SweepSpec, paths: SweepPaths, settings: WorkerSettings, workers: int, pool: WorkerPool
+    paths: SweepPaths, settings: WorkerSettings, workers: int, starts: int, pool: WorkerPool
 ) -> tune.Tuner:
+    resources = settings.spec.resources
     return tune.Tuner(
         tune.with_resources(
             tune.with_parameters(trainable, settings=settings),
-            {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus},
+            {"cpu": resources.cpus, "gpu": resources.gpus},
         ),
         tune_config=tune.TuneConfig(
-            num_samples=workers,
+            num_samples=starts,
             max_concurrent_trials=workers,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),

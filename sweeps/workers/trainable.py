@@ -17,6 +17,7 @@ from sweeps.search.open_trials import EpochEnded, TrialOutcome
 from sweeps.spec.own_modules import use_copy
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
+from sweeps.workers.load import OtherLoad
 from sweeps.workers.mailbox import opened, sealed
 from sweeps.workers.messages import (
     Alive,
@@ -62,6 +63,7 @@ class _Driver:
         self._worker = tune.get_context().get_trial_id()
         self._judges = spec.early_stopping.rule != "none"
         self._epochs = spec.recipe.epochs
+        self._leaves = spec.purpose == "timing"
         self._limits = spec.limits
         self._run_began: tuple[int, float] = (0, 0.0)
         # The driver, which cannot reach this process, ends it by its handle.
@@ -74,7 +76,7 @@ class _Driver:
     def next_trial(self, last: TrialOutcome | None = None, problem: str = "") -> Order | None:
         """Report how the last trial ended, if there was one, and wait for the next; None: none."""
         begun = time.perf_counter()
-        order = self._ask(Joined(problem) if last is None else TrialEnded(last))
+        order = self._ask(Joined(problem) if last is None else TrialEnded(last, self._leaves))
         if not isinstance(order, Order):
             return None
         self._run_began = (0, time.monotonic())
@@ -128,7 +130,7 @@ class _Driver:
 
 
 def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
-    """Train trials of the sweep until there are no more."""
+    """Train trials of the sweep until there are no more; of a timing sweep one."""
     begun = time.time()
     use_copy(settings.paths.modules)
     driver = _Driver(settings.mailbox, settings.spec)
@@ -143,6 +145,7 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     order = driver.next_trial(problem=problem)
     while order is not None:
         received_at, queue_seconds = time.time(), driver.queue_seconds
+        load = OtherLoad() if settings.spec.purpose == "timing" else None
         outcome = train_trial(
             settings.spec,
             settings.paths,
@@ -159,6 +162,7 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
             started_at=datetime.fromtimestamp(received_at - start_seconds, UTC),
             queue_seconds=queue_seconds,
             start_seconds=start_seconds,
+            other_load=None if load is None else load.cores(),
         )
         order = driver.next_trial(timed)
         start_seconds = 0.0

@@ -17,6 +17,7 @@ from analysis.store.contract import Row
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.own_modules import failure
+from sweeps.spec.repetitions import seeds_of
 from sweeps.spec.search_space import Params, configure
 from sweeps.spec.sections import ObjectiveSection, SweepSpec
 from sweeps.store.earlier_runs import under_stored_id
@@ -70,14 +71,15 @@ def train_trial(
         added_seeds: those of the trial beyond the specification's.
     """
     configuration = configure(spec, params)
-    seeds = spec.seeds_with(added_seeds)
+    seeds = seeds_of(spec, params, added_seeds)
+    shares = spec.purpose != "timing"  # a time is measured anew
     ends: list[_RunEnd] = []
     for seed_index, seed in enumerate(seeds):
         # The recorder looks for earlier records: its start is part of the time for reports.
         begun = time.perf_counter()
         config = RunConfig.of(configuration, seed, execution)
         config = config if fresh else under_stored_id(config, paths)
-        recorder = RunRecorder(paths, number, config, fresh)
+        recorder = RunRecorder(paths, number, config, fresh, shares)
         metric = spec.objective.metric
         ends.append(_run(config, recorder, metric, seed_index, on_epoch, begun, paths.log))
         if not _goes_on(spec, ends[-1].status):

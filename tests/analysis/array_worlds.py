@@ -177,8 +177,11 @@ class ArrayEvidence:
         together = np.concatenate(samples)
         return float(together.min()) - deviation, float(together.max()) + deviation
 
-    def devices(self, claim, benchmark):
-        return {"cpu"}
+    def machines(self, claim, benchmark):
+        return {"cpu of a host"}
+
+    def loaded(self, claim, benchmark):
+        return 0
 
     def ledger(self, claim):
         return NO_RUNS

@@ -133,8 +133,10 @@ def _grid(
     seeds: int,
     diverge: Callable[[int, int], float] = lambda s, k: 0.0,
     seconds: Callable[[int, int], float] = lambda s, k: 2.0,
+    purpose: str = "confirmatory",
 ) -> SyntheticSweep:
-    sweep = SyntheticSweep(f"ablation_sk_{benchmark.split('/')[0]}", benchmark, seeds=seeds)
+    name = f"ablation_sk_{benchmark.split('/')[0]}"
+    sweep = SyntheticSweep(name, benchmark, purpose, seeds=seeds)
     for s in (3, 5, 7):
         for k in (1, 2, 3, 4, 5):
             config = configuration(benchmark, "polyneuron", {"s": s, "k": k})
@@ -151,16 +153,19 @@ def _add_timed(
     for seed in range(seeds):
         failed = rng.random() < diverge
         errors = np.array([90.0]) if failed else errors_to(mean + rng.normal(0, noise), epochs)
-        sweep.add_run(
+        own = seconds * np.exp(shared + rng.normal(0, 0.03))
+        run = sweep.add_run(
             config,
             seed,
             errors,
             status="diverged" if failed else "completed",
-            epoch_seconds=seconds * np.exp(shared + rng.normal(0, 0.03)),
+            epoch_seconds=own,
             history=False,
             # a process of its own
             trial=len(sweep.rows["runs"]) if trial is None else trial,
         )
+        if sweep.purpose == "timing":
+            sweep.add_times(run, [3 * own, own, own])
 
 
 def even_order_hurts(benchmark: str) -> World:
@@ -235,18 +240,23 @@ def a_cheaper_cell_is_as_good(kind: str, rng: Rng) -> list[SyntheticSweep]:
 def more_points_are_slower(kind: str, rng: Rng) -> list[SyntheticSweep]:
     ratio = {"true": 1.5, "false": 1.0, "border": 1.10, "undecidable": 1.10}[kind]
     seconds = lambda s, k: 2.0 * ratio ** ((s - 3) / 4)  # noqa: E731
-    return [_grid("lenet5/mnist", lambda s, k: 0.0, rng, NOISE, 5, seconds=seconds)]
+    return [_timed_grid(seconds, rng)]
+
+
+def _timed_grid(seconds: Callable[[int, int], float], rng: Rng) -> SyntheticSweep:
+    error = lambda s, k: 0.0  # noqa: E731
+    return _grid("lenet5/mnist", error, rng, NOISE, 5, seconds=seconds, purpose="timing")
 
 
 def higher_order_costs_more(kind: str, rng: Rng) -> list[SyntheticSweep]:
     ratio = {"true": 1.2, "false": 0.8, "border": 1.0, "undecidable": 1.0}[kind]
     seconds = lambda s, k: 2.0 * ratio ** ((k - 3) / 2)  # noqa: E731
-    return [_grid("lenet5/mnist", lambda s, k: 0.0, rng, NOISE, 5, seconds=seconds)]
+    return [_timed_grid(seconds, rng)]
 
 
 def timed_in_one_process_each(shared: float, rng: Rng) -> list[SyntheticSweep]:
     """No difference but what slows each arm's one process: deviation `shared` of its logarithm."""
-    sweep = SyntheticSweep("timing_lenet5")
+    sweep = SyntheticSweep("timing_lenet5", purpose="timing")
     for trial, activation in enumerate(("polyneuron", "polyneuron_r")):
         config = configuration(activation=activation)
         slow = rng.normal(0, shared)
@@ -256,7 +266,7 @@ def timed_in_one_process_each(shared: float, rng: Rng) -> list[SyntheticSweep]:
 
 def relaxed_computes_less(kind: str, rng: Rng) -> list[SyntheticSweep]:
     ratio = {"true": 1.2, "false": 0.8, "border": 1.0, "undecidable": 1.0}[kind]
-    sweep = SyntheticSweep("table1_lenet5")
+    sweep = SyntheticSweep("timing_lenet5", purpose="timing")
     for activation, seconds in (("polyneuron", 2.0 * ratio), ("polyneuron_r", 2.0)):
         config = configuration(activation=activation)
         _add_timed(sweep, config, 5, rng, NOISE, 5, 0.0, seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,7 +101,7 @@ class SyntheticSweep:
                 "sweep": self.name,
                 "benchmark": self.benchmark,
                 "purpose": self.purpose,
-                "search": "grid" if self.purpose == "confirmatory" else "tpe",
+                "search": "tpe" if self.purpose == "exploratory" else "grid",
                 "early_stopping": self.early_stopping,
                 "metric": "val_error_percent",
                 "validation": self.validation,
@@ -191,6 +192,11 @@ class SyntheticSweep:
         """Add the errors of a run in the epochs before and after its rate first drops."""
         for epoch, rate, error in ((1, 1e-3, before), (2, 1e-4, after)):
             self._add_epoch(run_id, epoch, rate, error, 2.0)
+
+    def add_times(self, run_id: str, seconds: Sequence[float]) -> None:
+        """Add epochs of a run that took so many seconds each."""
+        for epoch, own in enumerate(seconds, start=1):
+            self._add_epoch(run_id, epoch, 1e-3, 3.0, own)
 
     def _identified(self, config: dict[str, Any]) -> tuple[str, str]:
         """The config's id and form; made once an object, which is kept so that `id`s differ."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from analysis.measures.timing import LOADED
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
 from analysis.paper.rules.comparison import (
@@ -73,14 +74,21 @@ def somewhere(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]
 def slower(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """Hold if the 95 % interval of a ratio of epoch times lies above the margin.
 
-    The largest level of a factor counts alone. Times compare only within one device, and the unit
-    is a process, of which an arm needs as many as runs of others.
+    The largest level of a factor counts alone. Times compare only within one device of one host,
+    and the unit is a process, of which an arm needs as many as runs of others.
     """
-    if len(evidence.devices(claim, benchmark)) > 1:
-        return [Missing("epoch times", benchmark, "the runs are from more than one device")]
+    places = sorted(evidence.machines(claim, benchmark))
+    if len(places) > 1:
+        reason = f"the runs are from more than one device ({', '.join(places)})"
+        return [Missing("epoch times", benchmark, reason)]
     made = list(pairs(claim, evidence, benchmark, "log_epoch_seconds"))
     chosen = made if claim.factor is None else made[-1:]  # levels come in ascending order
-    return [_few_processes(pair, claim) or _decide(pair, claim, _slower) for pair in chosen]
+    found = [_few_processes(pair, claim) or _decide(pair, claim, _slower) for pair in chosen]
+    marked = evidence.loaded(claim, benchmark)
+    if not marked:
+        return found
+    note = f"{count(marked, 'trial')} timed while other processes used over {LOADED:.0%} of a core"
+    return [replace(one, note=note) if isinstance(one, Comparison) else one for one in found]
 
 
 def _few_processes(pair: Pair | Missing, claim: Claim) -> Missing | None:
@@ -159,7 +167,6 @@ def _slower(pair: Pair, claim: Claim) -> Comparison:
         threshold=claim.margin or 1.0,
         supports=interval.low > limit,
         against_p=longer.p_value(limit) if against else 1.0,
-        note="the runs of a trial share one worker, so that a slow worker slows all of them",
     )
 
 

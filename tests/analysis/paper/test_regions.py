@@ -54,8 +54,11 @@ class Drawn:
     def arms(self, claim, benchmark, columns, metric="val_error_percent", at=None):
         return self.drawn
 
-    def devices(self, claim, benchmark):
-        return {"cpu"}
+    def machines(self, claim, benchmark):
+        return {"cpu of a host"}
+
+    def loaded(self, claim, benchmark):
+        return 0
 
 
 # around every margin there is (0 to 1.5, Table 1, and logarithms), at every certainty

@@ -156,6 +156,66 @@ def test_times_on_two_devices_do_not_compare():
     assert "more than one device" in verdict.reason
 
 
+def timed_world():
+    (sweep,) = plant("relaxed_computes_less", "true", np.random.default_rng(0))
+    sweep.add_trials(["s"])
+    return sweep
+
+
+def test_times_on_two_hosts_do_not_compare():
+    sweep = timed_world()
+    for row in sweep.rows["trials"][:2]:
+        row["hostname"] = "worker-2"
+    verdict = judge_claim(CLAIMS["relaxed_computes_less"], Evidence(MemoryResults([sweep])))
+    assert verdict.word == "not tested"
+    assert "more than one device (cpu of worker-1, cpu of worker-2)" in verdict.reason
+
+
+@pytest.mark.parametrize("load", [0.0, 0.09, 0.11, 2.0])
+def test_a_verdict_on_time_says_beside_what_load_it_was_measured(load):
+    sweep = timed_world()
+    for row in sweep.rows["trials"][:3]:
+        row["other_load"] = load
+    verdict = judge_claim(CLAIMS["relaxed_computes_less"], Evidence(MemoryResults([sweep])))
+    assert verdict.word == "supported"
+    marked = "3 trials timed while other processes used over 10% of a core"
+    assert [one.note == marked for one in verdict.comparisons] == [load > 0.1]
+    assert (marked in verdict.reason) == (load > 0.1)
+
+
+def test_only_timing_sweeps_speak_on_time_and_they_on_nothing_else():
+    """Seeds of a confirmatory sweep share a process, and a timed run was not planned for errors."""
+    timed = timed_world()
+    fixed = SyntheticSweep("table1_lenet5", seeds=20)
+    for activation, error in (("polyneuron", 5.0), ("polyneuron_r", 4.0)):
+        for seed in range(20):
+            noise = 0.01 * np.sin(seed)
+            curve = np.full(30, error + noise)
+            seconds = 2.0 * (1 + 0.01 * noise) if activation == "polyneuron" else 9.0 + noise
+            fixed.add_run(configuration(activation=activation), seed, curve, epoch_seconds=seconds)
+    both = MemoryResults([timed, fixed])
+    alone = MemoryResults([fixed])
+    claim = CLAIMS["relaxed_computes_less"]
+    assert judge_claim(claim, Evidence(alone)).word == "not tested"
+    assert judge_claim(claim, Evidence(both)).word == "supported"  # in spite of `fixed`
+    for other in paper().claims:
+        if other.rule not in ("slower", "untested"):
+            verdicts = [judge_claim(other, Evidence(one)) for one in (both, alone)]
+            assert verdicts[0] == verdicts[1], other.id
+    assert judge_claim(CLAIMS["relaxed_beats_polyneuron_on_lenet5"], Evidence(both)).run_ids
+
+
+def test_the_first_epoch_is_no_part_of_a_time():
+    """Planted runs take three times as long in it as in the others."""
+    sweep = timed_world()
+    verdict = judge_claim(CLAIMS["relaxed_computes_less"], Evidence(MemoryResults([sweep])))
+    seconds = {row["run_id"]: row["epoch_seconds"] for row in sweep.rows["runs"]}
+    (one,) = verdict.comparisons
+    for arm in (*one.candidate, *one.reference):
+        expected = sorted(math.log(seconds[run]) for run in arm.run_ids)
+        assert sorted(arm.sample) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("shared", [0.0, 0.02, 0.05, 0.1])
 def test_runs_of_one_process_decide_nothing_about_time(shared):
     """Twenty worlds: what slows a process slows all its runs, however many there are."""

@@ -18,7 +18,8 @@ from sweeps.search.sampling import draw_parameters
 from sweeps.search.study import SweepStudy, check_there, create_study, reopen_study
 from sweeps.spec.errors import SpecError
 from sweeps.spec.overrides import with_settings
-from sweeps.spec.reading import parse_spec
+from sweeps.spec.reading import load_spec, parse_spec
+from sweeps.spec.repetitions import seeds_of
 from sweeps.spec.search_space import configure
 from sweeps.spec.sections import MAX_SEEDS, SweepSpec
 from sweeps.store.paths import SweepPaths
@@ -44,8 +45,8 @@ def spec_of(*settings: str) -> SweepSpec:
 class Stored:
     """A store and a study on disk, in which whole trials can be put."""
 
-    def __init__(self, root: Path) -> None:
-        self.spec = spec_of()
+    def __init__(self, root: Path, spec: SweepSpec | None = None) -> None:
+        self.spec = spec or spec_of()
         self.paths = SweepPaths(root, self.spec.name)
         self.paths.create()
         self.writer = self.paths.store.writer("driver")
@@ -133,7 +134,7 @@ def test_a_trial_is_trained_again_for_a_seed_of_its_own_alone(stored: Stored) ->
     found = trials_to_repeat(stored.spec, stored.results(), stored.study, added)
     assert [number for number, _ in found] == [second]
     assert first not in [number for number, _ in found]
-    assert stored.spec.seeds_with((0, 1, 2)) == (7, 2, 0, 1)
+    assert seeds_of(stored.spec, {}, (0, 1, 2)) == (7, 2, 0, 1)
 
 
 def test_a_store_without_blocks_has_no_seeds_of_single_trials(stored: Stored) -> None:
@@ -171,6 +172,18 @@ def test_seeds_are_extended_up_to_a_bound() -> None:
     assert len(extended(spec_of(), Request(seeds=MAX_SEEDS)).seeds) == MAX_SEEDS
     with pytest.raises(SpecError, match=r"--seeds: at most 10,000 a trial; got 10001"):
         extended(spec_of(), Request(seeds=MAX_SEEDS + 1))
+    with pytest.raises(SpecError, match="a timing sweep's seeds are its repetitions"):
+        extended(load_spec("timing_lenet5"), Request(seeds=9))
+
+
+def test_a_repetition_is_trained_again_for_its_own_seed_alone(tmp_path: Path) -> None:
+    """Repetitions share a configuration: the others' runs are no run of this one."""
+    timed = {"purpose": "timing", "search": "grid", "space": {}, "seeds": [7, 2, 0, 1, 3]}
+    stored = Stored(tmp_path, parse_spec({**RAW, **timed, "early_stopping": "none"}))
+    stored.add_trial(7)
+    lost = stored.add_trial()
+    found = trials_to_repeat(stored.spec, stored.results(), stored.study, {})
+    assert found == ((lost, {"repetition": 2}),)
 
 
 CHOICE = "space.s={choice: [3, 5]}"

@@ -24,21 +24,7 @@ def found() -> dict[str, dict[str, Prospect]]:
     }
 
 
-def test_claims_on_time_say_that_a_trial_is_one_process(
-    found: dict[str, dict[str, Prospect]],
-) -> None:
-    """No sweep repeats an arm in fresh processes yet: until then these claims are not tested."""
-    for claim in TESTED:
-        if claim.rule == "slower":
-            assert (
-                "timed in 1 trial, of one process each" in found["timing_lenet5"][claim.id].lacking
-            )
-
-
-DECIDABLE = [claim for claim in TESTED if claim.rule != "slower"]
-
-
-@pytest.mark.parametrize("claim", DECIDABLE, ids=[claim.id for claim in DECIDABLE])
+@pytest.mark.parametrize("claim", TESTED, ids=[claim.id for claim in TESTED])
 def test_a_claims_sweeps_have_its_levels_and_its_runs(
     claim: Claim, found: dict[str, dict[str, Prospect]]
 ) -> None:
@@ -57,6 +43,7 @@ def test_a_design_that_lacks_a_level_or_a_run_does_not_agree() -> None:
         ("ablation_lambda_sum", "lambda_sum_suitable", "seeds=9"),
         ("no_penalty_lenet5", "no_penalty_inconsistent", "seeds=19"),
         ("lr_sensitivity", "error_rises_faster_with_rate_apl", "seeds=4"),
+        ("timing_lenet5", "higher_order_costs_more", "space.polyneuron.k.grid=[3, 4]"),
     ):
         one = next(p for p in prospects(load_spec(name, [setting]), POINTS) if p.claim == claim)
         assert (one.comparison, bool(one.lacking)) == ("", True), claim

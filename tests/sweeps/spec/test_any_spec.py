@@ -206,6 +206,7 @@ REFUSED = {
     "trials of a grid": ("search", {"algorithm": "grid", "trials": 3}),
     "a grid over ranges": ("search", "grid"),
     "a confirmatory search": ("purpose", "confirmatory"),
+    "a timed search": ("purpose", "timing"),
     "no cpus": ("resources/cpus", 0),
     "a beta of 1": ("recipe/betas", [0.9, 1.0]),
 }

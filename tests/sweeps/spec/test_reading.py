@@ -108,6 +108,25 @@ def test_a_confirmatory_sweep_stops_nothing_early() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"search": "random", "budget": {"trials": 3}}, "timing needs search: grid"),
+        ({"early_stopping": "asha"}, "timing trains every trial to its last epoch"),
+        ({"seeds": 4}, "timing repeats each trial at least 5 times, with a seed each; got 4"),
+        ({"recipe": {"epochs": 1}}, "leaves the first epoch out as a warm-up"),
+        ({"concurrency": 2}, "timing trains one trial at a time"),
+        ({"objective": {"plus_standard_errors": 1}}, "takes at least two seeds a trial"),
+    ],
+)
+def test_a_timing_sweep_is_a_grid_of_repetitions_one_at_a_time(changed: dict, message: str) -> None:
+    raw = {"name": "t", "purpose": "timing", "search": "grid", "recipe": {"epochs": 2}}
+    spec = parse_spec(raw)
+    assert (len(spec.seeds), spec.seeds_each, spec.most_at_once) == (5, 1, 1)
+    with pytest.raises(SpecError, match=message):
+        parse_spec({**raw, **changed})
+
+
+@pytest.mark.parametrize(
     "search", ["grid", {"algorithm": "grid"}, {"algorithm": "grid", "seed": 1}]
 )
 def test_a_list_of_activations_is_walked_by_a_search_that_walks_a_grid(search: object) -> None:

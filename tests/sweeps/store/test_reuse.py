@@ -171,3 +171,18 @@ def test_the_code_version_tells_files_apart() -> None:
     assert {"trainers/loop.py", "polyneuron/basis.py"} <= set(files)
     assert not [name for name in files if name.startswith(("sweeps", "analysis"))]
     assert json.dumps(files) != json.dumps({**files, "trainers/loop.py": "0"})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("timing", "confirmatory"), ("confirmatory", "timing")]
+)
+def test_a_timing_sweep_takes_over_nothing_and_is_taken_over_by_nothing(
+    tmp_path: Path, trained: list[str], first: str, second: str
+) -> None:
+    for purpose in (first, second):
+        spec = spec_of(purpose, purpose=purpose, seeds=5)
+        for number, params in enumerate(grid(spec)[:1]):
+            assert run(tmp_path, spec, number, params).status == "completed"
+    shared = [name for name, count in Counter(trained).items() if count == 2]
+    assert len(shared) == 1
+    assert analysis.load(tmp_path).runs["reused_from"].isna().all()

@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -334,3 +335,22 @@ def test_a_worker_that_can_train_nothing_ends_the_sweep_before_a_trial_is_begun(
     with pytest.raises(CutOffError, match="the worker on far has no mnist"):
         train_trials(searcher, workers, lambda: None, lambda: "", patient())
     assert workers.trained == []
+
+
+def test_a_worker_that_leaves_is_let_go_and_the_next_one_gets_the_next_trial(
+    searcher: StudySearcher,
+) -> None:
+    incidents: list[tuple[str, str]] = []
+    dispatcher = Dispatcher(searcher, patient(), lambda *happened: incidents.append(happened))
+    for number, load in enumerate((0.02, 0.3, None)):
+        worker = f"process {number}"
+        order = dispatcher.answers([letter(2 * number, worker, Joined())])[2 * number]
+        assert isinstance(order, Order)
+        assert order.number == number
+        ended = TrialEnded(replace(DONE, other_load=load), leaves=True)
+        answers = dispatcher.answers([letter(2 * number + 1, worker, ended)])
+        assert answers == {2 * number + 1: None}
+        assert not searcher.holds(worker)
+    assert searcher.done
+    said = "trial 1 was timed while other processes used 0.30 of a core"
+    assert incidents == [("loaded", said)]
