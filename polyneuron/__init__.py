@@ -96,6 +96,7 @@ from polyneuron.basis import basis, basis_derivative
 from polyneuron.initialization import PolyNeuronWarning
 from polyneuron.joint_solve import JointSolve
 from polyneuron.kernels import evaluate
+from polyneuron.memory import keep_freed_memory
 from polyneuron.normalised import normalised_activation
 from polyneuron.parameter_groups import parameter_groups
 from polyneuron.penalties import penalties
@@ -124,6 +125,7 @@ __all__ = [
     "basis_derivative",
     "evaluate",
     "is_learned",
+    "keep_freed_memory",
     "make_activation",
     "normalised_activation",
     "parameter_groups",

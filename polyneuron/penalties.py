@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations import activation_modules
+from polyneuron.kernels.penalties import mean_of_sums
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -63,14 +64,14 @@ def penalties_of(
     Returns:
         As `penalties`.
     """
-    by_s: dict[int, list[PenalisedActivation]] = {}
-    for layer in layers:
-        by_s.setdefault(layer.w.shape[1], []).append(layer)
-    sums, products = [], []
-    # Layers of one s are one tensor: a few kernels per step instead of a few per layer.
-    for group in by_s.values():
-        w = torch.cat([layer.w for layer in group]).float()
-        c_x = torch.cat([layer.c_x for layer in group]).float()
-        sums.append(w.sum(1).abs())
-        products.append((w * c_x).sum(1).abs())
-    return torch.cat(sums).mean(), torch.cat(products).mean()
+    return sum_penalty(layers), product_penalty(layers)
+
+
+def sum_penalty(layers: Sequence[PenalisedActivation]) -> Float[Tensor, ""]:
+    """Compute the mean of |sum_i w_i| over the functions of layers, of which there is one."""
+    return mean_of_sums([layer.w for layer in layers])
+
+
+def product_penalty(layers: Sequence[PenalisedActivation]) -> Float[Tensor, ""]:
+    """Compute the mean of |sum_i w_i c_i| over the functions of layers, of which there is one."""
+    return mean_of_sums([layer.w for layer in layers], [layer.c_x for layer in layers])

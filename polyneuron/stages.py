@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
 from polyneuron.hooks import has_hooks
 from polyneuron.kernels.cpp.stages import ConvolutionShape
-from polyneuron.kernels.stages import convolve_and_pool, has_stage, pool_values
+from polyneuron.kernels.function import Function
+from polyneuron.kernels.stages import (
+    Convolution,
+    Flattening,
+    Linear,
+    Pooling,
+    Run,
+    are_staged,
+    has_stage,
+    is_staged,
+)
 from polyneuron.kernels.tracing import is_eager
 
 if TYPE_CHECKING:
@@ -19,30 +30,33 @@ if TYPE_CHECKING:
 MOST_CHANNELS, MOST_KERNEL, MOST_SIDE = 32, 7, 64
 """Bounds of a convolution that is compiled for its shape. Torch's own are good at larger ones."""
 
+MOST_FEATURES = 512
+"""Of a linear layer. Torch's own is good at larger ones."""
+
+Kernel = tuple[Function, tuple[Tensor, ...]]
+Size = tuple[int, ...]
+
 
 class Chain(nn.Sequential):
-    """`nn.Sequential` that computes [convolution,] activation and 2x2 max pooling in one.
+    """`nn.Sequential` that computes layers which follow one another in one.
 
-    Values and gradients are those of the modules called one by one, up to rounding. Modules with
-    hooks are called one by one, so that the hooks run.
+    These are convolution, activation and 2x2 max pooling, activation and pooling alone, flattening,
+    and linear layers with an activation behind them. Values and gradients are those of the modules
+    called one by one, up to rounding. Modules with hooks are called one by one, so that the hooks
+    run.
     """
 
     def forward(self, x: Float[Tensor, "*x"]) -> Float[Tensor, "*y"]:
         """Apply the modules, one after the other."""
-        if not is_eager(x):  # tracers follow the modules
-            for layer in self:
-                x = layer(x)
-            return x
         layers = list(self)
-        while layers:
-            for length, stage in ((3, _convolved), (2, _pooled)):
-                y = stage(x, *layers[:length]) if len(layers) >= length else None
-                if y is not None:
-                    break
-            else:
-                length, y = 1, layers[0](x)
-            assert y is not None
-            x, layers = y, layers[length:]
+        # Tracers follow the modules.
+        while layers and is_eager(x):
+            run = Run()
+            length = _gather(run, x, layers)
+            x = run(x) if length else layers[0](x)
+            layers = layers[max(1, length) :]
+        for layer in layers:
+            x = layer(x)
         return x
 
 
@@ -56,41 +70,103 @@ def pooled_activation(
         pool: a pooling of its values; `nn.MaxPool2d(2)` has kernels.
         x: (N, C, H, W).
     """
-    y = _pooled(x, activation, pool)
-    if y is not None:
-        return y
+    run = Run()
+    if is_staged(x) and _pooled(run, tuple(x.shape), [activation, pool]) is not None:
+        return run(x)
     y = pool(activation(x))
     assert isinstance(y, Tensor)
     return y
 
 
-def _pooled(x: Tensor, activation: nn.Module, pool: nn.Module) -> Tensor | None:
-    kernel = _kernel(activation, pool)
-    if kernel is None or x.ndim != 4:
-        return None
-    function, parameters = kernel
-    if not has_stage(function, x, x.shape[1], parameters):
-        return None
-    return pool_values(function, x, parameters)
+def _gather(run: Run, x: Tensor, layers: Sequence[nn.Module]) -> int:
+    """Add stages to a run, and return how many of the first layers they compute."""
+    if not is_staged(x):
+        return 0
+    size: Size = tuple(x.shape)
+    at = 0
+    while at < len(layers):
+        for length, add in ((3, _convolved), (2, _pooled), (2, _linear), (1, _linear)):
+            group = layers[at : at + length]
+            found = add(run, size, group) if len(group) == length else None
+            if found is not None:
+                break
+        else:
+            length = 1
+            # Alone it is no work, and first in a run it would save nothing.
+            found = _flattened(run, size, layers[at]) if at else None
+            if found is None:
+                break
+        size, at = found, at + length
+    return at
 
 
-def _convolved(
-    x: Tensor, convolution: nn.Module, activation: nn.Module, pool: nn.Module
-) -> Tensor | None:
+def _convolved(run: Run, size: Size, layers: Sequence[nn.Module]) -> Size | None:
+    convolution, activation, pool = layers
     # A subclass may compute something else.
-    if type(convolution) is not nn.Conv2d or x.ndim != 4 or has_hooks(convolution):
+    if type(convolution) is not nn.Conv2d or len(size) != 4 or has_hooks(convolution):
         return None
-    shape = _shape(convolution, x)
+    shape = _shape(convolution, size)
     kernel = None if shape is None else _kernel(activation, pool)
-    if shape is None or kernel is None or convolution.weight.dtype is not torch.float32:
+    if shape is None or kernel is None:
         return None
     function, parameters = kernel
-    if convolution.bias is None or not has_stage(function, x, shape.outputs, parameters, shape):
+    weight, bias = convolution.weight, convolution.bias
+    if bias is None or not are_staged(weight, bias):
         return None
-    return convolve_and_pool(function, shape, x, convolution.weight, convolution.bias, parameters)
+    if not has_stage("stage", function, shape.outputs, parameters, shape):
+        return None
+    run.add(Convolution(function, shape), weight, bias, *parameters)
+    height, width = (side + 2 * shape.padding - shape.kernel + 1 for side in size[2:])
+    return size[0], shape.outputs, height // 2, width // 2
 
 
-def _kernel(activation: nn.Module, pool: nn.Module):  # type: ignore[no-untyped-def]
+def _pooled(run: Run, size: Size, layers: Sequence[nn.Module]) -> Size | None:
+    # Without a window torch raises an error.
+    kernel = _kernel(*layers) if len(size) == 4 and min(size[2:]) > 1 else None
+    if kernel is None:
+        return None
+    function, parameters = kernel
+    if not has_stage("stage", function, size[1], parameters):
+        return None
+    run.add(Pooling(function), *parameters)
+    return *size[:2], size[2] // 2, size[3] // 2
+
+
+def _linear(run: Run, size: Size, layers: Sequence[nn.Module]) -> Size | None:
+    linear, *activation = layers
+    if type(linear) is not nn.Linear or has_hooks(linear) or len(size) != 2:
+        return None
+    features, outputs = linear.in_features, linear.out_features
+    if size[1] != features or max(features, outputs) > MOST_FEATURES:
+        return None
+    weight, bias = linear.weight, linear.bias
+    if bias is None or not are_staged(weight, bias):
+        return None
+    function: Function | None = None
+    parameters: tuple[Tensor, ...] = ()
+    if activation:
+        if not isinstance(activation[0], Activation) or has_hooks(activation[0]):
+            return None
+        kernel = activation[0].kernel()
+        if kernel is None:
+            return None
+        function, parameters = kernel
+    if not has_stage("linear", function, outputs, parameters):
+        return None
+    run.add(Linear(function), weight, bias, *parameters)
+    return size[0], outputs
+
+
+def _flattened(run: Run, size: Size, layer: nn.Module) -> Size | None:
+    if type(layer) is not nn.Flatten or (layer.start_dim, layer.end_dim) != (1, -1):
+        return None
+    if has_hooks(layer) or len(size) < 3:
+        return None
+    run.add(Flattening(size[1:]))
+    return size[0], math.prod(size[1:])
+
+
+def _kernel(activation: nn.Module, pool: nn.Module) -> Kernel | None:
     """Return the function and its parameters if the two modules can be computed as one."""
     if not isinstance(activation, Activation) or not _halves(pool):
         return None
@@ -109,7 +185,7 @@ def _both(setting: int | tuple[int, ...]) -> tuple[int, ...]:
     return (setting, setting) if isinstance(setting, int) else tuple(setting)
 
 
-def _shape(convolution: nn.Conv2d, x: Tensor) -> ConvolutionShape | None:
+def _shape(convolution: nn.Conv2d, size: Size) -> ConvolutionShape | None:
     kernel, padding = convolution.kernel_size, convolution.padding
     plain = (convolution.stride, convolution.dilation) == ((1, 1), (1, 1))
     if not (
@@ -119,12 +195,12 @@ def _shape(convolution: nn.Conv2d, x: Tensor) -> ConvolutionShape | None:
         and not isinstance(padding, str)
         and kernel[0] == kernel[1] <= MOST_KERNEL
         and padding[0] == padding[1]
-        and x.shape[1] == convolution.in_channels
-        and max(x.shape[1], convolution.out_channels) <= MOST_CHANNELS
-        and max(x.shape[2:]) <= MOST_SIDE
-        and min(x.shape[2:]) + 2 * padding[0] > kernel[0]
+        and size[1] == convolution.in_channels
+        and max(size[1], convolution.out_channels) <= MOST_CHANNELS
+        and max(size[2:]) <= MOST_SIDE
+        and min(size[2:]) + 2 * padding[0] > kernel[0]
     ):
         return None
     return ConvolutionShape(
-        x.shape[1], convolution.out_channels, kernel[0], int(padding[0]), *x.shape[2:]
+        size[1], convolution.out_channels, kernel[0], int(padding[0]), *size[2:]
     )

@@ -6,7 +6,7 @@ import ctypes
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,11 +27,25 @@ def _library() -> ctypes.CDLL | None:
     return found
 
 
+class _Known(NamedTuple):
+    """A parameter that has once been found fit for the kernel, and what was looked at."""
+
+    parameter: Tensor
+    first: Tensor
+    """Moments of the gradient."""
+    second: Tensor
+    steps: Tensor
+    stride: tuple[int, ...]
+
+
 class Adam(torch.optim.Adam):
     """torch's fused Adam with the same state, up to rounding, at a fraction of a call's cost.
 
     Parameters, gradients or moments of other dtypes, devices or layouts are left to torch.
     """
+
+    # Not in the state: a copy of the optimizer finds its own.
+    _known: dict[int, _Known] | None = None
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -62,21 +76,45 @@ class Adam(torch.optim.Adam):
                 return None
             rows.append([])
             for parameter in group["params"]:
-                if parameter.grad is None:
+                gradient = parameter.grad
+                if gradient is None:
                     continue
-                if not _is_dense(parameter):
+                known = self._fit(parameter)
+                if known is None or not _is_like(gradient, known.stride):
                     return None
-                state = self.state[parameter]
-                if not state:
-                    state["step"] = torch.zeros(())
-                    state["exp_avg"] = torch.zeros_like(parameter)
-                    state["exp_avg_sq"] = torch.zeros_like(parameter)
-                row = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
-                stride = parameter.stride()
-                if any(t.dtype is not torch.float32 or t.stride() != stride for t in row):
-                    return None
-                rows[-1] += (*row, state["step"])
+                rows[-1] += (parameter, gradient, known.first, known.second, known.steps)
         return rows
+
+    def _fit(self, parameter: Tensor) -> _Known | None:
+        """Return what the kernel updates with a parameter; None if it cannot."""
+        if self._known is None:
+            self._known = {}
+        known, state = self._known.get(id(parameter)), self.state[parameter]
+        if (
+            known is not None
+            and known.parameter is parameter
+            and known.first is state.get("exp_avg")
+            and known.second is state.get("exp_avg_sq")
+            and known.steps is state.get("step")
+            # Another memory format, given later, is another memory too.
+            and known.stride == parameter.stride()
+        ):
+            return known
+        if not _is_dense(parameter):
+            return None
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        known = _Known(
+            parameter, state["exp_avg"], state["exp_avg_sq"], state["step"], parameter.stride()
+        )
+        if not all(_is_like(moment, known.stride) for moment in (known.first, known.second)):
+            return None
+        if known.steps.dtype is not torch.float32 or not known.steps.is_cpu:
+            return None
+        self._known[id(parameter)] = known
+        return known
 
 
 def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
@@ -95,10 +133,15 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     return norm
 
 
+def _is_like(tensor: Tensor, stride: tuple[int, ...]) -> bool:
+    """Return True for float32 on the CPU that lies in memory by this stride."""
+    return tensor.dtype is torch.float32 and tensor.is_cpu and tensor.stride() == stride
+
+
 def _is_dense(tensor: Tensor) -> bool:
     """Return True for float32 on the CPU without gaps in memory."""
     return (
-        tensor.device.type == "cpu"
+        tensor.is_cpu
         and tensor.dtype is torch.float32
         and (
             tensor.is_contiguous()

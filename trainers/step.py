@@ -8,13 +8,18 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from polyneuron import JointSolve
-from polyneuron.penalties import PenalisedActivation, penalised_layers, penalties_of
+from polyneuron.penalties import (
+    PenalisedActivation,
+    penalised_layers,
+    product_penalty,
+    sum_penalty,
+)
 from trainers.adam import gradient_norm
 from trainers.augment import Augmentation, Draws, Normaliser
 from trainers.config import RunConfig
+from trainers.cross_entropy import cross_entropy
 from trainers.data.datasets import Images
 from trainers.recipe import Recipe
 
@@ -45,20 +50,18 @@ class Objective:
         )
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss to descend, its cross-entropy alone, and the logits (B, classes)."""
+        """Return the loss to descend, its cross-entropy alone, and the number of correct images."""
         with precision(self.recipe, images.device):
             logits = self.net(images).float()
         # Smoothed in training alone: in validation the loss is that of the labels.
-        smoothing = self.recipe.label_smoothing
-        cross_entropy = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        entropy, correct = cross_entropy(logits, labels, self.recipe.label_smoothing)
         if not self.penalised:
-            return cross_entropy, cross_entropy, logits
-        sums, products = penalties_of(self.penalised)
-        penalty = self.lambda_sum * sums
+            return entropy, entropy, correct
+        penalty = self.lambda_sum * sum_penalty(self.penalised)
         # Not simply added: 0 times an infinite mean is not a number.
         if self.recipe.lambda_prod > 0:
-            penalty = penalty + self.lambda_prod * products
-        return cross_entropy + penalty, cross_entropy, logits
+            penalty = penalty + self.lambda_prod * product_penalty(self.penalised)
+        return entropy + penalty, entropy, correct
 
 
 @dataclass(frozen=True)
@@ -97,17 +100,16 @@ def take_step(training: Training, chosen: Tensor, draws: Draws) -> Figures:
     images, labels = training.batch(chosen, draws)
     # The network's splines are solved for together, without waiting for a GPU.
     with training.joint_solve:
-        loss, cross_entropy, logits = training.objective(images, labels)
+        loss, entropy, correct = training.objective(images, labels)
     # No gradient at all in place of zeros: the backward pass then writes it, and adds nothing.
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    correct = (logits.argmax(1) == labels).sum()
     parameters = (p for group in training.optimizer.param_groups for p in group["params"])
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = gradient_norm(gradients)
     if training.config.recipe.clip_gradient is not None:
         _shorten(gradients, norm, training.config.recipe.clip_gradient)
-    figures = Figures(cross_entropy.detach(), norm, correct)
+    figures = Figures(entropy.detach(), norm, correct)
     training.optimizer.step()
     return figures
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from polyneuron.activations.activation import Activation
 from polyneuron.activations.cubic_spline import even_grid
 from polyneuron.kernels.function import Function
-from polyneuron.kernels.hermite.formula import HERMITE
+from polyneuron.kernels.hermite.formula import EVEN
 from polyneuron.scope import Channels
 
 
@@ -55,4 +55,4 @@ class BSpline(Activation):
         left, middle, right = self.a[:, :-2], self.a[:, 1:-1], self.a[:, 2:]
         c_x = self.grid.expand(self.functions, -1)
         m = (right - left) / (2 * (c_x[:, 1:2] - c_x[:, :1]))
-        return HERMITE, (c_x, (left + 4 * middle + right) / 6, m)
+        return EVEN, (c_x, (left + 4 * middle + right) / 6, m)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
 from polyneuron.kernels.function import Function
-from polyneuron.kernels.hermite.formula import HERMITE
+from polyneuron.kernels.hermite.formula import EVEN
 from polyneuron.natural_spline import differences
 from polyneuron.options import check_choice, check_integer, check_number
 from polyneuron.scope import Channels
@@ -64,7 +64,7 @@ class CubicSpline(Activation):
         secant = differences(self.c_y) / differences(c_x)
         inner = (secant[:, :-1] + secant[:, 1:]) / 2
         m = torch.cat([secant[:, :1], inner, secant[:, -1:]], dim=1)
-        return HERMITE, (c_x, self.c_y, m)
+        return EVEN, (c_x, self.c_y, m)
 
 
 def even_grid(knots: int, half_range: float) -> Float[Tensor, " knots"]:

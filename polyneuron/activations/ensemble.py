@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
 from polyneuron.kernels.ensemble.formula import ENSEMBLE
+from polyneuron.kernels.extremes import with_extremes
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.operators import apply
 from polyneuron.kernels.plain import wide_dtype
 from polyneuron.options import check_number
-from polyneuron.scope import Channels, extremes_by_function
+from polyneuron.scope import Channels
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -75,21 +76,19 @@ class ActivationEnsemble(Activation):
         return None if self.training else self._normalised(self.low, self.high)
 
     def _widened_response(self, x: Tensor) -> Tensor:
-        function, weights = self._normalised(*self._range_of(x))
-        return apply(function, x, weights)
-
-    def _range_of(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the members' least and largest values (A, 3): the batch's or the running means."""
         if not self.training or x.numel() == 0:  # an empty batch has no least value
-            return self.low, self.high
+            function, weights = self._normalised(self.low, self.high)
+            return apply(function, x, weights)
+        x, *ends = with_extremes(x, self.functions)
         # Every member is monotone, so its extremes lie at those of the input.
         low, high = (
             torch.stack([member(end.to(wide_dtype(x))) for member in MEMBERS], dim=1)
-            for end in extremes_by_function(x, self.functions)
+            for end in ends
         )
         self.low.lerp_(low.detach().to(self.low.dtype), self.momentum)
         self.high.lerp_(high.detach().to(self.high.dtype), self.momentum)
-        return low, high
+        function, weights = self._normalised(low, high)
+        return apply(function, x, weights)
 
     def _normalised(self, low: Tensor, high: Tensor) -> tuple[Function, tuple[Tensor, ...]]:
         alpha = torch.softmax(self.logits, dim=1)

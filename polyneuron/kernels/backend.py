@@ -78,9 +78,9 @@ class Splines(NamedTuple):
 class Case(NamedTuple):
     """An operator as far as its kernel depends on it. Backends are chosen, and checked, by case."""
 
-    operator: Literal["pointwise", "norm", "solve", "stage"]
-    """A function of x, the same after a batch norm, the solving for a natural spline, or a function
-    before 2x2 max pooling."""
+    operator: Literal["pointwise", "norm", "solve", "stage", "linear"]
+    """A function of x, the same after a batch norm, the solving for a natural spline, a function
+    before 2x2 max pooling, or one behind a linear layer."""
     function: Function
     columns: int
     """Of the function's first parameter, 0 where there is none."""

@@ -23,6 +23,11 @@ def backends(device: str) -> tuple[Backend, ...]:
     return (plain,)
 
 
+def computes_in_cpp() -> bool:
+    """True if compiled code is to be used on a CPU, where it can be compiled."""
+    return backends("cpu")[0] is cpp
+
+
 def backend_for(case: Case) -> Backend:
     """The fastest backend that supports a case."""
     return _first(backends(case.device.type), case)

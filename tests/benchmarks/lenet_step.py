@@ -30,9 +30,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 from speed import machine  # noqa: E402 - beside this script
 from stopwatch import alternate  # noqa: E402
 
-from polyneuron import make_activation, pooled_activation  # noqa: E402
+from polyneuron import keep_freed_memory, make_activation, pooled_activation  # noqa: E402
 from trainers import ActivationConfig, DataConfig, Execution, RunConfig  # noqa: E402
-from trainers.devices import keep_freed_memory  # noqa: E402
 from trainers.epoch import TrainingPass  # noqa: E402
 from trainers.loop import load_images, set_up  # noqa: E402
 from trainers.networks import lenet5  # noqa: E402

@@ -27,7 +27,12 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 from plain_script import Images, NaivePolyNeuronR, PlainStep  # noqa: E402 - beside this script
 from stopwatch import alternate  # noqa: E402
 
-from polyneuron import JointSolve, make_activation, normalised_activation  # noqa: E402
+from polyneuron import (  # noqa: E402
+    JointSolve,
+    keep_freed_memory,
+    make_activation,
+    normalised_activation,
+)
 from polyneuron.kernels import evaluate  # noqa: E402
 from polyneuron.kernels.radial.formula import radial_sum  # noqa: E402
 from trainers import (  # noqa: E402
@@ -40,7 +45,6 @@ from trainers import (  # noqa: E402
 )
 from trainers.augment import Augmentation, Normaliser, draw_epoch  # noqa: E402
 from trainers.data import datasets  # noqa: E402
-from trainers.devices import keep_freed_memory  # noqa: E402
 from trainers.epoch import TrainingPass  # noqa: E402
 from trainers.loop import load_images, set_up  # noqa: E402
 from trainers.networks import lenet5, resnet20  # noqa: E402

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from polyneuron import Activation, PolyNeuron, PolyNeuronR, penalties
+from polyneuron.kernels import penalties as kernels
 
 
 def test_penalties_are_means_over_all_functions_whatever_their_scope() -> None:
@@ -86,3 +87,36 @@ def test_the_strength_on_one_function_falls_with_their_number() -> None:
         assert layer.w.grad is not None
         gradients.append(float(layer.w.grad[0, 0]))
     assert gradients == pytest.approx([1, 1 / 226])
+
+
+def test_compiled_code_gives_the_formulas_values_and_gradients() -> None:
+    layers = [
+        PolyNeuronR(init="random"),
+        PolyNeuronR(5, 2, channels=4, init="random"),
+        PolyNeuronR(channels=(2, 3), init="random"),
+    ]
+    with torch.no_grad():
+        layers[0].w.zero_()  # where the absolute value has no derivative
+    w, c_x = [layer.w for layer in layers], [layer.c_x for layer in layers]
+    for tensors, found in (
+        (w, kernels.mean_of_sums(w)),
+        ([*w, *c_x], kernels.mean_of_sums(w, c_x)),
+    ):
+        wide = [tensor.detach().double().requires_grad_() for tensor in tensors]
+        expected = kernels.formula(len(w), *wide)
+        assert type(found.grad_fn).__name__ == "_MeanBackward"
+        torch.testing.assert_close(found, expected.float(), rtol=1e-6, atol=1e-7)
+        by_kernel = torch.autograd.grad(3 * found, tensors)
+        by_formula = torch.autograd.grad(3 * expected, wide)
+        for one, other in zip(by_kernel, by_formula, strict=True):
+            torch.testing.assert_close(one, other.float(), rtol=1e-6, atol=1e-7)
+
+
+def test_a_mean_that_is_not_in_the_loss_changes_no_gradient() -> None:
+    """Not even one that is infinite: 0 times infinity would be no number."""
+    layer = PolyNeuronR()
+    with torch.no_grad():
+        layer.c_x[0, 0] = float("inf")
+    penalties(layer)[0].backward()
+    assert layer.w.grad is not None
+    assert layer.w.grad.isfinite().all()

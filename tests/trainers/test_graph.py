@@ -24,6 +24,7 @@ from trainers import (
     RunConfig,
     RunStopped,
     adam,
+    cross_entropy,
     devices,
     graph,
     train,
@@ -46,6 +47,7 @@ def _on_the_cpu(monkeypatch):
     monkeypatch.setattr(choice, "backends", lambda device: (plain,))
     monkeypatch.setattr(windows, "can_cut", lambda images: False)
     monkeypatch.setattr(adam, "_library", lambda: None)
+    monkeypatch.setattr(cross_entropy, "_library", lambda: None)
     graph.warn_of_eager_steps.cache_clear()
 
 

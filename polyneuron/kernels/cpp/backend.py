@@ -40,7 +40,7 @@ _ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
 
 def supports(case: Case) -> bool:
     """See `Backend.supports`: true once the case's kernel is compiled."""
-    if case.operator == "stage":
+    if case.operator in ("stage", "linear"):
         return _has_stage(case)
     return (
         case.operator in _ARGUMENTS
@@ -51,11 +51,14 @@ def supports(case: Case) -> bool:
 
 def _has_stage(case: Case) -> bool:
     # Here, because stages stand on what this module defines.
-    from polyneuron.kernels.cpp import stages
+    from polyneuron.kernels.cpp import linear, stages
 
-    return (
-        _library("pointwise", case.function, case.columns, case.dtype) is not None
-        and stages.pool_library(case.function, case.columns) is not None
+    if case.operator == "linear" and linear.linear_library() is None:
+        return False
+    if _library("pointwise", case.function, case.columns, case.dtype) is None:
+        return False
+    return case.operator == "linear" or (
+        stages.pool_library(case.function, case.columns) is not None
         and (case.convolution is None or stages.convolution_library(case.convolution) is not None)
     )
 
@@ -83,7 +86,7 @@ def forward(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> tupl
     columns = parameters[0].shape[-1] if parameters else 0
     kernels = _library("pointwise", function, columns, x.dtype)
     assert kernels is not None
-    x, shape = _laid_out(x, functions_of(parameters))
+    x, shape = laid_out(x, functions_of(parameters))
     parameters = [parameter.contiguous() for parameter in parameters]
     y = torch.empty_like(x)
     return y, kernels.forward(x.data_ptr(), y.data_ptr(), pointers(parameters), *shape)
@@ -96,7 +99,7 @@ def backward(
     columns = parameters[0].shape[-1] if parameters else 0
     kernels = _library("pointwise", function, columns, x.dtype)
     assert kernels is not None
-    x, shape = _laid_out(x, functions_of(parameters))
+    x, shape = laid_out(x, functions_of(parameters))
     g = like(g, x)
     parameters = [parameter.contiguous() for parameter in parameters]
     g_x = torch.empty_like(x)
@@ -119,7 +122,7 @@ def norm_forward(of: Normalised) -> tuple[Tensor, Tensor, bool]:
         statistics = torch.empty(2, of.z.shape[1])
     else:  # a copy: the running ones may change before the backward pass
         statistics = torch.stack(norm.running)
-    z, shape = _laid_out(of.z, of.z.shape[1])
+    z, shape = laid_out(of.z, of.z.shape[1])
     y = torch.empty_like(z)
     sound = _norm_library(of).norm_forward(
         z.data_ptr(),
@@ -142,7 +145,7 @@ def norm_forward(of: Normalised) -> tuple[Tensor, Tensor, bool]:
 def norm_backward(of: Normalised, g: Tensor, statistics: Tensor) -> tuple[Tensor | None, ...]:
     """See `Backend.norm_backward`."""
     norm = of.norm
-    z, shape = _laid_out(of.z, of.z.shape[1])
+    z, shape = laid_out(of.z, of.z.shape[1])
     g = like(g, z)
     g_z = torch.empty_like(z)
     g_residual = None if of.residual is None else torch.empty_like(z)
@@ -192,7 +195,7 @@ def like(values: Tensor, x: Tensor) -> Tensor:
     return torch.empty_like(x).copy_(values)
 
 
-def _laid_out(x: Tensor, functions: int) -> tuple[Tensor, tuple[int, int, int, int]]:
+def laid_out(x: Tensor, functions: int) -> tuple[Tensor, tuple[int, int, int, int]]:
     """Returns x without gaps in memory, and outer, functions, inner (traversal.hpp) and threads."""
     n = x.numel()
     threads = min(torch.get_num_threads(), max(1, n // FEWEST_A_THREAD))

@@ -7,9 +7,21 @@
 //   value<i>   term i of y
 //   slope<i>   term i of dy/dx; adds to SUMS sums over x from g = dL/dy
 //   finish     makes the gradients of the parameters from these sums
+//
+// A function that looks its coefficients up, and its sums, has TABLE_COEFFICIENTS and TABLE_SUMS: the
+// first so many of a lane then lie side by side in memory (place_in_row in traversal.hpp).
 #pragma once
 
 #include "lanes.hpp"
+
+template <class F, class = void>
+struct TablesOf {
+  static constexpr int COEFFICIENTS = 0, SUMS = 0;
+};
+template <class F>
+struct TablesOf<F, std::void_t<decltype(F::TABLE_SUMS)>> {
+  static constexpr int COEFFICIENTS = F::TABLE_COEFFICIENTS, SUMS = F::TABLE_SUMS;
+};
 
 // A function of one term whose coefficients are the N columns of its one parameter, (A, N) or (A),
 // and whose sums are their gradients.

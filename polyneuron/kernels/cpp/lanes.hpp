@@ -70,8 +70,72 @@ inline Vector at_least(Vector bound, Vector x) { return bound > x ? bound : x; }
 inline Vector at_most(Vector bound, Vector x) { return bound < x ? bound : x; }
 #endif
 
+// True if a bit of some lane is set.
+#if defined(__AVX512F__)
+inline bool any(Integers x) { return _mm512_test_epi32_mask((__m512i)x, (__m512i)x); }
+#elif defined(__AVX__)
+inline bool any(Integers x) { return !_mm256_testz_si256((__m256i)x, (__m256i)x); }
+#else
+inline bool any(Integers x) {
+  std::int32_t all = 0;
+  for (int lane = 0; lane < LANES; ++lane) all |= x[lane];
+  return all;
+}
+#endif
+
 constexpr std::uint32_t SIGN = 0x80000000;
 inline Vector absolute(Vector x) { return from_bits(bits(x) & ~SIGN); }
+
+// Four numbers, as a lane finds them in a table.
+typedef float Quad __attribute__((vector_size(4 * sizeof(float))));
+inline Quad load_quad(const float* from) {
+  Quad x;
+  std::memcpy(&x, from, sizeof x);
+  return x;
+}
+
+// Between four vectors and the Quads of their lanes: Quad l has element l of each vector, and stands
+// in row l % 4 at 4 (l / 4). The same exchange leads back.
+inline void turn(Vector (&row)[4]) {
+#if defined(__AVX512F__)
+  const __m512 a = _mm512_unpacklo_ps(row[0], row[1]), b = _mm512_unpackhi_ps(row[0], row[1]);
+  const __m512 c = _mm512_unpacklo_ps(row[2], row[3]), d = _mm512_unpackhi_ps(row[2], row[3]);
+  const auto pairs = [](__m512 low, __m512 high, bool second) INLINED {
+    const __m512d p = _mm512_castps_pd(low), q = _mm512_castps_pd(high);
+    return (Vector)(second ? _mm512_unpackhi_pd(p, q) : _mm512_unpacklo_pd(p, q));
+  };
+  row[0] = pairs(a, c, false), row[1] = pairs(a, c, true);
+  row[2] = pairs(b, d, false), row[3] = pairs(b, d, true);
+#elif defined(__AVX__)
+  const __m256 a = _mm256_unpacklo_ps(row[0], row[1]), b = _mm256_unpackhi_ps(row[0], row[1]);
+  const __m256 c = _mm256_unpacklo_ps(row[2], row[3]), d = _mm256_unpackhi_ps(row[2], row[3]);
+  const auto pairs = [](__m256 low, __m256 high, bool second) INLINED {
+    const __m256d p = _mm256_castps_pd(low), q = _mm256_castps_pd(high);
+    return (Vector)(second ? _mm256_unpackhi_pd(p, q) : _mm256_unpacklo_pd(p, q));
+  };
+  row[0] = pairs(a, c, false), row[1] = pairs(a, c, true);
+  row[2] = pairs(b, d, false), row[3] = pairs(b, d, true);
+#else
+  const Vector before[4] = {row[0], row[1], row[2], row[3]};
+  for (int i = 0; i < 4; ++i)
+    for (int j = 0; j < 4; ++j) row[i][j] = before[j][i];
+#endif
+}
+
+// A vector of the Quads at LANES / 4 addresses.
+inline Vector join_quads(const float* const (&from)[LANES / 4]) {
+#if defined(__AVX512F__)
+  __m512 all = _mm512_castps128_ps512(_mm_loadu_ps(from[0]));
+  all = _mm512_insertf32x4(all, _mm_loadu_ps(from[1]), 1);
+  all = _mm512_insertf32x4(all, _mm_loadu_ps(from[2]), 2);
+  return (Vector)_mm512_insertf32x4(all, _mm_loadu_ps(from[3]), 3);
+#elif defined(__AVX__)
+  const __m256 low = _mm256_castps128_ps256(_mm_loadu_ps(from[0]));
+  return (Vector)_mm256_insertf128_ps(low, _mm_loadu_ps(from[1]), 1);
+#else
+  return (Vector)load_quad(from[0]);
+#endif
+}
 
 struct Float32 {
   using Stored = float;

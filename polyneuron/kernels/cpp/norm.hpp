@@ -122,7 +122,8 @@ bool norm_forward(const Stored* z, const Stored* residual, Stored* y,
   Coefficients coefficients = lane_coefficients<OWN + NORM_COEFFICIENTS>(
       walk, shape.functions, [&](std::int64_t channel, float* out) {
         return prepare_channel<F>(parameters, functions, norm, channel, out);
-      });
+      },
+      TablesOf<F>::COEFFICIENTS);
   const auto pass = [&](auto with_residual) {
     walk_and_sum<OWN + NORM_COEFFICIENTS, 0>(
         walk, shape.functions, coefficients, threads,
@@ -155,7 +156,8 @@ void norm_backward(const Stored* g, const Stored* z, const Stored* residual, Sto
   Coefficients coefficients = lane_coefficients<OWN + NORM_COEFFICIENTS>(
       walk, shape.functions, [&](std::int64_t channel, float* out) {
         return prepare_channel<F>(parameters, functions, norm, channel, out);
-      });
+      },
+      TablesOf<F>::COEFFICIENTS);
   const double n = double(shape.outer) * shape.inner;
   enum { G_SCALE, SLOPE, OFFSET, CENTRE, G_COEFFICIENTS };
   std::vector<float> pulls(shape.functions * G_COEFFICIENTS);
@@ -193,7 +195,8 @@ void norm_backward(const Stored* g, const Stored* z, const Stored* residual, Sto
           out[CENTRE] = norm.mean[channel];
           double* own = &of_function[(functions == 1 ? 0 : channel) * F::SUMS];
           for (int i = 0; i < F::SUMS; ++i) own[i] += sums[i];
-        });
+        },
+        TablesOf<F>::SUMS);
   };
   if (residual)
     reduce(std::true_type{});

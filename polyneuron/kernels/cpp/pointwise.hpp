@@ -9,7 +9,8 @@ bool forward(const Stored* x, Stored* y, const float* const* parameters, Shape s
   const Traversal walk(shape);
   Coefficients coefficients = lane_coefficients<F::COEFFICIENTS>(
       walk, shape.functions,
-      [&](std::int64_t a, float* out) { return F::prepare(parameters, a, out); });
+      [&](std::int64_t a, float* out) { return F::prepare(parameters, a, out); },
+      TablesOf<F>::COEFFICIENTS);
   walk_and_sum<F::COEFFICIENTS, 0>(
       walk, shape.functions, coefficients, threads,
       [=](Range range, const Vector* c, Vector*) INLINED {
@@ -27,7 +28,8 @@ void backward(const Stored* g, const Stored* x, Stored* g_x, const float* const*
   const Traversal walk(shape);
   Coefficients coefficients = lane_coefficients<F::COEFFICIENTS>(
       walk, shape.functions,
-      [&](std::int64_t a, float* out) { return F::prepare(parameters, a, out); });
+      [&](std::int64_t a, float* out) { return F::prepare(parameters, a, out); },
+      TablesOf<F>::COEFFICIENTS);
   walk_and_sum<F::COEFFICIENTS, F::SUMS>(
       walk, shape.functions, coefficients, threads,
       [=](Range range, const Vector* c, Vector* sums) INLINED {
@@ -38,5 +40,6 @@ void backward(const Stored* g, const Stored* x, Stored* g_x, const float* const*
               [=](int n, Vector down) INLINED { place.store(g_x, n, down); });
         });
       },
-      [=](std::int64_t a, const double* sums) { F::finish(parameters, a, sums, gradients); });
+      [=](std::int64_t a, const double* sums) { F::finish(parameters, a, sums, gradients); },
+      TablesOf<F>::SUMS);
 }

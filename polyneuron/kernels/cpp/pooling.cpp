@@ -20,7 +20,8 @@ bool pool_prepare(const float* const* parameters, std::int64_t functions, std::i
   Coefficients made = lane_coefficients<FUNCTION::COEFFICIENTS>(
       walk, channels, [&](std::int64_t channel, float* out) {
         return FUNCTION::prepare(parameters, functions == 1 ? 0 : channel, out);
-      });
+      },
+      TablesOf<FUNCTION>::COEFFICIENTS);
   std::memcpy(table, made.by_block.row(0), pool_table(channels) * sizeof(float));
   return made.sound;
 }
@@ -49,7 +50,8 @@ bool pool_forward(const float* x, float* y, float* kept, std::uint8_t* which,
     Coefficients made = lane_coefficients<FUNCTION::COEFFICIENTS>(
         walk, lanes, [&](std::int64_t channel, float* out) {
           return FUNCTION::prepare(parameters, functions == 1 ? 0 : tables > 1 ? t : channel, out);
-        });
+        },
+        TablesOf<FUNCTION>::COEFFICIENTS);
     std::memcpy(table.row(t), made.by_block.row(0), size * sizeof(float));
     sound &= made.sound;
   }

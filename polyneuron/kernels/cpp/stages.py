@@ -6,6 +6,7 @@ convolution. The function's gradients are `cpp.backend.backward` at the selected
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -81,7 +82,7 @@ def convolution_library(shape: ConvolutionShape) -> ctypes.CDLL | None:
     return found
 
 
-def pooled_forward(function: Function, x: Tensor, parameters: list[Tensor]) -> Selected:
+def pooled_forward(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Selected:
     """Pool the values of a function of x (N, C, H, W), float32 without gaps in memory."""
     kernels = _pool_library(function, parameters)
     n, channels, height, width = x.shape
@@ -99,7 +100,7 @@ def pooled_forward(function: Function, x: Tensor, parameters: list[Tensor]) -> S
 
 
 def pooled_backward(
-    function: Function, parameters: list[Tensor], x: Tensor, g: Tensor, which: Tensor
+    function: Function, parameters: Sequence[Tensor], x: Tensor, g: Tensor, which: Tensor
 ) -> Tensor:
     """dL/dx from the gradient g of each window's selected x, which lies in memory as `which`."""
     kernels = _pool_library(function, parameters)
@@ -114,7 +115,7 @@ def convolved_forward(
     x: Tensor,
     weight: Tensor,
     bias: Tensor,
-    parameters: list[Tensor],
+    parameters: Sequence[Tensor],
 ) -> Selected:
     """Pool the values of a function behind a convolution of channels-last images x."""
     kernels, pool = convolution_library(shape), _pool_library(function, parameters)
@@ -145,6 +146,8 @@ def convolved_backward(
     assert kernels is not None
     g_x = torch.empty_like(x) if with_x else None
     g_weight, g_bias = torch.empty_like(weight), weight.new_empty(shape.outputs)
+    # The kernel writes by the weight's strides.
+    assert g_weight.stride() == weight.stride()
     kernels.convolution_backward(
         g.data_ptr(),
         which.data_ptr(),
@@ -160,7 +163,7 @@ def convolved_backward(
     return g_x, g_weight, g_bias
 
 
-def _pool_library(function: Function, parameters: list[Tensor]) -> ctypes.CDLL:
+def _pool_library(function: Function, parameters: Sequence[Tensor]) -> ctypes.CDLL:
     kernels = pool_library(function, parameters[0].shape[-1] if parameters else 0)
     assert kernels is not None
     return kernels

@@ -46,14 +46,19 @@ INLINED inline void pull(Place, const Vector* c, Vector* sums, Input input, Upst
     g[n] = upstream(n);
   }
   each_term<F>([&](auto i) INLINED {
-    Vector sum[at_least_one(SUMS)];
-    for (int m = 0; m < SUMS; ++m) sum[m] = sums[i * SUMS + m];
+    // Sums that are looked up stay where they are.
+    constexpr bool IN_PLACE = TablesOf<F>::SUMS > 0;
+    Vector copies[IN_PLACE ? 1 : at_least_one(SUMS)];
+    Vector* sum = IN_PLACE ? sums + i * SUMS : copies;
+    if constexpr (!IN_PLACE)
+      for (int m = 0; m < SUMS; ++m) sum[m] = sums[i * SUMS + m];
 #pragma GCC unroll 8
     for (int n = 0; n < N; ++n) {
       const Vector term = F::template slope<i>(x[n], g[n], c, sum);
       slope[n] = i == 0 ? term : slope[n] + term;
     }
-    for (int m = 0; m < SUMS; ++m) sums[i * SUMS + m] = sum[m];
+    if constexpr (!IN_PLACE)
+      for (int m = 0; m < SUMS; ++m) sums[i * SUMS + m] = sum[m];
   });
 #pragma GCC unroll 8
   for (int n = 0; n < N; ++n) take(n, g[n] * slope[n]);

@@ -157,9 +157,16 @@ struct Coefficients {
   bool sound;  // false if some function does not exist
 };
 
+// Where number i of a lane stands in a row of vectors, of which the first `table` have the numbers of
+// a lane side by side, and the others those of all lanes.
+inline int place_in_row(int i, int lane, int table) {
+  return i < table ? lane * table + i : i * LANES + lane;
+}
+
 // prepare(a, out) writes the coefficients of function a, and returns false if it does not exist.
 template <int COEFFICIENTS, class Prepare>
-Coefficients lane_coefficients(const Traversal& walk, std::int64_t functions, Prepare prepare) {
+Coefficients lane_coefficients(const Traversal& walk, std::int64_t functions, Prepare prepare,
+                               int table = 0) {
   Coefficients made{Table<Vector>(walk.blocks, at_least_one(COEFFICIENTS)), true};
   std::vector<float> by_function(functions * at_least_one(COEFFICIENTS));
   for (std::int64_t a = 0; a < functions; ++a)
@@ -167,7 +174,8 @@ Coefficients lane_coefficients(const Traversal& walk, std::int64_t functions, Pr
   for (std::int64_t b = 0; b < walk.blocks; ++b)
     for (int lane = 0; lane < LANES; ++lane) {
       const float* from = &by_function[walk.function(b, lane) * COEFFICIENTS];
-      for (int i = 0; i < COEFFICIENTS; ++i) made.by_block.row(b)[i][lane] = from[i];
+      float* to = (float*)made.by_block.row(b);
+      for (int i = 0; i < COEFFICIENTS; ++i) to[place_in_row(i, lane, table)] = from[i];
     }
   return made;
 }
@@ -177,12 +185,13 @@ typedef double Doubles __attribute__((vector_size(8 * LANES)));
 // Adds up the lanes of each function: SUMS columns of a table by block, from `first` on.
 template <int SUMS>
 std::vector<double> lanes_by_function(const Traversal& walk, std::int64_t functions,
-                                      Table<Doubles>& by_block, int first) {
+                                      Table<Doubles>& by_block, int first, int table = 0) {
   std::vector<double> sums(functions * at_least_one(SUMS));
   for (std::int64_t b = 0; b < walk.blocks; ++b)
     for (int lane = 0; lane < LANES; ++lane) {
       double* to = &sums[walk.function(b, lane) * SUMS];
-      for (int i = 0; i < SUMS; ++i) to[i] += by_block.row(b)[first + i][lane];
+      const double* from = (const double*)by_block.row(b);
+      for (int i = 0; i < SUMS; ++i) to[i] += from[place_in_row(first + i, lane, table)];
     }
   return sums;
 }
@@ -191,7 +200,7 @@ std::vector<double> lanes_by_function(const Traversal& walk, std::int64_t functi
 // 0 at first for each range. Then total(a, sums) receives the sums of each function a.
 template <int COEFFICIENTS, int SUMS, class Body, class Total>
 void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& coefficients,
-                  int threads, Body body, Total total) {
+                  int threads, Body body, Total total, int table = 0) {
   Table<Vector> partial(walk.chunks * walk.slots, at_least_one(SUMS));
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t chunk = 0; chunk < walk.chunks; ++chunk)
@@ -210,6 +219,6 @@ void walk_and_sum(const Traversal& walk, std::int64_t functions, Coefficients& c
       Doubles* to = by_block.row(walk.block(chunk, slot));
       for (int i = 0; i < SUMS; ++i) to[i] += __builtin_convertvector(from[i], Doubles);
     }
-  const std::vector<double> sums = lanes_by_function<SUMS>(walk, functions, by_block, 0);
+  const std::vector<double> sums = lanes_by_function<SUMS>(walk, functions, by_block, 0, table);
   for (std::int64_t a = 0; a < functions; ++a) total(a, &sums[a * SUMS]);
 }

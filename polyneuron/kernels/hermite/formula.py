@@ -1,5 +1,7 @@
 """The cubic Hermite spline with straight tails."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -33,3 +35,7 @@ def hermite_spline(x: Tensor, c_x: Tensor, c_y: Tensor, m: Tensor) -> Tensor:
 
 HERMITE = Function("hermite", hermite_spline, "Hermite<{s}>", smooth_rows)
 """Parameters: knots (A, s) ascending, heights and slopes at them (A, s)."""
+
+EVEN = replace(HERMITE, cpp_type="EvenHermite<{s}>")
+"""The same for at least 3 knots that are evenly spaced: x's interval is computed, where `HERMITE`
+visits all. That pays for more than a few knots. By name, and on a GPU, it is `HERMITE`."""

@@ -115,3 +115,131 @@ struct Hermite {
       for (int i = 0; i < S; ++i) out[n][a * S + i] = float(rows[n][i]);
   }
 };
+
+// The same spline on an even grid, where x's interval is found by one product. Cubic j of S + 1 lies
+// before knot j; the first and the last are the tails. With u, the distance from a cubic's first knot
+// (a tail's only one) in gaps h, and v, which is u clamped to [0, 1]:
+//
+//   y = height + first u + v^2 (second + third v)
+//
+// and the sums of g, g u, g v^2 and g v^3 of each cubic give all gradients.
+template <int S>
+struct EvenHermite {
+  static constexpr int CUBICS = S + 1, TERMS = 1;
+  static constexpr int TABLE_COEFFICIENTS = 4 * CUBICS, COEFFICIENTS = TABLE_COEFFICIENTS + 2;
+  static constexpr int SUMS_OF_A_TERM = 4 * CUBICS, SUMS = SUMS_OF_A_TERM, TABLE_SUMS = SUMS;
+  enum { FIRST_KNOT = TABLE_COEFFICIENTS, INVERSE };
+
+  struct Cubic {
+    double height, first, second, third;
+  };
+  static double gap(const float* c) { return (double(c[S - 1]) - c[0]) / (S - 1); }
+  static Cubic cubic(const float* const* p, std::int64_t a, int j) {
+    const float *y = p[1] + a * S, *m = p[2] + a * S;
+    const double h = gap(p[0] + a * S);
+    if (j == 0) return {y[0], h * m[0], 0, 0};
+    if (j == S) return {y[S - 1], h * m[S - 1], 0, 0};
+    const double rise = double(y[j]) - y[j - 1], left = h * m[j - 1], right = h * m[j];
+    return {y[j - 1], left, 3 * rise - 2 * left - right, left + right - 2 * rise};
+  }
+
+  static bool prepare(const float* const* p, std::int64_t a, float* out) {
+    for (int j = 0; j < CUBICS; ++j) {
+      const Cubic f = cubic(p, a, j);
+      const double row[] = {f.height, f.first, f.second, f.third};
+      for (int i = 0; i < 4; ++i) out[4 * j + i] = float(row[i]);
+    }
+    out[FIRST_KNOT] = p[0][a * S];
+    out[INVERSE] = float(1 / gap(p[0] + a * S));
+    return true;
+  }
+
+  struct Found {
+    std::int32_t at[LANES];  // of each lane's cubic in the tables
+    Vector u, v;
+  };
+  INLINED static Found find(Vector x, const Vector* c) {
+    const Vector knots = (x - c[FIRST_KNOT]) * c[INVERSE];
+    // The bounds take the place of NaN, in this order of arguments.
+    const Vector inside = at_most(at_least(knots, broadcast(-1)), broadcast(S - 1));
+    const Integers j = __builtin_convertvector(inside + 1, Integers);
+    Integers own;
+    for (int lane = 0; lane < LANES; ++lane) own[lane] = lane * TABLE_COEFFICIENTS;
+    Found found;
+    const Integers at = own + 4 * j;
+    std::memcpy(found.at, &at, sizeof at);
+    found.u = knots - at_least(broadcast(0), __builtin_convertvector(j, Vector) - 1);
+    found.v = at_most(broadcast(1), at_least(broadcast(0), found.u));
+    return found;
+  }
+  INLINED static void coefficients(const Found& found, const Vector* c, Vector (&row)[4]) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const float* from[LANES / 4];
+#pragma GCC unroll 4
+      for (int q = 0; q < LANES / 4; ++q) from[q] = (const float*)c + found.at[4 * q + i];
+      row[i] = join_quads(from);
+    }
+    turn(row);
+  }
+
+  template <int>
+  INLINED static Vector value(Vector x, const Vector* c) {
+    const Found found = find(x, c);
+    const Vector u = found.u, v = found.v;
+    Vector row[4];
+    coefficients(found, c, row);
+    return (row[0] + u * row[1]) + v * v * (row[2] + v * row[3]);
+  }
+
+  template <int>
+  INLINED static Vector slope(Vector x, Vector g, const Vector* c, Vector* sum) {
+    const Found found = find(x, c);
+    const Vector u = found.u, v = found.v, gv = g * v * v;
+    Vector row[4];
+    coefficients(found, c, row);
+    const Vector slope = (row[1] + v * (2 * row[2] + 3 * (v * row[3]))) * c[INVERSE];
+    Vector powers[4] = {g, g * u, gv, gv * v};
+    turn(powers);
+    float quads[4][LANES];
+    std::memcpy(quads, powers, sizeof quads);
+#pragma GCC unroll 16
+    for (int lane = 0; lane < LANES; ++lane) {
+      float* to = (float*)sum + found.at[lane];
+      const Quad next = load_quad(to) + load_quad(quads[lane % 4] + lane / 4 * 4);
+      std::memcpy(to, &next, sizeof next);
+    }
+    return slope;
+  }
+
+  static void finish(const float* const* p, std::int64_t a, const double* sum, float* const* out) {
+    const double h = gap(p[0] + a * S);
+    double c[S] = {}, y[S] = {}, m[S] = {};
+    const auto tail = [&](int knot, const double* g) {
+      c[knot] -= p[2][a * S + knot] * g[0];
+      y[knot] += g[0];
+      m[knot] += h * g[1];
+    };
+    tail(0, sum);
+    tail(S - 1, sum + 4 * S);
+    for (int j = 1; j < S; ++j) {
+      const Cubic f = cubic(p, a, j);
+      const double *g = sum + 4 * j, left = p[2][a * S + j - 1], right = p[2][a * S + j];
+      const double at_right = 3 * g[2] - 2 * g[3];
+      y[j - 1] += g[0] - at_right;
+      y[j] += at_right;
+      m[j - 1] += h * (g[1] - 2 * g[2] + g[3]);
+      m[j] += h * (g[3] - g[2]);
+      const double by_gap = left * g[1] - (2 * left + right) * g[2] + (left + right) * g[3];
+      const double moved = (f.first * g[1] + 2 * f.second * g[2] + 3 * f.third * g[3]) / h;
+      const double by_u = (f.first * g[0] + 2 * f.second * g[1] + 3 * f.third * g[2]) / h;
+      c[j - 1] += moved - by_u - by_gap;
+      c[j] += by_gap - moved;
+    }
+    for (int i = 0; i < S; ++i) {
+      out[0][a * S + i] = float(c[i]);
+      out[1][a * S + i] = float(y[i]);
+      out[2][a * S + i] = float(m[i]);
+    }
+  }
+};

@@ -13,7 +13,7 @@ from polyneuron.kernels.backend import Case
 from polyneuron.kernels.cpp import backend as cpp
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.functions import FUNCTIONS
-from polyneuron.kernels.hermite.formula import HERMITE
+from polyneuron.kernels.hermite.formula import EVEN, HERMITE
 from polyneuron.kernels.natural.formula import NATURAL
 from polyneuron.kernels.operators import apply
 from polyneuron.kernels.prelu.formula import PRELU
@@ -49,17 +49,26 @@ def functions() -> list[tuple[Function, tuple[int, ...]]]:
         for member, s in itertools.product(members, SIZES.get(family, (6,))):
             example = member.example(s)
             found.append((member, tuple(row.shape[1] if row.ndim > 1 else 0 for row in example)))
+    found += [(EVEN, (s, s, s)) for s in (3, 21)]
     return [(function, columns) for function, columns in found if columns]
 
 
 every_function = pytest.mark.parametrize(
     ("function", "columns"),
     functions(),
-    ids=lambda value: value.name if isinstance(value, Function) else f"s={value[0]}",
+    ids=lambda value: label(value) if isinstance(value, Function) else f"s={value[0]}",
 )
 
 
+def label(function: Function) -> str:
+    return "even" if function is EVEN else function.name
+
+
 def draw_parameters(function: Function, A: int, columns: tuple[int, ...]) -> list[Tensor]:
+    if function is EVEN:  # a grid of each function's own, in numbers that bfloat16 has
+        s = columns[0]
+        steps = 0.25 * (1 + torch.arange(A) % 3)[:, None]
+        return [steps * (torch.arange(s) - s // 2), torch.randn(A, s), torch.randn(A, s)]
     if function in (HERMITE, NATURAL):
         knots = (torch.rand(A, columns[0]) + 0.2).cumsum(1) - columns[0] / 3
         return [knots, *(torch.randn(A, n) for n in columns[1:])]

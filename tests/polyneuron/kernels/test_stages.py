@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from polyneuron import Chain, SingularSystemError, make_activation, pooled_activation
 from polyneuron.activations import ACTIVATIONS
 from polyneuron.kernels import choice, plain
+from polyneuron.kernels import stages as chains
 from polyneuron.kernels.cpp import stages
 
 NAMES = [name for name, kind in ACTIVATIONS.items() if kind().eval().kernel() is not None]
@@ -22,14 +23,18 @@ FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channel
 def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The stages that were called, in their order."""
     calls: list[str] = []
-    for name in ("pooled_forward", "convolved_forward"):
-        called = getattr(stages, name)
+    for module, name in (
+        (stages, "pooled_forward"),
+        (stages, "convolved_forward"),
+        (chains, "linear_forward"),
+    ):
+        called = getattr(module, name)
 
         def counted(*arguments, name=name, called=called):  # type: ignore[no-untyped-def]
             calls.append(name.removesuffix("_forward"))
             return called(*arguments)
 
-        monkeypatch.setattr(stages, name, counted)
+        monkeypatch.setattr(module, name, counted)
     return calls
 
 
@@ -45,6 +50,8 @@ def clear_input(exact: nn.Sequential, shape: tuple[int, ...]) -> Tensor:
     """Draw an input for which rounding decides in no window which value is the largest."""
     while True:
         x = torch.randn(shape)
+        if not isinstance(exact[-1], nn.MaxPool2d):
+            return x
         values = exact[:-1](x.double()).detach()
         windows = values.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
         first, second = windows.topk(2, dim=4).values.unbind(4)
@@ -107,6 +114,69 @@ def test_convolution_activation_and_pool(case: str, name: str, scope: str, used:
     assert used == ["convolved"] * 2
 
 
+@pytest.mark.parametrize("scope", ["layer", "channel"])
+@pytest.mark.parametrize("name", NAMES)
+def test_linear_layer_and_activation(name: str, scope: str, used: list[str]) -> None:
+    # LeNet-5's, with a batch that no block divides; one row; fewer numbers than a vector has.
+    for n, inputs, outputs in ((37, 400, 120), (1, 84, 10), (600, 3, 2), (5, 1, 33)):
+        activation = roughened(make_activation(name, channels=outputs, scope=scope))
+        assert_agree(
+            Chain(nn.Linear(inputs, outputs), activation), (n, inputs), torch.contiguous_format
+        )
+    assert used == ["linear"] * 4
+
+
+def lenet5(name: str) -> Chain:
+    return Chain(
+        *(nn.Conv2d(1, 6, 5, padding=2), make_activation(name), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), make_activation(name), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(400, 120), make_activation(name), nn.Linear(120, 84), make_activation(name)),
+        nn.Linear(84, 10),
+    )
+
+
+@pytest.mark.parametrize("name", ["relu", "polyneuron_r", "polyneuron"])
+def test_a_chain_is_one_function_with_all_gradients(name: str, used: list[str]) -> None:
+    for memory_format in FORMATS.values():
+        net = lenet5(name).to(memory_format=memory_format)
+        exact = nn.Sequential(*copy.deepcopy(list(net))).double()
+        for _ in range(5):  # rounding may decide in a window which value is the largest
+            x = torch.randn(3, 1, 28, 28)
+            found = []
+            for one, inputs in ((net, x), (exact, x.double())):
+                inputs = inputs.to(memory_format=memory_format).requires_grad_()
+                y = one(inputs)
+                g = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).reshape(y.shape)
+                found.append([y.detach(), *torch.autograd.grad(y, (inputs, *one.parameters()), g)])
+            errors = [
+                float((a.double() - b).abs().max() / (b.abs().max() + 1e-3))
+                for a, b in zip(*found, strict=True)
+            ]
+            assert errors[0] < 1e-5
+            if max(errors) < 1e-2:
+                break
+        assert max(errors) < 2e-5  # five layers, each rounded
+    assert set(used) == {"convolved", "linear"}
+    assert type(net(x).grad_fn).__name__ == "_RunBackward"
+    assert net(x).grad_fn.next_functions[1][0].variable is net[0].weight
+
+
+def test_a_frozen_layer_gets_no_gradient_and_stops_none() -> None:
+    net = lenet5("relu")
+    for parameter in net[3].parameters():
+        parameter.requires_grad_(False)
+    net(torch.randn(2, 1, 28, 28)).sum().backward()
+    assert net[3].weight.grad is None
+    assert net[0].weight.grad is not None
+
+
+def test_a_chain_goes_on_behind_a_module_that_has_no_stage(used: list[str]) -> None:
+    modules = [nn.Linear(8, 8), make_activation("swish"), nn.Dropout(0.0), nn.Linear(8, 4)]
+    x = torch.randn(5, 8)
+    torch.testing.assert_close(Chain(*modules)(x), nn.Sequential(*modules)(x))
+    assert used == ["linear", "linear"]
+
+
 def test_an_input_without_gradient_has_none() -> None:
     net = Chain(nn.Conv2d(1, 6, 5), make_activation("relu"), nn.MaxPool2d(2))
     x = torch.randn(2, 1, 12, 12)
@@ -157,6 +227,7 @@ def test_the_same_bits_with_any_threads() -> None:
             *(nn.Conv2d(1, 6, 5, padding=2), make_activation("polyneuron_r"), nn.MaxPool2d(2)),
             *(nn.Conv2d(6, 16, 5), make_activation("swish"), nn.MaxPool2d(2)),
             *(make_activation("relu"), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(64, 500), make_activation("swish")),
         )
         inputs = [x.requires_grad_(), *net.parameters()]
         y = net(x)
@@ -168,7 +239,10 @@ def test_the_same_bits_with_any_threads() -> None:
 
 def test_second_derivatives_are_the_modules() -> None:
     torch.manual_seed(2)
-    net = Chain(nn.Conv2d(1, 4, 3), make_activation("swish"), nn.MaxPool2d(2))
+    net = Chain(
+        *(nn.Conv2d(1, 4, 3), make_activation("swish"), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(36, 5), make_activation("swish"), nn.Linear(5, 2)),
+    )
     exact = nn.Sequential(*copy.deepcopy(list(net))).double()
     found = []
     for one, dtype in ((net, torch.float32), (exact, torch.float64)):
@@ -258,6 +332,14 @@ class TestTheModulesAreCalled:
         found = torch.func.vmap(net)(x[:, None])
         torch.testing.assert_close(found[:, 0], nn.Sequential(*net)(x))
         assert used == []
+
+    @pytest.mark.parametrize(
+        "linear", [nn.Linear(8, 4, bias=False), nn.Linear(8, 513), nn.Linear(8, 4).double()]
+    )
+    def test_of_other_linear_layers(self, linear: nn.Linear, used: list[str]) -> None:
+        x = torch.randn(3, 8, dtype=linear.weight.dtype)
+        self.check([linear, make_activation("swish")], used, x)
+        assert Chain(linear)(torch.randn(2, 3, 8, dtype=x.dtype)).shape[:2] == (2, 3)
 
     def test_for_one_function_a_neuron(self, used: list[str]) -> None:
         activation = make_activation("swish", channels=(4, 10, 10), scope="neuron")

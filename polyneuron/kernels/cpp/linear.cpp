@@ -1,0 +1,36 @@
+// A linear layer y = x W^T + b of any size, with its gradients.
+//
+// Torch's own is good at large layers. At the sizes of a small network's head a call costs as much
+// as the product, and the library's blocks are larger than the matrices.
+#include "product.hpp"
+
+extern "C" {
+
+// x (n, in), weight (out, in), bias (out), y (n, out), all row by row.
+void linear_forward(const float* x, const float* weight, const float* bias, float* y,
+                    std::int64_t n, std::int64_t in, std::int64_t out, int threads) {
+  const Columns columns(out);
+  Floats turned(in * columns.padded()), offsets(columns.padded());
+  for (std::int64_t o = 0; o < out; ++o) {
+    offsets[o] = bias[o];
+    for (std::int64_t i = 0; i < in; ++i) turned[i * columns.padded() + o] = weight[o * in + i];
+  }
+  multiply({x, in, 1}, {turned.data(), columns.padded()}, {y, out}, n, out, in, offsets.data(),
+           threads);
+}
+
+// g is dL/dy. g_x may be null.
+void linear_backward(const float* g, const float* x, const float* weight, float* g_x,
+                     float* g_weight, float* g_bias, std::int64_t n, std::int64_t in,
+                     std::int64_t out, int threads) {
+  const Rows inputs = padded_rows({x, in}, n, in), outputs = padded_rows({weight, in}, out, in);
+  const Columns columns(in);
+  const Floats nothing(columns.padded());
+  multiply({g, 1, out}, inputs.matrix, {g_weight, in}, out, in, n, nothing.data(), threads);
+  if (g_x) multiply({g, out, 1}, outputs.matrix, {g_x, in}, n, in, out, nothing.data(), threads);
+  std::vector<double> sums(out);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t o = 0; o < out; ++o) sums[o] += g[i * out + o];
+  for (std::int64_t o = 0; o < out; ++o) g_bias[o] = float(sums[o]);
+}
+}

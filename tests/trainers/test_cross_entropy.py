@@ -1,0 +1,52 @@
+"""Cross-entropy in one call is torch's, with its gradient and the count of correct images."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from trainers.cross_entropy import cross_entropy
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_loss_gradient_and_count_are_torchs(smoothing, scale):
+    torch.manual_seed(0)
+    logits = (scale * torch.randn(128, 10)).requires_grad_()
+    labels = torch.randint(10, (128,))
+    exact = logits.detach().double().requires_grad_()
+    loss, correct = cross_entropy(logits, labels, smoothing)
+    expected = F.cross_entropy(exact, labels, label_smoothing=smoothing)
+    torch.testing.assert_close(loss, expected.float(), rtol=1e-6, atol=0)
+    (g,) = torch.autograd.grad(3 * loss, logits)
+    (g_exact,) = torch.autograd.grad(3 * expected, exact)
+    # float32 of numbers up to 3 / 128.
+    torch.testing.assert_close(g, g_exact.float(), rtol=1e-5, atol=1e-8)
+    assert correct.dtype == torch.int64
+    assert correct == (logits.argmax(1) == labels).sum()
+
+
+def test_of_equal_logits_the_first_counts_and_of_others_nan():
+    logits = torch.tensor([[1.0, 1.0], [1.0, 1.0], [float("nan"), 5.0], [5.0, float("nan")]])
+    labels = torch.tensor([0, 1, 0, 0])
+    loss, correct = cross_entropy(logits, labels, 0.0)
+    assert correct == (logits.argmax(1) == labels).sum() == 2
+    assert loss.isnan()
+
+
+def test_infinite_logits_give_what_torch_gives():
+    for logits in ([[float("inf"), 0.0]], [[0.0, float("-inf")]], [[0.0, -1e38]]):
+        for label in (0, 1):
+            values, labels = torch.tensor(logits), torch.tensor([label])
+            loss, _ = cross_entropy(values, labels, 0.0)
+            torch.testing.assert_close(loss, F.cross_entropy(values, labels), equal_nan=True)
+
+
+def test_a_label_that_is_no_class_is_an_error():
+    with pytest.raises(IndexError, match="Target 10 is out of bounds"):
+        cross_entropy(torch.zeros(2, 10), torch.tensor([3, 10]), 0.0)
+
+
+def test_logits_in_another_order_in_memory():
+    logits, labels = torch.randn(10, 6).T, torch.arange(6)
+    loss, _ = cross_entropy(logits, labels, 0.0)
+    torch.testing.assert_close(loss, F.cross_entropy(logits, labels))
