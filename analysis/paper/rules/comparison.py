@@ -45,9 +45,11 @@ class Comparison:
 
     @property
     def runs(self) -> tuple[int, int]:
-        """Measured runs of the candidate and of the reference."""
+        """Runs of the candidate and of the reference: measured ones; of a rate all that ended."""
+        rate = self.unit == "rate"
         candidate, reference = (
-            sum(len(arm.sample) for arm in side) for side in (self.candidate, self.reference)
+            sum(len(arm.sample) + arm.diverged * rate for arm in side)
+            for side in (self.candidate, self.reference)
         )
         return candidate, reference
 
