@@ -79,10 +79,14 @@ class StudySearcher:
         return self._held[worker].trial.number
 
     def draw_ahead(self) -> None:
-        """Draw the next trial for each busy worker, if the search learns nothing from results."""
-        if not self._spec.search.method.learns:
-            while self._to_ask > 0 and len(self._ahead) < len(self._held):
-                self._ahead.append(_Held(self._ask()))
+        """Draw trials while workers train: one for each, or one alone if the search learns.
+
+        That one knows every result but that of the trial whose worker it goes to.
+        """
+        learns = self._spec.search.method.learns
+        wanted = min(1, len(self._held)) if learns else len(self._held)
+        while self._to_ask > 0 and len(self._ahead) < wanted:
+            self._ahead.append(_Held(self._ask()))
 
     def next(self, worker: str) -> OpenTrial | None:
         """Give a worker a trial; None where there is none now, or no more of them (see `done`)."""
@@ -165,6 +169,10 @@ class StudySearcher:
         Returns:
             Why it has not ended and is tried again; empty where it has.
         """
+        if self._spec.search.method.learns:
+            # However close two ends follow each other, the same results are known at each draw:
+            # their order alone decides what is drawn.
+            self.draw_ahead()
         held = self._held.pop(worker)
         if outcome.out_of_memory and not held.alone:
             held.alone, held.trial.fresh = True, False

@@ -22,7 +22,8 @@ class Algorithm:
     walks_grid: bool = False
     """True: each point of a grid is run once, so no number of trials is given."""
     learns: bool = True
-    """True: results decide what is drawn next. False: trials are drawn while workers train."""
+    """True: results decide what is drawn next, so that one trial alone is drawn ahead of the next
+    end. False: one for each worker is."""
     keeps_seed: bool = False
     """True: the study stores how far its sequence is. False: a resumed search takes another seed,
     as from the same one it would draw its first points again."""

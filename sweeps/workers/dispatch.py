@@ -73,33 +73,42 @@ class Dispatcher:
         answers: dict[int, Answer] = {}
         begun = time.perf_counter()
         for letter in letters:
-            message = letter.message
-            self._watch.hear(letter.worker, message)
-            if isinstance(message, Alive):
-                continue
-            if not isinstance(message, Joined) and not self._searcher.holds(letter.worker):
-                continue  # its worker was counted as lost after it wrote
-            match message:
-                case EpochEnded():
-                    reason = self._searcher.epoch(letter.worker, message)
-                    if letter.waits:
-                        answers[letter.number] = EpochAnswer(reason, self._stopping)
-                    continue
-                case TrialEnded(outcome, leaves):
-                    self._note_load(letter.worker, outcome)
-                    if happened := self._searcher.end(letter.worker, outcome):
-                        self._incident("retry", happened)
-                    if leaves:
-                        answers[letter.number] = None
-                        self._watch.forget(letter.worker)
-                        continue
-                case Joined(problem):
-                    if problem:
-                        raise CutOffError(problem)
-                    # A worker that joins while it holds a trial was started again.
-                    if happened := self._searcher.lose(letter.worker, "its process ended"):
-                        self._incident("loss", happened)
-            self._idle[letter.worker] = letter.number
+            answers |= self._heard(letter)
+            # At once: of two ends the second one must not change what the first one's worker gets.
+            answers |= self._handed_out(begun)
+        return answers | self._handed_out(begun)
+
+    def _heard(self, letter: Letter) -> dict[int, Answer]:
+        """Take in a letter, and return its answer unless its worker waits for a trial."""
+        message, worker = letter.message, letter.worker
+        self._watch.hear(worker, message)
+        if isinstance(message, Alive):
+            return {}
+        if not isinstance(message, Joined) and not self._searcher.holds(worker):
+            return {}  # its worker was counted as lost after it wrote
+        match message:
+            case EpochEnded():
+                reason = self._searcher.epoch(worker, message)
+                return {letter.number: EpochAnswer(reason, self._stopping)} if letter.waits else {}
+            case TrialEnded(outcome, leaves):
+                self._note_load(worker, outcome)
+                if happened := self._searcher.end(worker, outcome):
+                    self._incident("retry", happened)
+                if leaves:
+                    self._watch.forget(worker)
+                    return {letter.number: None}
+            case Joined(problem):
+                if problem:
+                    raise CutOffError(problem)
+                # A worker that joins while it holds a trial was started again.
+                if happened := self._searcher.lose(worker, "its process ended"):
+                    self._incident("loss", happened)
+        self._idle[worker] = letter.number
+        return {}
+
+    def _handed_out(self, begun: float) -> dict[int, Answer]:
+        """Answer the workers that wait for a trial, as far as there are any for them."""
+        answers: dict[int, Answer] = {}
         for worker, number in list(self._idle.items()):
             trial = None if self._stopping else self._searcher.next(worker)
             if trial is not None or self._stopping or self._searcher.done:

@@ -1,3 +1,5 @@
+import math
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,15 +28,15 @@ DONE = TrialOutcome(Status.COMPLETED, objective=1.0)
 
 @pytest.fixture(params=["random", "tpe"])
 def searcher(tmp_path: Path, request: pytest.FixtureRequest) -> StudySearcher:
-    """One that draws ahead, and one that cannot."""
+    """One that draws ahead for each worker, and one that draws a single trial."""
     spec, paths = spec_of(request.param), SweepPaths(tmp_path, "x")
     paths.create()
     return searcher_of(spec, create_study(spec, paths))
 
 
-def spec_of(algorithm: str) -> SweepSpec:
-    space = {"learning_rate": {"log": [1e-4, 1e-2]}}
-    search = {"algorithm": algorithm, "trials": 3}
+def spec_of(algorithm: str, trials: int = 3) -> SweepSpec:
+    space = {"learning_rate": {"log": [1e-4, 1e-2]}, "weight_decay": {"log": [1e-6, 1e-3]}}
+    search = {"algorithm": algorithm, "trials": trials}
     return parse_spec({"name": "x", "space": space, "search": search})
 
 
@@ -43,9 +45,9 @@ def letter(number: int, worker: str, message: Message, waits: bool = True) -> Le
 
 
 def searcher_of(
-    spec: SweepSpec, study: SweepStudy, on_change: OnChange = lambda _: None
+    spec: SweepSpec, study: SweepStudy, on_change: OnChange = lambda _: None, trials: int = 3
 ) -> StudySearcher:
-    return StudySearcher(spec, study, Judge(spec.early_stopping, 5, 100), on_change, Work(3))
+    return StudySearcher(spec, study, Judge(spec.early_stopping, 5, 100), on_change, Work(trials))
 
 
 def patient() -> Watch:
@@ -142,23 +144,65 @@ def test_a_trial_is_on_record_before_its_worker_hears_of_it(
 
 
 @pytest.mark.parametrize(("algorithm", "ahead"), [("random", 2), ("tpe", 1)])
-def test_only_a_search_that_needs_no_results_draws_ahead(
+def test_a_search_that_learns_draws_one_trial_ahead_and_another_one_for_each_worker(
     algorithm: str, ahead: int, tmp_path: Path
 ) -> None:
-    spec, paths = spec_of(algorithm), SweepPaths(tmp_path, "x")
+    spec, paths = spec_of(algorithm, trials=9), SweepPaths(tmp_path, "x")
     paths.create()
     study = create_study(spec, paths)
-    one = searcher_of(spec, study)
+    one = searcher_of(spec, study, trials=9)
     assert one.next("a") is not None
+    assert one.next("b") is not None
     one.draw_ahead()
     one.draw_ahead()
-    assert len(study.trials) == ahead
+    assert len(study.trials) == 2 + ahead
     assert one.unrecorded
     study.save()
     one.epoch("a", EpochEnded(0, 1, 50.0))
     one.end("a", DONE)
     assert one.next("a") is not None
-    assert one.unrecorded == (algorithm == "tpe")
+    assert not one.unrecorded  # what it was given was drawn, and recorded, before
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "gp", "cmaes", "nsga2"])
+def test_the_same_order_of_ends_gives_the_same_trials_however_close_they_come(
+    algorithm: str, tmp_path: Path
+) -> None:
+    """Ends that come alone, in twos and all at once, with and without a turn of the driver."""
+
+    def given(folder: str, at_once: int, turns: bool) -> list[tuple[str, Order]]:
+        rng, trials = random.Random(0), 15  # samplers learn from the eleventh on
+        spec, paths = spec_of(algorithm, trials), SweepPaths(tmp_path / folder, "x")
+        paths.create()
+        dispatcher = dispatcher_of(searcher_of(spec, create_study(spec, paths), trials=trials))
+        names, found, held = "abcd", [], {}
+        letters = [letter(index, name, Joined()) for index, name in enumerate(names)]
+        while letters:
+            number = letters[-1].number
+            for one in (letters[at : at + at_once] for at in range(0, len(letters), at_once)):
+                for answered, order in sorted(dispatcher.answers(one).items()):
+                    if isinstance(order, Order):
+                        held[names[answered % 4]] = order
+                        found.append((names[answered % 4], order))
+                if turns:
+                    dispatcher.draw_ahead()
+            ending = rng.sample(sorted(held), len(held))
+            letters = [
+                letter(number - number % 4 + 4 + names.index(name), name, TrialEnded(ended(order)))
+                for name in ending
+                for order in [held.pop(name)]
+            ]
+        found.sort(key=lambda one: one[1].number)
+        return [(name, replace(order, search_seconds=0.0)) for name, order in found]
+
+    def ended(order: Order) -> TrialOutcome:
+        error = abs(math.log10(float(order.params["learning_rate"])) + 3)
+        return TrialOutcome(Status.COMPLETED, objective=error, epoch_seconds=1.0)
+
+    alone = given("alone", 1, turns=True)
+    assert len(alone) == 15
+    for number, (at_once, turns) in enumerate([(1, False), (2, True), (4, False)]):
+        assert given(str(number), at_once, turns) == alone
 
 
 def test_what_was_drawn_ahead_and_never_begun_comes_first_in_a_resumed_sweep(
