@@ -20,8 +20,9 @@ sweep: $(VENV)/installed
 
 # Tests of a file share fixtures, so they stay in one process. In order: the last files are short.
 # One process more than cores: tests of sweeps wait for processes of their own most of the time.
+# A thread that waits for another one lets go of its core, for the other one may need it.
 test: $(VENV)/installed
-	@$(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 N ?= 200
 simulate: $(VENV)/installed
