@@ -36,7 +36,8 @@ def prepare(spec: SweepSpec, address: str | None = None, elsewhere: bool = False
     Args:
         spec: of the sweep.
         address: the cluster to run on, whose GPUs are counted when it is joined; None: here.
-        elsewhere: True: the sweep is only planned here, so this machine needs no GPU.
+        elsewhere: True: the sweep is only planned here, so this machine needs neither a GPU nor
+            data that are downloaded.
 
     Raises:
         SpecError: a setting cannot be run, or there is no GPU.
@@ -49,7 +50,7 @@ def prepare(spec: SweepSpec, address: str | None = None, elsewhere: bool = False
     try:
         if spec.data.name not in DATASETS:
             _load_own(spec, root)
-        elif not available(spec.data.name, root):
+        elif not available(spec.data.name, root) and not (elsewhere and spec.data_fallback is None):
             provide(spec.data.name, root)
     except DataUnavailableError as error:
         if spec.data_fallback is None:

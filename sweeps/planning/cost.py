@@ -1,47 +1,82 @@
-"""The cost of a sweep: from earlier runs, or from a calibration of at most two minutes."""
+"""The cost of a sweep: of each kind of its trials, as this machine has it, measured or kept."""
 
 from __future__ import annotations
 
-import json
-import socket
-import statistics
-import tempfile
+import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import analysis
-from analysis.store.contract import Row
-from analysis.store.errors import StoreError
 from sweeps.driver.preparation import Prepared
+from sweeps.planning.calibration import Cost, calibrate
+from sweeps.planning.kept_costs import keep, recall, work_of
+from sweeps.planning.stand_in import images_of
 from sweeps.spec.errors import SpecError
-from sweeps.spec.search_space import Params, configure, grid_points
+from sweeps.spec.search_space import Params, configure, grid_points, trial_count
 from sweeps.spec.sections import Domain, SweepSpec
-from sweeps.store.paths import SweepPaths
-from sweeps.store.recorder import RunRecorder
-from sweeps.view.overview import rows
-from trainers import EpochRecord, Execution, Record, RunConfig, train
-from trainers.config import Configuration
-from trainers.records import RunStopped
+from trainers import Execution, RunConfig
+from trainers.data.datasets import Images
 
-CALIBRATION_IMAGES = 1280
-CALIBRATION_SECONDS = 120.0
-"""For all configurations together; each trains at least one epoch."""
-CALIBRATION_RATE = 1e-6
-"""A learning rate at which no run diverges; at the ends of a range many would."""
-CALIBRATION_EPOCHS = 3
-"""The first epoch warms up, and the faster of the others counts."""
+CALIBRATION_SECONDS = 45.0
+"""For all kinds of trial together. A kind that has begun takes its first steps to their end: a
+calibration is over within 60 seconds."""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """The cost of one run."""
+class SweepCost:
+    """What a sweep costs where all of its runs are trained to their end."""
 
-    epoch_seconds: float
-    result_bytes_per_epoch: float
-    checkpoint_bytes: float
+    runs: tuple[tuple[float, float], ...]
+    """The least and the most seconds of one run of each kind that is known."""
+    run_bytes: tuple[float, ...]
+    """The disk space of one."""
+    source: str
+    """Where the costs come from, in words."""
+
+    def total_seconds(self, spec: SweepSpec) -> tuple[float, float]:
+        """Return the least and the most seconds of all runs, one after the other."""
+        runs = trial_count(spec) * spec.seeds_each
+        low, high = (sum(column) / len(self.runs) for column in zip(*self.runs, strict=True))
+        return low * runs, high * runs
+
+    def total_bytes(self, spec: SweepSpec) -> float:
+        """Return the disk space of all runs."""
+        mean = sum(self.run_bytes) / len(self.run_bytes)
+        return mean * spec.seeds_each * trial_count(spec)
+
+
+def cost_of(prepared: Prepared, again: bool = False) -> SweepCost:
+    """Return the cost of a sweep, from a calibration of the kinds of trial that are not known.
+
+    Args:
+        prepared: the sweep.
+        again: True measures what is known, too.
+
+    Raises:
+        SpecError: no kind of trial gets through its first steps.
+    """
+    images, stand_in = images_of(prepared.spec, prepared.data_root)
+    kinds = representative_runs(prepared)
+    works = [work_of(config, images) for config in kinds]
+    unlike = [place for place, work in enumerate(works) if work not in works[:place]]
+    known = {} if again else {n: cost for n in unlike if (cost := recall(works[n])) is not None}
+    open_ones = [place for place in unlike if place not in known]
+    measured = _calibrated([kinds[place] for place in open_ones], images)
+    for place, cost in zip(open_ones, measured, strict=False):
+        if cost is not None:
+            keep(works[place], cost)
+            known[place] = cost
+    if not known:
+        raise SpecError("no kind of trial gets through its first steps on this machine")
+    alike = [
+        (config, known.get(works.index(work))) for config, work in zip(kinds, works, strict=True)
+    ]
+    costs = [(config.recipe, cost) for config, cost in alike if cost is not None]
+    return SweepCost(
+        tuple(cost.run_seconds(recipe) for recipe, cost in costs),
+        tuple(cost.run_bytes(recipe) for recipe, cost in costs),
+        _source(len(unlike), len(known), len(measured), stand_in),
+    )
 
 
 def representative_points(spec: SweepSpec) -> list[Params]:
@@ -55,125 +90,13 @@ def representative_points(spec: SweepSpec) -> list[Params]:
     return [point for index, point in enumerate(points) if point not in points[:index]]
 
 
-def costs(prepared: Prepared, root: Path) -> tuple[list[Cost], str]:
-    """Return the cost of a run of each representative trial, and where the costs come from.
-
-    Earlier runs on this machine are preferred to a calibration: other trials ran beside them, as
-    others will beside these, and a calibration runs alone.
-
-    Raises:
-        SpecError: no kind of trial gets through an epoch.
-    """
-    spec, data_root = prepared.spec, prepared.data_root
-    points = representative_points(spec)
-    earlier = EarlierRuns(root)
-    known = [earlier.cost(configure(spec, point)) for point in points]
-    unknown = known.count(None)
-    deadline = time.monotonic() + CALIBRATION_SECONDS
-    found: list[Cost] = []
-    for point, cost in zip(points, known, strict=True):
-        if cost is None:
-            seconds = (deadline - time.monotonic()) / unknown
-            cost, unknown = measure(spec, point, data_root, seconds), unknown - 1
-        if cost is not None:
-            found.append(cost)
-    if not found:
-        raise SpecError("every kind of trial diverged in the first epoch of its calibration")
-    earlier_ones = len(points) - known.count(None)
-    sources = [f"{earlier_ones} from earlier runs"] if earlier_ones else []
-    if earlier_ones < len(points):
-        sources.append(f"{known.count(None)} from a calibration on {CALIBRATION_IMAGES:,} images")
-    return found, f"of {len(points)} kinds of trial, {' and '.join(sources)} on this machine"
-
-
-class EarlierRuns:
-    """Completed runs under a root that were trained on this machine."""
-
-    def __init__(self, root: Path) -> None:
-        self._runs: list[Row] = []
-        try:
-            results = analysis.load(root)
-        except StoreError:
-            return
-        here = results.trials.loc[results.trials["hostname"] == socket.gethostname()]
-        runs = results.runs.merge(here[["sweep", "trial"]], on=["sweep", "trial"])
-        self._runs = rows(runs[runs["status"] == "completed"])
-        self._root = root
-
-    def cost(self, config: Configuration) -> Cost | None:
-        """Return the median over runs that do the same work an epoch; None where there is none."""
-        alike = [
-            run
-            for run in self._runs
-            if run["epoch_seconds"] and _work(json.loads(run["config_json"])) == _work(config)
-        ]
-        if not alike:
-            return None
-        seconds = statistics.median(float(run["epoch_seconds"]) for run in alike)
-        paths = SweepPaths(self._root, str(alike[-1]["sweep"]))
-        epochs = [r["epochs_done"] for r in self._runs if r["sweep"] == paths.sweep]
-        checkpoints = _size(paths.checkpoints) / len(epochs)
-        return Cost(seconds, _size(paths.tables) / sum(epochs), checkpoints)
-
-
-def _work(config: Configuration | Mapping[str, Any]) -> object:
-    """Reduce a configuration to the settings on which its time an epoch depends."""
-    full = config.canonical() if isinstance(config, Configuration) else config
-    recipe = {key: full["recipe"][key] for key in ("batch_size", "precision", "flip", "pad")}
-    kept = {key: full[key] for key in ("activation", "network", "data")}
-    return json.loads(json.dumps({**kept, "recipe": recipe}))
-
-
-def measure(spec: SweepSpec, point: Params, data_root: Path, seconds: float) -> Cost | None:
-    """Train on some of the images as the sweep would, and weigh the files that remain.
-
-    Returns:
-        None where the run diverges in its first epoch.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        paths = SweepPaths(Path(folder), "calibration", tables_at=None)
-        config = calibration_config(spec, point, data_root, paths.checkpoints)
-        recorder = RunRecorder(paths, 0, config)
-        epochs: list[EpochRecord] = []
-        started = time.monotonic()
-
-        def report(record: Record) -> None:
-            recorder(record)
-            if isinstance(record, EpochRecord):
-                epochs.append(record)
-                if time.monotonic() - started > seconds:
-                    raise RunStopped("interrupted", "the calibration has had its time")
-
-        train(config, report=report)
-        if not epochs:
-            return None
-        images = train_image_count(spec, data_root)
-        share = images / min(CALIBRATION_IMAGES, images)
-        warm = epochs[1:] or epochs
-        validation = min(epoch.epoch_seconds - epoch.train_seconds for epoch in warm)
-        return Cost(
-            share * min(epoch.train_seconds for epoch in warm) + validation,
-            _size(paths.tables) / len(epochs),
-            _size(paths.checkpoints),
-        )
-
-
-def calibration_config(
-    spec: SweepSpec, point: Params, data_root: Path, checkpoints: Path
-) -> RunConfig:
-    """Shorten a run of the sweep to a few epochs on few images."""
+def representative_runs(prepared: Prepared) -> list[RunConfig]:
+    """Return a run of each representative trial, as this machine can train it."""
+    spec = prepared.spec
     device = "cuda" if on_gpu(spec) else "cpu"
-    threads = max(1, int(spec.resources.cpus))
-    execution = Execution(
-        device=device, threads=threads, data_root=data_root, checkpoint_folder=checkpoints
-    )
-    config = RunConfig.of(configure(spec, point), spec.seeds[0], execution)
-    images = min(CALIBRATION_IMAGES, spec.data.train_images or CALIBRATION_IMAGES)
-    return replace(
-        config,
-        data=replace(config.data, train_images=images),
-        recipe=replace(config.recipe, epochs=CALIBRATION_EPOCHS, learning_rate=CALIBRATION_RATE),
-    )
+    execution = Execution(device=device, threads=threads_here(spec), data_root=prepared.data_root)
+    points = representative_points(spec)
+    return [RunConfig.of(configure(spec, point), spec.seeds[0], execution) for point in points]
 
 
 def on_gpu(spec: SweepSpec) -> bool:
@@ -185,21 +108,33 @@ def on_gpu(spec: SweepSpec) -> bool:
     return torch.cuda.is_available()
 
 
-def run_bytes(spec: SweepSpec, cost: Cost) -> float:
-    """Estimate the disk space of one run."""
-    return cost.result_bytes_per_epoch * spec.recipe.epochs + cost.checkpoint_bytes
+def threads_here(spec: SweepSpec) -> int:
+    """Return the threads of a trial, at most as many as this machine has cores."""
+    # More threads than cores would measure how they wait for each other.
+    return min(max(1, int(spec.resources.cpus)), len(os.sched_getaffinity(0)))
 
 
-def train_image_count(spec: SweepSpec, data_root: Path) -> int:
-    """Count the images of an epoch."""
-    from trainers.data.datasets import load_configured, split
+def _calibrated(kinds: Sequence[RunConfig], images: Images) -> list[Cost | None]:
+    """Measure kinds of trial until the time is over; None: it fails on this machine."""
+    found: list[Cost | None] = []
+    deadline = time.monotonic() + CALIBRATION_SECONDS
+    for config in kinds:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        found.append(calibrate(config, images, left / (len(kinds) - len(found))))
+    return found
 
-    return len(split(load_configured(spec.data, data_root), spec.data).train_labels)
+
+def _source(kinds: int, known: int, measured: int, stand_in: str) -> str:
+    """Say where costs come from."""
+    parts = [f"time and disk: measured on this machine{' before' if not measured else ''}"]
+    if known < kinds:
+        parts.append(
+            f"{known} of {kinds} kinds of trial, which stand for the others: plan again for more"
+        )
+    return ", ".join([*parts, *filter(None, [stand_in])])
 
 
 def _one(domain: Domain, end: int) -> Domain:
     return Domain(kind="fixed", values=(domain.values[end],))
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

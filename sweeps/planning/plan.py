@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -14,23 +15,35 @@ from rich.text import Text
 from analysis.printed import count, duration
 from analysis.statistics.power import detectable_gap
 from sweeps.driver.preparation import Prepared
-from sweeps.planning.cost import Cost, costs, on_gpu, run_bytes
+from sweeps.planning.cost import SweepCost, cost_of, on_gpu, threads_here
+from sweeps.planning.idleness import free_share
 from sweeps.planning.power import Deviation, Prospect, deviation, prospects
 from sweeps.spec.search_space import trial_count
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import existing_parent
 
 WANTED_POWER = 0.8
+BUSY = 0.8
+"""Free share of the cores from which a machine counts as idle: the system itself needs some."""
+STARTING_SECONDS = 15.0
+"""From the command to the first step: Ray, and a worker that loads torch."""
 
 
-def describe_plan(prepared: Prepared, root: Path) -> RenderableType:
-    """Show trials, runs, time, disk, and the gaps and claims that the runs can decide."""
+def describe_plan(prepared: Prepared, root: Path, again: bool = False) -> RenderableType:
+    """Show trials, runs, time, disk, and the gaps and claims that the runs can decide.
+
+    Args:
+        prepared: the sweep.
+        root: of all results.
+        again: True measures the times of this machine anew.
+    """
     spec = prepared.spec
-    known, source = costs(prepared, root)
+    cost = cost_of(prepared, again)
+    free = free_share(cores_used(spec))
     parts: list[RenderableType] = [
-        size_table(spec, known, root),
-        Text(f"time and disk: {source}", style="dim"),
-        *(Text(warning, style="yellow") for warning in warnings(spec, known, root)),
+        size_table(spec, cost, root),
+        Text(cost.source, style="dim"),
+        *(Text(warning, style="yellow") for warning in warnings(spec, cost, root, free)),
         Text(),
         *_findings(spec, deviation(spec, root)),
     ]
@@ -54,53 +67,95 @@ def _findings(spec: SweepSpec, scatter: Deviation | None) -> list[RenderableType
     return [resolution, Text(), *(claims_table(found) if found else [none])]
 
 
-def size_table(spec: SweepSpec, known: Sequence[Cost], root: Path) -> RenderableType:
+def size_table(spec: SweepSpec, cost: SweepCost, root: Path) -> RenderableType:
     """Show how many trials and runs there are, and the time and disk that they take."""
     trials, seeds = trial_count(spec), spec.seeds_each
-    seconds = [cost.epoch_seconds * spec.recipe.epochs for cost in known]
-    total = total_seconds(spec, known)
-    slots = slots_here(spec)
-    shortest, longest = (duration(end(seconds)) for end in (min, max))
-    each = longest if shortest == longest else f"{shortest} to {longest}"
+    low, high = cost.total_seconds(spec)
+    shortest = min(least for least, _ in cost.runs)
+    longest = max(most for _, most in cost.runs)
     bound = "at most " if spec.early_stopping.rule != "none" else ""
+    wall_low, wall_high = wall_seconds(spec, cost)
     free = shutil.disk_usage(existing_parent(root)).free
     table = Table.grid(padding=(0, 2))
+    slots = count(slots_here(spec), "trial")
+    epochs = count(spec.recipe.epochs, "epoch")
+    time = "GPU time" if on_gpu(spec) else "CPU time"
     rows = [
         ("trials", f"{trials}"),
         ("runs", f"{trials * seeds} ({count(seeds, 'seed')} a trial)"),
-        ("one run", f"{each} ({spec.recipe.epochs} epochs)"),
-        ("wall time", f"{bound}{duration(total / slots)} ({slots} trials at a time here)"),
-        ("CPU time", f"{bound}{duration(total * spec.resources.cpus)}"),
-        ("disk", f"{total_bytes(spec, known) / 1e6:.0f} MB (of {free / 1e9:.0f} GB free)"),
+        ("one run", f"{_range(shortest, longest)} ({epochs})"),
+        (time, bound + _range(low, high)),
+        ("wall time", f"{bound}{_range(wall_low, wall_high)} ({slots} at a time on this machine)"),
+        ("disk", f"{cost.total_bytes(spec) / 1e6:.0f} MB (of {free / 1e9:.0f} GB free)"),
     ]
-    if on_gpu(spec):
-        rows[4] = ("GPU time", f"{bound}{total * spec.resources.gpus / 3600:.1f} hours")
     for label, value in rows:
         table.add_row(Text(label, style="bold"), value)
     return table
 
 
-def warnings(spec: SweepSpec, known: Sequence[Cost], root: Path) -> list[str]:
-    """Say which limits of the budget, or of the disk, the sweep will reach before its end."""
-    hours = total_seconds(spec, known) / 3600
+def _range(low: float, high: float) -> str:
+    """Return `2 min 10 s to 3 min 05 s`."""
+    first, last = duration(low), duration(high)
+    return first if first == last else f"{first} to {last}"
+
+
+def wall_seconds(spec: SweepSpec, cost: SweepCost) -> tuple[float, float]:
+    """Return the least and the most seconds from the sweep's start to its end, if all is idle."""
+    trials, slots = trial_count(spec), slots_here(spec)
+    low, high = (seconds / trials for seconds in cost.total_seconds(spec))
+    # CPU seconds of a run are those of all of its threads, which share them.
+    threads = 1 if on_gpu(spec) else threads_here(spec)
+    rounds = math.ceil(trials / slots)
+    return (
+        rounds * low / threads + STARTING_SECONDS,
+        rounds * high / threads + STARTING_SECONDS,
+    )
+
+
+def warnings(spec: SweepSpec, cost: SweepCost, root: Path, free: float) -> list[str]:
+    """Say which limits of the budget, or of the disk, the sweep will reach before its end.
+
+    Args:
+        spec: of the sweep.
+        cost: of the sweep.
+        root: of all results.
+        free: share of this machine's cores that the sweep would get now.
+    """
+    gpu_hours = cost.total_seconds(spec)[1] / 3600 * spec.resources.gpus
     needs = {
-        "wall_hours": hours / slots_here(spec),
-        "gpu_hours": hours * spec.resources.gpus if on_gpu(spec) else 0.0,
-        "megabytes": total_bytes(spec, known) / 1e6,
+        "wall_hours": wall_seconds(spec, cost)[1] / 3600,
+        "gpu_hours": gpu_hours if on_gpu(spec) else 0.0,
+        "megabytes": cost.total_bytes(spec) / 1e6,
     }
     found = [
-        f"budget.{key}: {limit:g} will be spent before the end, which takes about {needed:.3g}"
+        f"budget.{key}: {limit:g} may be spent before the end, which takes up to {needed:.3g}"
         for key, needed in needs.items()
         if (limit := getattr(spec.budget, key)) is not None and needed > limit
     ]
+    if cost.total_bytes(spec) > shutil.disk_usage(existing_parent(root)).free:
+        found.append(f"the disk of {root} has no room for the results: name another with --root")
+    return [*_of_this_machine(spec, free), *found]
+
+
+def _of_this_machine(spec: SweepSpec, free: float) -> list[str]:
+    """Say what this machine lacks for the sweep now."""
+    found = []
     if spec.resources.gpus > 0 and not on_gpu(spec):
-        text = (
+        found.append(
             "the sweep asks for a GPU and this machine has none: the times are those of its CPU;"
             " plan on a machine with one for its times"
         )
-        found.insert(0, text)
-    if total_bytes(spec, known) > shutil.disk_usage(existing_parent(root)).free:
-        found.append(f"the disk of {root} has no room for the results: name another with --root")
+    cores = len(os.sched_getaffinity(0))
+    if spec.resources.cpus > cores:
+        found.append(
+            f"a trial asks for {spec.resources.cpus:g} cores and this machine has {cores}:"
+            " it can plan the sweep, and not run it"
+        )
+    if free < BUSY:
+        found.append(
+            f"this machine is busy: {100 * free:.0f} % of its {cores_used(spec)} cores is free, so"
+            f" that the wall time would be {1 / max(free, 0.01):.1f} times as long now"
+        )
     return found
 
 
@@ -112,7 +167,9 @@ def resolution_text(spec: SweepSpec, scatter: Deviation) -> str:
         return f"{known}\na single seed resolves no gap between two trials"
     gap = detectable_gap("difference", scatter.points, seeds, WANTED_POWER)
     power = f"{100 * WANTED_POWER:.0f} %"
-    return f"{known}\n{seeds} seeds show a gap of {gap:.2g} points with {power} power"
+    shown = f"{seeds} seeds show a gap of {gap:.2g} points with {power} power"
+    # `compare` looks once, at 5 %; a claim of the paper spends its level over all of its looks.
+    return f"{known}\n{shown}, in one comparison at a level of 5 %"
 
 
 def claims_table(found: Sequence[Prospect]) -> list[RenderableType]:
@@ -133,8 +190,9 @@ def claims_table(found: Sequence[Prospect]) -> list[RenderableType]:
             Text(hardest, style="dim"),
         )
     text = (
-        "power: probability that the whole claim is decided by these seeds, if it is true and the"
-        " gap is the paper's, or the smallest that matters; –: no gap is stated, nothing is lacking"
+        "power: probability that the whole claim is decided by these seeds, at the level of their"
+        " look, if it is true and the gap is the paper's, or the smallest that matters; –: no gap"
+        " is stated, nothing is lacking"
     )
     return [table, Text(text, style="dim")]
 
@@ -159,13 +217,6 @@ def slots_here(spec: SweepSpec) -> int:
     return max(1, min(slots, spec.most_at_once or slots, trial_count(spec)))
 
 
-def total_seconds(spec: SweepSpec, known: Sequence[Cost]) -> float:
-    """Estimate the time of all runs, one after the other."""
-    mean = sum(cost.epoch_seconds for cost in known) / len(known)
-    return mean * spec.recipe.epochs * spec.seeds_each * trial_count(spec)
-
-
-def total_bytes(spec: SweepSpec, known: Sequence[Cost]) -> float:
-    """Estimate the disk space of all runs."""
-    mean = sum(run_bytes(spec, cost) for cost in known) / len(known)
-    return mean * spec.seeds_each * trial_count(spec)
+def cores_used(spec: SweepSpec) -> int:
+    """Return how many of this machine's cores the sweep uses."""
+    return min(slots_here(spec) * threads_here(spec), len(os.sched_getaffinity(0)))

@@ -1,17 +1,25 @@
 """A sweep before it starts: its power, its cost, its warnings."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
 from analysis.statistics.power import power_of
 from sweeps.driver.preparation import prepare
-from sweeps.driver.single_run import single_run_spec, train_single_run
-from sweeps.planning.cost import costs, measure
+from sweeps.planning import calibration, cost, kept_costs
+from sweeps.planning.cost import cost_of
+from sweeps.planning.idleness import free_share
 from sweeps.planning.plan import warnings
 from sweeps.planning.power import deviation, prospects
+from sweeps.planning.stand_in import EXTENTS, random_images
 from sweeps.spec.reading import load_spec
+from trainers.data.datasets import available, data_root, load
 
 MNIST_POINTS = 0.12 / (1.96 * (2 / 5) ** 0.5)
 """The deviation that claims.toml assumes of LeNet-5 on MNIST."""
@@ -77,27 +85,104 @@ def test_no_deviation_is_assumed_of_a_benchmark_of_ones_own(tmp_path: Path) -> N
     assert deviation(load_spec("quickstart"), tmp_path).points == pytest.approx(MNIST_POINTS)
 
 
-def test_a_plan_writes_nothing_where_tables_go(tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in which measured costs are kept, and calibrations of the fewest steps."""
+    monkeypatch.setattr(calibration, "MOST_STEPS", 1)
+    folder = tmp_path / "cache" / "calibrations"
+    monkeypatch.setattr(kept_costs, "folder", lambda: folder)
+    return folder
+
+
+DIGITS = ["data={name: digits, train_images: 200}", "seeds=2", "space.activation.grid=[swish, relu]"]
+
+
+def test_a_plan_writes_nothing_where_tables_go(tmp_path: Path, kept: Path, monkeypatch) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
     monkeypatch.setenv("SWEEPS_TABLES", tables.as_uri())
-    spec = load_spec("table1_lenet5", ["data={name: digits, train_images: 64}", "seeds=2"])
-    assert measure(spec, {"activation": "relu"}, tmp_path, 1.0) is not None
+    assert cost_of(prepare(load_spec("table1_lenet5", DIGITS), elsewhere=True)).runs
     prospects(load_spec("table1_lenet5"), MNIST_POINTS)
     assert not any(tables.iterdir())
 
 
-def test_earlier_runs_of_this_machine_stand_in_for_a_calibration(tmp_path: Path) -> None:
-    run = single_run_spec("swish", "lenet5", "digits", 0, 2, ["data.train_images=200"], "one")
-    train_single_run(prepare(run), tmp_path, "cpu", False, Console(quiet=True))
-    settings = ["data={name: digits, train_images: 200}", "seeds=2", "space.activation=swish"]
-    alike = prepare(load_spec("table1_lenet5", settings))
-    known, source = costs(alike, tmp_path)
-    assert source == "of 1 kinds of trial, 1 from earlier runs on this machine"
-    other = prepare(load_spec("table1_lenet5", [*settings, "recipe.batch_size=64"]))
-    calibrated, source = costs(other, tmp_path)
-    assert "a calibration" in source
-    for cost in (*known, *calibrated):
-        assert min(cost.epoch_seconds, cost.result_bytes_per_epoch, cost.checkpoint_bytes) > 0
-    tight = load_spec("table1_lenet5", [*settings, "budget.wall_hours=1e-9"])
-    assert "budget.wall_hours: 1e-09 will be spent" in warnings(tight, known, tmp_path)[0]
+def test_costs_are_kept_for_this_machine_and_the_same_work(kept: Path, monkeypatch) -> None:
+    spec = load_spec("table1_lenet5", DIGITS)
+    first = cost_of(prepare(spec))
+    assert len(list(kept.iterdir())) == 2
+    monkeypatch.setattr(cost, "calibrate", lambda *_: pytest.fail("measured again"))
+    rates = prepare(load_spec("table1_lenet5", [*DIGITS, "recipe.learning_rate=0.01"]))
+    assert cost_of(rates).runs == first.runs
+    longer = cost_of(prepare(load_spec("table1_lenet5", [*DIGITS, "recipe.epochs=60"])))
+    assert longer.total_seconds(spec)[0] > 1.5 * first.total_seconds(spec)[0]
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        cost_of(prepare(load_spec("table1_lenet5", [*DIGITS, "recipe.batch_size=64"])))
+
+
+def test_a_damaged_or_closed_cache_costs_a_calibration_alone(kept: Path) -> None:
+    prepared = prepare(load_spec("table1_lenet5", DIGITS))
+    cost_of(prepared)
+    for file in kept.iterdir():
+        file.write_text("{")
+    assert cost_of(prepared).runs
+    assert all(json.loads(file.read_text()) for file in kept.iterdir())
+    shutil.rmtree(kept)
+    kept.write_text("")  # a file where the folder would be
+    assert cost_of(prepared).runs
+
+
+def test_a_calibration_that_runs_out_of_time_lets_known_kinds_stand_for_the_others(
+    kept: Path, monkeypatch
+) -> None:
+    clock = iter([0.0, 1.0, 100.0])
+    monkeypatch.setattr(cost, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    found = cost_of(prepare(load_spec("table1_lenet5", DIGITS)))
+    assert "1 of 2 kinds of trial, which stand for the others" in found.source
+    assert len(found.runs) == 1
+
+
+def test_a_sweep_is_planned_whose_data_are_not_here(
+    tmp_path: Path, kept: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SWEEPS_DATA", str(tmp_path / "nothing"))
+    settings = ["data={name: mnist, train_images: 256}", "space.activation.grid=[relu]"]
+    found = cost_of(prepare(load_spec("table1_lenet5", settings), elsewhere=True))
+    assert "random images of MNIST's number and size" in found.source
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("name", EXTENTS)
+def test_random_images_have_the_number_and_shape_of_the_data_set(name: str) -> None:
+    if not available(name):
+        pytest.skip(f"{name} is not here")
+    real, made = load(name, data_root()), random_images(name)
+    shapes = [[one.shape for one in images.tensors()] for images in (real, made)]
+    assert shapes[0] == shapes[1]
+    assert [one.dtype for one in real.tensors()] == [one.dtype for one in made.tensors()]
+
+
+def test_a_plan_is_a_range_and_names_what_this_machine_lacks(
+    tmp_path: Path, kept: Path, monkeypatch
+) -> None:
+    found = cost_of(prepare(load_spec("table1_lenet5", DIGITS)))
+    assert all(least < most for least, most in found.runs)
+    many = [*DIGITS, "resources.cpus=1000", "budget.wall_hours=1e-9"]
+    said = warnings(load_spec("table1_lenet5", many), found, tmp_path, free=0.5)
+    assert "a trial asks for 1000 cores" in said[0]
+    assert "this machine is busy" in said[1]
+    assert "the wall time would be 2.0 times as long now" in said[1]
+    assert "budget.wall_hours: 1e-09 may be spent" in said[2]
+
+
+def test_a_core_that_another_program_uses_is_not_free() -> None:
+    """Two programs on one core get half of it each; 0.75 leaves room for an uneven scheduler."""
+    core = min(os.sched_getaffinity(0))
+    spin = f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", spin]) as other:
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, [core])
+        try:
+            assert free_share(1) < 0.75
+        finally:
+            os.sched_setaffinity(0, before)
+            other.kill()
