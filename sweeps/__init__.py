@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sweeps.api import load, resume, run
+    from sweeps.api import load, resume, run, watch
 
-__all__ = ["load", "resume", "run"]
+__all__ = ["load", "resume", "run", "watch"]
 
 
 def __getattr__(name: str) -> object:

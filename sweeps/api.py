@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 import analysis
 from analysis import Results
+from analysis.store.errors import PlainError
 from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import load_spec, parse_spec
 from sweeps.spec.sections import SweepSpec
+from sweeps.view.in_place import in_place, python_console
+from trainers.data.sources import DataUnavailableError
+
+
+class NoDataError(PlainError, DataUnavailableError):
+    """The data is neither on this machine nor to be downloaded."""
+
+
+WATCH_SECONDS = 2.0
+"""The time from one look at a watched sweep to the next."""
 
 
 def run(
@@ -50,8 +60,12 @@ def run(
     from sweeps.driver.driver import run_sweep
     from sweeps.driver.preparation import prepare
 
-    prepared = prepare(_read(spec, settings, name), address)
-    console = Console(quiet=not show)
+    wanted = _read(spec, settings, name)
+    try:
+        prepared = prepare(wanted, address)
+    except DataUnavailableError as error:
+        raise NoDataError(str(error)) from None
+    console = python_console(show)
     for note in prepared.notes:
         console.print(f"note: {note}", style="yellow", markup=False)
     folder = _root(root)
@@ -75,7 +89,37 @@ def resume(
     """
     from sweeps.driver.continuation import Request, continue_sweep
 
-    continue_sweep(_root(root), name, Request(), Console(quiet=not show), address)
+    continue_sweep(_root(root), name, Request(), python_console(show), address)
+    return load(name, root=root)
+
+
+def watch(name: str, *, root: str | Path | None = None) -> Results:
+    """Show a sweep that another process runs until it ends, and return its results.
+
+    An interrupt ends the watching, and not the sweep.
+
+    Raises:
+        StoreError: no such sweep.
+    """
+    from sweeps.view.drawing import render
+    from sweeps.view.overview import current_view
+
+    folder, console = _root(root), python_console()
+    view = current_view(folder, name)
+    shown = in_place(console, lambda: render(view, time.time(), console.width, console.height))
+    if shown is not None:
+        shown.start()
+    try:
+        while view.stopped_at is None:
+            time.sleep(WATCH_SECONDS)
+            view = current_view(folder, name)
+            if shown is not None:
+                shown.refresh()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if shown is not None:
+            shown.stop()
     return load(name, root=root)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from analysis.store.errors import PlainError
 
-class NotInstalledError(RuntimeError):
+
+class NotInstalledError(PlainError, RuntimeError):
     """A package is not installed; the message says how to install it."""
 
 

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
-class StoreError(ValueError):
+class PlainError(Exception):
+    """An error whose message says all: a notebook shows it without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks an exception for the lines to show.
+        return [f"{type(self).__name__}: {self}"]
+
+
+class StoreError(PlainError, ValueError):
     """Stored results that are missing, unreadable or newer than this reader."""
 
 

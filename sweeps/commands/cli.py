@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from errno import EACCES, EDQUOT, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from analysis.store.errors import StoreError
+from sweeps.commands.ending import go_on, print_trials, to_the_end
 from sweeps.commands.looking import app as views
+from sweeps.commands.notification import Notify
 from sweeps.commands.terminal import (
     INTERRUPTED,
     ROOT,
@@ -33,7 +36,7 @@ from sweeps.commands.terminal import (
 from sweeps.extras import NotInstalledError
 from sweeps.spec.errors import SpecError
 from sweeps.store.paths import SweepPaths
-from sweeps.workers.environment import ClusterError, CutOffError
+from sweeps.workers.environment import ClusterError
 from trainers.data import DATASETS
 from trainers.data.sources import DataUnavailableError
 from trainers.networks import NETWORKS
@@ -100,6 +103,7 @@ def run(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write each run's epochs as event files.")
     ] = False,
+    notice: Notify = None,
 ) -> None:
     """Run a sweep on this machine, or on the Ray cluster at --address."""
     from sweeps.driver.driver import run_sweep
@@ -109,8 +113,8 @@ def run(
     with errors.status("reading the specification and looking for its data"):
         prepared = prepare(load_spec(spec, settings or (), name), address)
     _print_notes(prepared.notes)
-    sweep = prepared.spec.name
-    _to_the_end(root, sweep, lambda: run_sweep(prepared, root, console, address, tensorboard))
+    work = partial(run_sweep, prepared, root, console, address, tensorboard)
+    to_the_end(root, prepared.spec.name, work, notice)
 
 
 @app.command()
@@ -121,9 +125,15 @@ def resume(
     settings: Settings = None,
     address: Address = None,
     accept_changes: AcceptChanges = False,
+    notice: Notify = None,
 ) -> None:
     """Go on with a sweep that was stopped, or whose driver died."""
-    _continue(name, root, address, accept_changes, spec_source=spec, settings=settings)
+    from sweeps.driver.continuation import Request
+
+    request = Request(
+        spec_source=spec, settings=tuple(settings or ()), accept_changes=accept_changes
+    )
+    go_on(root, name, request, address, notice)
 
 
 @app.command()
@@ -134,14 +144,15 @@ def extend(
     root: Root = ROOT,
     address: Address = None,
     accept_changes: AcceptChanges = False,
+    notice: Notify = None,
 ) -> None:
     """Add trials or seeds to a sweep; no finished run is trained again."""
-    from sweeps.driver.continuation import more_trials
+    from sweeps.driver.continuation import Request, more_trials
 
     more = None if trials is None else more_trials(trials)
     if more is None and seeds is None:
         raise SpecError("say what to extend: --trials +50, or --seeds 10")
-    _continue(name, root, address, accept_changes, more or 0, seeds)
+    go_on(root, name, Request(more or 0, seeds, accept_changes=accept_changes), address, notice)
 
 
 @app.command()
@@ -163,6 +174,7 @@ def settle(
     root: Root = ROOT,
     address: Address = None,
     accept_changes: AcceptChanges = False,
+    notice: Notify = None,
 ) -> None:
     """Add seeds to the trials that undecided claims compare, until each claim is decided."""
     import analysis
@@ -175,7 +187,7 @@ def settle(
         results = analysis.load(root, [name])
         say_plan(console, results, standings(results, wish, paper().claims))
         return
-    _to_the_end(root, name, lambda: settle_claims(root, name, wish, console, address))
+    to_the_end(root, name, partial(settle_claims, root, name, wish, console, address), notice)
 
 
 @app.command()
@@ -185,9 +197,13 @@ def retry(
     failed: Annotated[bool, typer.Option("--failed", help="The default, spelled out.")] = True,
     address: Address = None,
     accept_changes: AcceptChanges = False,
+    notice: Notify = None,
 ) -> None:
     """Run the trials again that ended in an error; a diverged trial is a result and stays."""
-    _continue(name, root, address, accept_changes, retry_errors=True)
+    from sweeps.driver.continuation import Request
+
+    request = Request(retry_errors=True, accept_changes=accept_changes)
+    go_on(root, name, request, address, notice)
 
 
 @app.command()
@@ -219,13 +235,31 @@ def results(
     if manifest is not None and (out is None or not chosen):
         raise StoreError("--manifest describes a file: export one with --csv --out FILE")
     if not chosen:
-        _print_trials(root, name)
+        print_trials(root, name)
         return
     from sweeps.store.export import export_runs, write_manifest
 
     export_runs(root, name, chosen[0], out, sys.stdout)
     if manifest is not None and out is not None:
         write_manifest(root, name, out, manifest)
+
+
+@app.command()
+def note(
+    name: SweepName,
+    text: Annotated[
+        str | None, typer.Argument(help="What to keep in mind; '' takes it away.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A word to add; may be repeated.")] = None,
+    untag: Annotated[list[str] | None, typer.Option(help="A word to take away.")] = None,
+    root: Root = ROOT,
+) -> None:
+    """Write a note or tags on a sweep, for `sweeps list` and the report; or show them."""
+    from sweeps.store.notes import annotate
+
+    found = annotate(root, name, text, tag or (), untag or ())
+    say(console, f"note: {found.text or 'none'}")
+    say(console, f"tags: {' '.join(found.tags) or 'none'}")
 
 
 @app.command()
@@ -316,44 +350,6 @@ def _watch_report(root: Path, names: Sequence[str], folder: Path) -> None:
 app.add_typer(views)
 
 
-def _continue(
-    name: str,
-    root: Path,
-    address: str | None,
-    accept_changes: bool,
-    more_trials: int = 0,
-    seeds: int | None = None,
-    retry_errors: bool = False,
-    spec_source: str | None = None,
-    settings: Sequence[str] | None = None,
-) -> None:
-    from sweeps.driver.continuation import Request, continue_sweep
-
-    request = Request(
-        more_trials, seeds, retry_errors, spec_source, tuple(settings or ()), accept_changes
-    )
-    _to_the_end(root, name, lambda: continue_sweep(root, name, request, console, address))
-
-
-def _to_the_end(root: Path, name: str, work: Callable[[], bool]) -> None:
-    """Do a sweep's work, then print its trials; after an interrupt, print how to go on."""
-    try:
-        complete = work()
-        _print_trials(root, name)
-    except KeyboardInterrupt:
-        complete = False
-    except CutOffError as error:
-        command = SweepPaths(root, name).hint("resume")
-        say(errors, f"error: {error}. What is done is safe; go on with {command}", "red")
-        raise typer.Exit(1) from None
-    if not complete:
-        begun = (root / name).exists()
-        command = SweepPaths(root, name).hint("resume")
-        how = f"go on with {command}" if begun else "nothing was written"
-        say(errors, f"interrupted; {how}", "yellow")
-        raise typer.Exit(INTERRUPTED)
-
-
 def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
     say(errors, f"warning: {message}", "yellow")
 
@@ -361,10 +357,3 @@ def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
 def _print_notes(notes: Sequence[str]) -> None:
     for note in notes:
         say(errors, f"note: {note}", "yellow")
-
-
-def _print_trials(root: Path, name: str) -> None:
-    from sweeps.view.overview import trials_summary
-
-    # not cropped: a command that is cut off at the edge does not run
-    console.print(trials_summary(root, name, console.width), crop=False)

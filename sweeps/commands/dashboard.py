@@ -19,6 +19,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import optuna
 
+from analysis.program import program
 from analysis.store.errors import StoreError
 from sweeps.driver.preparation import stored_spec
 from sweeps.extras import optional
@@ -71,7 +72,7 @@ def make_dashboard(storage: optuna.storages.RDBStorage, port: int | None) -> WSG
         NotInstalledError: optuna-dashboard is not installed.
         StoreError: the port is taken.
     """
-    dashboard = optional("optuna_dashboard", "dashboard", "sweeps dashboard")
+    dashboard = optional("optuna_dashboard", "dashboard", f"{program()} dashboard")
     application = read_only(dashboard.wsgi(storage))
     try:
         chosen = _free_port() if port is None else port

@@ -55,13 +55,13 @@ def list_sweeps(root: Root = ROOT) -> None:
     """List the sweeps under the root."""
     from sweeps.view.listing import sweeps_table
 
-    console.print(sweeps_table(root))
+    console.print(sweeps_table(root, console.width))
 
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(help="Name of a sweep under the root.")],
-    second: Annotated[str, typer.Argument(help="Name of another.")],
+    first: SweepName,
+    second: SweepName,
     root: Root = ROOT,
 ) -> None:
     """Show two sweeps side by side: settings, best trials, and trials that both have."""
@@ -74,7 +74,7 @@ def compare(
     changes = [
         line for line in spec_changes(before, now) if line.partition(":")[0] not in NOT_COMPARED
     ]
-    console.print(beside_view(root, first, second, changes))
+    console.print(beside_view(root, first, second, changes, console.width))
 
 
 @app.command()
@@ -107,6 +107,10 @@ def plan(
     spec: SpecName,
     settings: Settings = None,
     root: Root = ROOT,
+    again: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Measure again how fast this machine is, up to a minute."),
+    ] = False,
 ) -> None:
     """Print the trials, hours and disk of a sweep, and the gaps it can show, before it starts."""
     from sweeps.driver.preparation import prepare
@@ -116,8 +120,11 @@ def plan(
     prepared = prepare(load_spec(spec, settings or ()), elsewhere=True)
     for note in prepared.notes:
         say(errors, f"note: {note}", "yellow")
-    with errors.status("training each kind of trial for a moment, at most two minutes in all"):
-        shown = describe_plan(prepared, root)
+    doing = "timing some steps of each kind of trial, at most a minute in all"
+    if not errors.is_terminal:
+        say(errors, doing)
+    with errors.status(doing):
+        shown = describe_plan(prepared, root, again)
     console.print(shown)
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -29,6 +30,27 @@ def _console(stream: TextIO, stderr: bool = False) -> Console:
 console = _console(sys.stdout)
 errors = _console(sys.stderr, stderr=True)
 
+
+def _specifications(incomplete: str) -> list[str]:
+    """List the bundled specifications and the YAML files here that begin so, for a shell."""
+    bundled = (
+        Path(file.name).stem for file in resources.files("sweeps").joinpath("specs").iterdir()
+    )
+    typed = incomplete[: incomplete.rfind("/") + 1]
+    files = (file.name for file in Path(typed or ".").glob("*.y*ml"))
+    names = {name for name in bundled if not name.endswith(".schema")}
+    names |= {f"{typed}{name}" for name in files}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def _sweeps(context: typer.Context, incomplete: str) -> list[str]:
+    """List the sweeps under the root that begin so, for a shell."""
+    root = Path(context.params.get("root") or os.environ.get("SWEEPS_ROOT") or ROOT)
+    folders = root.iterdir() if root.is_dir() else ()
+    names = (folder.name for folder in folders if (folder / "spec.json").exists())
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 Root = Annotated[
     Path,
     typer.Option("--root", envvar="SWEEPS_ROOT", help="Folder of all results."),
@@ -37,8 +59,15 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, as recipe.epochs=5."),
 ]
-SpecName = Annotated[str, typer.Argument(help="Name of a bundled specification, or a YAML file.")]
-SweepName = Annotated[str, typer.Argument(help="Name of a sweep under the root.")]
+SpecName = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a bundled specification, or a YAML file.", autocompletion=_specifications
+    ),
+]
+SweepName = Annotated[
+    str, typer.Argument(help="Name of a sweep under the root.", autocompletion=_sweeps)
+]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to run on; default: here.")]
 AcceptChanges = Annotated[
     bool,

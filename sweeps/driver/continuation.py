@@ -54,6 +54,11 @@ class Request:
     blocks: tuple[Block, ...] = ()
     """Seeds to add to some trials."""
 
+    @property
+    def adds(self) -> bool:
+        """True if there is more to train than was planned before."""
+        return bool(self.more_trials or self.seeds or self.retry_errors or self.blocks)
+
 
 def continue_sweep(
     root: Path, name: str, request: Request, console: Console, address: str | None
@@ -80,8 +85,30 @@ def continue_sweep(
         hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
         refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
+    if not request.adds and complete(results, extended_spec, paths):
+        console.print(_nothing_to_train(extended_spec, paths), soft_wrap=True, markup=False)
+        return True
     prepared = prepare(extended_spec, address)
     return drive(_reopened(prepared, paths, request), prepared, console, address)
+
+
+def complete(results: Results, spec: SweepSpec, paths: SweepPaths) -> bool:
+    """Return True if nothing is left to train, in the store and in the study."""
+    row = _sweep_row(results, paths)
+    if int(results.trials["status"].isin(FINAL).sum()) < int(row["trials_planned"]):
+        return False
+    with driver_lock(paths), closing(reopen_study(spec, paths, len(results.trials))) as study:
+        return _work(results, spec, study, row, Request()).trials <= 0
+
+
+def _nothing_to_train(spec: SweepSpec, paths: SweepPaths) -> str:
+    """Say that a sweep is complete, and which command would add to it."""
+    grid = spec.search.trials is None
+    more = "--seeds N" if grid else "--trials +N"
+    return (
+        f"{spec.name} is complete, and nothing is left to train. Add"
+        f" {'seeds' if grid else 'trials'} with {paths.hint('extend', more)}"
+    )
 
 
 def _refuse_more_seeds(results: Results, paths: SweepPaths, request: Request) -> None:
@@ -108,7 +135,6 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
         with closing(reopen_study(spec, paths, len(results.trials))) as study:
             row = _sweep_row(results, paths)
             blocks = _blocks(row, request)
-            added = added_seeds(blocks, results.trials)
             queued = study.queue_again() if request.retry_errors else 0
             planned = int(row["trials_planned"]) + request.more_trials + queued
             write_atomically(paths.spec, spec.to_json().encode())
@@ -118,12 +144,7 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             if request.seeds is not None:
                 before = int(row["seeds"])
                 writer.write(EVENTS, [_extension(paths.sweep, before, len(spec.seeds))])
-            work = Work(
-                planned - len(study.ended()),
-                trials_to_repeat(spec, results, study, added),
-                frozenset(results.runs["config_id"].astype(str)),
-                added,
-            )
+            work = _work(results, spec, study, {**row, "trials_planned": planned}, request)
             yield Sweep(
                 spec,
                 paths,
@@ -137,6 +158,17 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
                     spec, planned, _ended_counts(results, study, work), best_of(results.trials)
                 ),
             )
+
+
+def _work(results: Results, spec: SweepSpec, study: SweepStudy, row: Row, request: Request) -> Work:
+    """Return what is left to train of the trials that the sweep's row plans."""
+    added = added_seeds(_blocks(row, request), results.trials)
+    return Work(
+        int(row["trials_planned"]) - len(study.ended()),
+        trials_to_repeat(spec, results, study, added),
+        frozenset(results.runs["config_id"].astype(str)),
+        added,
+    )
 
 
 def _wanted_spec(paths: SweepPaths, request: Request) -> SweepSpec:

@@ -16,6 +16,7 @@ from analysis.paper.rules import RULES
 from analysis.paper.settling import Standing, standing
 from analysis.paper.words import Word
 from analysis.printed import count, duration
+from analysis.program import program
 from analysis.store.blocks import Block, added_seeds, read_blocks
 from analysis.store.errors import unknown_name
 from analysis.store.statuses import FINAL
@@ -121,7 +122,7 @@ def standings(results: Results, wish: Wish, known: Iterable[Claim]) -> list[Stan
     if not found:
         raise SpecError(
             "no claim of the paper can be decided by this sweep: it takes purpose: confirmatory,"
-            " the benchmark of a claim and its cells; `sweeps plan` lists what is lacking"
+            f" the benchmark of a claim and its cells; `{program()} plan` lists what is lacking"
         )
     return found
 

@@ -88,7 +88,9 @@ def put_back_running(storage: RDBStorage, study_name: str) -> None:
 class StudyWriter:
     """Writes the trials of one study to its database."""
 
-    def __init__(self, storage: RDBStorage, study_name: str) -> None:
+    def __init__(self, storage: RDBStorage, study_name: str, resume: str) -> None:
+        """Write to a study's database; `resume` is the command that an error names."""
+        self._resume = resume
         self._engine = storage.engine
         self._study_id = storage.get_study_id_from_name(study_name)
         trials = storage.get_all_trials(self._study_id)
@@ -137,7 +139,7 @@ class StudyWriter:
                     reason = str(error.orig).strip().splitlines()[0]
                     raise StoreError(
                         f"the study's database does not answer: {reason}. The results are safe;"
-                        " go on with `sweeps resume` when it is back"
+                        f" go on with {self._resume} when it is back"
                     ) from None
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from analysis.store.errors import PlainError
 
-class SpecError(ValueError):
+
+class SpecError(PlainError, ValueError):
     """A specification that cannot be run; the message names the field, its value and the mend."""
 
 

@@ -13,6 +13,7 @@ import analysis
 from analysis.printed import MISSING, brief_parameters, count, interval, number
 from analysis.statistics.intervals import Interval
 from analysis.store.contract import Row
+from sweeps.view.columns import Column, table_of
 from sweeps.view.drawing import best_text
 from sweeps.view.overview import best_of, rows
 
@@ -20,8 +21,17 @@ NOT_COMPARED = ("name", "question")
 """Keys of a specification that say nothing on what is trained."""
 
 
-def beside_view(root: Path, first: str, second: str, changes: Sequence[str]) -> RenderableType:
+def beside_view(
+    root: Path, first: str, second: str, changes: Sequence[str], width: int
+) -> RenderableType:
     """Show the settings that differ, each sweep's best trial, and the trials that both have.
+
+    Args:
+        root: of all sweeps.
+        first: name of a sweep.
+        second: name of another.
+        changes: the settings that differ, a line each.
+        width: characters of a line.
 
     Raises:
         StoreError: no such sweep.
@@ -36,24 +46,27 @@ def beside_view(root: Path, first: str, second: str, changes: Sequence[str]) -> 
     if not found:
         return Group(*parts, Text("no trial has the same parameters in both"))
     note = f"difference: {second} less {first}, in points, with Welch's 95 % interval"
-    return Group(*parts, Text(), _table(found, first, second), Text(note, style="dim"))
+    return Group(*parts, Text(), _table(found, first, second, width), Text(note, style="dim"))
 
 
-def _table(found: Sequence[Row], first: str, second: str) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-    for title in ("parameters", first, second, "difference"):
-        table.add_column(title, justify="left" if title == "parameters" else "right")
-    for row in found:
-        gap = interval(Interval(row["difference"], row["low"], row["high"]))
-        if row["n_shared"]:
-            gap = f"{count(row['n_shared'], 'run')} shared"
-        table.add_row(
-            brief_parameters(row["parameters"]) or MISSING,
-            _mean(row["mean_first"], row["n_first"]),
-            _mean(row["mean_second"], row["n_second"]),
-            gap,
-        )
-    return table
+def _table(found: Sequence[Row], first: str, second: str, width: int) -> Table:
+    return table_of(
+        [
+            Column("parameters", [brief_parameters(row["parameters"]) or MISSING for row in found]),
+            Column(first, [_mean(row["mean_first"], row["n_first"]) for row in found], right=True),
+            Column(
+                second, [_mean(row["mean_second"], row["n_second"]) for row in found], right=True
+            ),
+            Column("difference", [_gap(row) for row in found], right=True),
+        ],
+        width,
+    )
+
+
+def _gap(row: Row) -> str:
+    if row["n_shared"]:
+        return f"{count(row['n_shared'], 'run')} shared"
+    return interval(Interval(row["difference"], row["low"], row["high"]))
 
 
 def _mean(mean: float, n: int) -> str:

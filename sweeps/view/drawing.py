@@ -48,7 +48,7 @@ def render(
         text = "stopping: each worker ends its epoch; Ctrl-C again waits for none"
         notes.append(Text(f"! {text}", style="bold magenta"))
     head = [_line((view.name, "bold"), (f"  {view.subject}", "dim")), _bar(view, width)]
-    head += [counts_text(view), _line(pace_text(view, now)), best_text(view.best)]
+    head += [counts_text(view), _line(pace_text(view, now)), best_text(view.best, width)]
     below = [Text(), *notes] if notes else []
     # 5: an empty line above and below the table, its titles, "and ... more", the cursor's line.
     lines = len(head) + sum(1 + len(note) // width for note in notes) + 5
@@ -174,15 +174,15 @@ def silent_texts(view: SweepView, now: float) -> list[str]:
     ]
 
 
-def best_text(best: Best | None) -> Text:
-    """Write the best trial so far, with its objective and parameters."""
+def best_text(best: Best | None, width: int = WIDE) -> Text:
+    """Write the best trial so far on one line, with its objective and parameters."""
     if best is None:
         return Text("best: none yet", style="dim")
     value = with_standard_error(best.objective, best.standard_error)
-    value += "" if best.standard_error is None else " (standard error)"
-    return _line(
-        f"best: trial {best.trial}, {value}  {brief_parameters(best.params)}", style="green"
-    )
+    start, params = f"best: trial {best.trial}, {value}", brief_parameters(best.params)
+    meaning = "" if best.standard_error is None else " (standard error)"
+    fits = len(f"{start}{meaning}  {params}") <= width
+    return _line(f"{start}{meaning if fits else ''}  {params}", style="green")
 
 
 def curve(values: list[float]) -> str:

@@ -11,30 +11,42 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import RenderableType
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.text import Text
 
+from analysis.measures.notes import notes
 from analysis.printed import MISSING, with_standard_error
 from analysis.store.errors import StoreWarning
 from analysis.store.plain_rows import read_rows
 from analysis.store.roots import find_sweeps
-from analysis.store.schema import SWEEPS, TRIALS
+from analysis.store.schema import EVENTS, SWEEPS, TRIALS
 from analysis.store.statuses import Status
 from sweeps.store.locks import driver_alive
 from sweeps.store.paths import SweepPaths
+from sweeps.view.columns import Column, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from analysis.store.contract import Row
 
-TITLES = ("sweep", "state", "benchmark", "purpose", "trials", "best", "started (UTC)")
+RANKS = {
+    "sweep": 0,
+    "state": 1,
+    "benchmark": 4,
+    "purpose": 7,
+    "trials": 3,
+    "best": 2,
+    "started (UTC)": 6,
+    "tags": 5,
+}
+"""Titles of the columns; where a terminal is narrow, the highest number is left out first."""
 OF_A_SWEEP = ("benchmark", "purpose", "trials_planned", "created_at")
 OF_A_TRIAL = ("status", "objective", "objective_standard_error")
 
 
-def sweeps_table(root: Path) -> RenderableType:
-    """List the sweeps under a root, the newest last.
+def sweeps_table(root: Path, width: int) -> RenderableType:
+    """List the sweeps under a root, the newest last, in lines of `width` characters.
 
     Raises:
         StoreError: the root has no sweeps.
@@ -42,18 +54,22 @@ def sweeps_table(root: Path) -> RenderableType:
     folders = list(find_sweeps(root).values())
     sweeps, damaged = read_rows(folders, SWEEPS, OF_A_SWEEP)
     trials, more = read_rows(folders, TRIALS, OF_A_TRIAL)
-    for file in dict.fromkeys(map(str, (*damaged, *more))):
+    events, others = read_rows(folders, EVENTS, ("kind", "detail"))
+    for file in dict.fromkeys(map(str, (*damaged, *more, *others))):
         warnings.warn(file, StoreWarning, 2)
     of_sweep = defaultdict(list)
     for trial in trials:
         of_sweep[trial["sweep"]].append(trial)
-    note = "± is the standard error of a trial's own seeds"
-    table = Table(box=None, padding=(0, 1), header_style="bold", caption=note)
-    for title in TITLES:
-        table.add_column(title, no_wrap=True)
-    for sweep in sorted(sweeps, key=lambda row: (row["created_at"], row["sweep"])):
-        table.add_row(*_cells(root, sweep, of_sweep[sweep["sweep"]]))
-    return table
+    tags = {sweep: " ".join(note.tags) for sweep, note in notes(events).items()}
+    lines = [
+        [*_cells(root, sweep, of_sweep[sweep["sweep"]]), tags.get(sweep["sweep"], "")]
+        for sweep in sorted(sweeps, key=lambda row: (row["created_at"], row["sweep"]))
+    ]
+    cells = zip(*lines, strict=True)
+    columns = [Column(*one) for one in zip(RANKS, cells, RANKS.values(), strict=True)]
+    shown = columns if any(tags.values()) else columns[:-1]
+    note = Text("± is the standard error of a trial's own seeds", style="dim")
+    return Group(table_of(shown, width), note)
 
 
 def _cells(root: Path, sweep: Row, trials: Iterable[Row]) -> list[str]:

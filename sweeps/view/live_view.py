@@ -12,6 +12,7 @@ from rich.live import Live
 
 from analysis.printed import brief_parameters, with_standard_error
 from sweeps.view.drawing import pace_text, render, time_text
+from sweeps.view.in_place import NotebookView, in_place
 from sweeps.view.progress import SweepView
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ LOG_SECONDS = 60.0
 class LiveView:
     """Shows a sweep while it runs, and publishes what it shows for other processes.
 
-    In a terminal the view is redrawn in place; elsewhere there is a line a trial, and one a minute
-    while none ends.
+    In a terminal or a notebook the view is redrawn in place; elsewhere there is a line a trial, and
+    one a minute while none ends.
     """
 
     def __init__(
@@ -52,20 +53,14 @@ class LiveView:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_up, name="live view", daemon=True)
-        self._live: Live | None = None
+        self._live: Live | NotebookView | None = None
         self._changed = True
         self._published_at = self._logged_at = 0.0
 
     def __enter__(self) -> LiveView:
-        if self._console.is_terminal:
-            self._live = Live(
-                get_renderable=self._render,
-                console=self._console,
-                # Our own thread redraws, since it also publishes and logs.
-                auto_refresh=False,
-                # The table of trials takes the view's place at the end.
-                transient=True,
-            )
+        # Our own thread redraws, since it also publishes and logs.
+        self._live = in_place(self._console, self._render)
+        if self._live is not None:
             self._live.start()
         self._logged_at = time.time()
         self._thread.start()

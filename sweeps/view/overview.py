@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,15 +13,28 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
-from analysis.printed import MISSING, with_standard_error
+from analysis.measures.notes import Note, notes
+from analysis.printed import MISSING, brief_parameters, with_standard_error
 from analysis.store.contract import Row
 from analysis.store.statuses import Status
 from sweeps.spec.reading import parse_spec
 from sweeps.store.locks import driver_alive
 from sweeps.store.paths import SweepPaths
-from sweeps.view.drawing import add_parameter_columns, best_text, parameter_columns
+from sweeps.view.columns import GAP, Column, fitting, table_of
+from sweeps.view.drawing import best_text, parameter_columns
 from sweeps.view.progress import KEPT_ERRORS, KEPT_TROUBLES, Best, RunningTrial, SweepView
 
+TRIAL_COLUMNS = {
+    "trial": 0,
+    "status": 0,
+    "error % ± s.e.": 0,
+    "seeds": 1,
+    "epochs": 2,
+    "train s": 3,
+}
+"""Titles of the table of trials; the highest number is left out first, 0 never."""
+WORDS = ("activation", "scope", "init")
+"""Parameters whose values are words."""
 SHOWN_TRIALS = 40
 """Trials in the table of a sweep; the others are counted."""
 
@@ -87,32 +101,52 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     _ = results.verified  # warns of what is damaged or missing
     ordered = trials.sort_values(["objective", "trial"], na_position="last")
     shown = rows(ordered.head(SHOWN_TRIALS))
-    cells = [_ending(trial) for trial in shown]
-    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-    titles = ("trial", "status", "error % ± s.e.", "seeds", "epochs", "train s")
-    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
-    for title in titles:
-        table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True)
-    left = width - sum(2 + one for one in widths)
-    drawn = [json.loads(trial["params_json"]) for trial in shown]
-    keys, values = parameter_columns(drawn, left)
-    add_parameter_columns(table, keys)
-    for ending, params in zip(cells, values, strict=True):
-        table.add_row(*ending, *params)
-    parts: list[RenderableType] = [table]
+    parts: list[RenderableType] = [_trials_table(shown, width)]
     if len(ordered) > SHOWN_TRIALS:
         parts.append(Text(f"and {len(ordered) - SHOWN_TRIALS} more", style="dim"))
+    parts += note_lines(notes(rows(results.events)).get(name, Note()))
     paths = SweepPaths(root, name)
     next_steps = (
         f"\nGo on with\n  {paths.command('results', '--csv')}    # one row a run"
         f"\n  {paths.command('report')}    # tables and figures as HTML"
     )
+    best = best_text(best_of(trials))
+    best.no_wrap = False
     return Group(
         *parts,
         Text(),
-        best_text(best_of(trials)),
+        best,
         Text(next_steps, style="dim", no_wrap=True, overflow="ignore"),
     )
+
+
+def _trials_table(shown: Sequence[Row], width: int) -> Table:
+    """Draw a line a trial; what a narrow terminal has no room for are times, then epochs, seeds."""
+    cells = list(zip(*map(_ending, shown), strict=True)) or [()] * len(TRIAL_COLUMNS)
+    columns = [
+        Column(title, cell, rank, right=title != "status")
+        for (title, rank), cell in zip(TRIAL_COLUMNS.items(), cells, strict=True)
+    ]
+    drawn = [json.loads(trial["params_json"]) for trial in shown]
+    # In one column first: that a parameter's name stands beside each value costs characters.
+    as_text = [brief_parameters(one) for one in drawn]
+    for kept in (columns, fitting([*columns, Column("parameters", as_text)], width)[:-1]):
+        left = width - sum(column.width + GAP for column in kept)
+        keys, values = parameter_columns(drawn, left)
+        if keys != ["parameters"]:
+            by_key = list(zip(*values, strict=True)) or [()] * len(keys)
+            own = [
+                Column(key, cell, right=key not in WORDS)
+                for key, cell in zip(keys, by_key, strict=True)
+            ]
+            return table_of([*kept, *own], width)
+    return table_of([*columns, Column("parameters", as_text)], width)
+
+
+def note_lines(note: Note) -> list[Text]:
+    """Write the note and the tags of a sweep, a line each; nothing where there are none."""
+    tags = f"tags: {' '.join(note.tags)}" if note.tags else ""
+    return [Text(text) for text in (note.text and f"note: {note.text}", tags) if text]
 
 
 def rows(frame: pd.DataFrame) -> list[Row]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 
+from analysis.store.errors import PlainError
+
 SETTINGS = {
     # A cluster without tokens runs anybody's code.
     "RAY_AUTH_MODE": "token",
@@ -21,7 +23,7 @@ SETTINGS = {
 }
 
 
-class CutOffError(RuntimeError):
+class CutOffError(PlainError, RuntimeError):
     """A sweep that had begun cannot go on now; what it has found is safe, and it can be resumed."""
 
 
@@ -29,7 +31,7 @@ ANSWER_SECONDS = 5.0
 """How long a cluster's address may take to answer."""
 
 
-class ClusterError(RuntimeError):
+class ClusterError(PlainError, RuntimeError):
     """No Ray cluster could be reached or started, or it lacks what a trial needs."""
 
 

@@ -26,6 +26,7 @@ from ray import _raylet, tune
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from analysis.program import program
 from sweeps.search.databases import without_study_url
 from sweeps.spec.sections import ResourcesSection, SweepSpec
 from sweeps.store.paths import SweepPaths
@@ -90,7 +91,7 @@ def _ray(address: str | None) -> Iterator[None]:
         if address is not None and "connect" in reason.lower():
             # The address answered a moment ago: Ray calls a wrong token a failed connection.
             reason = "it answers and refuses us: is RAY_AUTH_TOKEN_PATH that of its own token?"
-        raise ClusterError(f"no Ray cluster {place}: {reason}. Try `sweeps doctor`") from None
+        raise ClusterError(f"no Ray cluster {place}: {reason}. Try `{program()} doctor`") from None
     try:
         yield
     finally:

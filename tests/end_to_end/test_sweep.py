@@ -131,6 +131,15 @@ def test_the_best_trials_network_is_exported_and_loads(
     assert "the weights of this run are not in" in gone.stderr
 
 
+def test_a_resume_of_a_complete_sweep_says_what_would_add_to_it(
+    finished: tuple[Path, str], sweeps_here: Callable[..., Any]
+) -> None:
+    done = sweeps_here(finished[0], "resume", "small")
+    assert done.returncode == 0, done.stderr
+    assert "small is complete, and nothing is left to train" in done.stdout
+    assert "extend small --trials +N`" in done.stdout
+
+
 def test_a_resumed_sweep_whose_study_lost_its_trials_ends(
     finished: tuple[Path, str], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from analysis.reporting.figures.functions import Shown, activation_functions
 from analysis.reporting.figures.importance import importance
 from analysis.reporting.figures.learning import learning_curves
 from analysis.reporting.figures.maps import error_map, shrinkage_map
+from analysis.reporting.figures.parallel import parallel
 from analysis.reporting.figures.parameters import parameters
 from analysis.reporting.figures.strips import rate_response, seeds_strip
 
@@ -20,6 +21,7 @@ __all__ = [
     "forest",
     "importance",
     "learning_curves",
+    "parallel",
     "parameters",
     "rate_response",
     "seeds_strip",

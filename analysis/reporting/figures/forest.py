@@ -50,20 +50,23 @@ def forest(name: str, verdicts: Sequence[Verdict]) -> PrintedFigure:
 
     Args:
         name: prefix of the drawings' files and ids; a panel for each unit.
-        verdicts: any; a claim without any planned run has no row.
+        verdicts: any; a claim without an estimate has no row, and is named in the caption.
     """
-    shown = [verdict for verdict in verdicts if verdict_mark(verdict) in MARKS]
+    meant = [verdict for verdict in verdicts if verdict_mark(verdict) in MARKS]
+    shown = [verdict for verdict in meant if _shown(verdict)]
     panels = []
     for unit in AXES:
         own = [verdict for verdict in shown if _unit(verdict) == unit]
         if own:
             panels.append(_panel(f"{name}-{unit or 'mean'}", unit, own))
-    rows = [_row(verdict, one) for verdict in shown for one in verdict.comparisons]
+    rows = [_row(verdict, one) for verdict in meant for one in verdict.comparisons]
     caption = (
         "Each row is a claim and the comparison on which its verdict hangs: bars are intervals at "
         "the level of its look (95 % at the last one), the short dashed line is the threshold that "
         "the claim's rule holds the interval against. A row without a bar has no interval."
     )
+    bare = [_words(verdict) for verdict in meant if verdict not in shown]
+    caption += f" Without an estimate, and not drawn: {', '.join(bare)}." if bare else ""
     return PrintedFigure(name, caption, tuple(panels), csv(pd.DataFrame(rows)))
 
 

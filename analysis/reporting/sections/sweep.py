@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.measures.apart import apart
 from analysis.measures.comparisons import surface
+from analysis.measures.notes import Note, notes
 from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
 from analysis.measures.shapes import measure
@@ -61,6 +62,7 @@ def sweep_sections(results: Results, sweep: str) -> list[ReportSection]:
     ]
     drawn: list[Block] = [*_design_figures(results, sweep, frame, names)]
     if drawn and searching and len(names) > 1:
+        drawn.append(figures.parallel(f"{stem(sweep)}-parallel", table, names))
         drawn.append(_importance(sweep, table, names))
     if drawn:
         title = f"{'Parameters and error' if searching else 'Errors'} of {sweep}"
@@ -174,6 +176,7 @@ def _trials(
     question = _question(results, sweep)
     return (
         *([Paragraph(question)] if question else []),
+        *_note(results, sweep),
         PrintedTable(
             f"{stem(sweep)}-trials", caption, columns, rows, frozenset(columns) - words, note
         ),
@@ -200,6 +203,14 @@ def _question(results: Results, sweep: str) -> str:
     text = row["spec_json"].iloc[0] if len(row) else None
     question = json.loads(text or "{}").get("question") if isinstance(text, str) else None
     return str(question or "")
+
+
+def _note(results: Results, sweep: str) -> list[Paragraph]:
+    """Return the note and the tags that somebody wrote on the sweep."""
+    own = results.events[results.events["sweep"] == sweep]
+    found = notes(records(own)).get(sweep, Note())
+    tags = f"Tags: {', '.join(found.tags)}" if found.tags else ""
+    return [Paragraph(text) for text in (found.text, tags) if text]
 
 
 def _design_figures(

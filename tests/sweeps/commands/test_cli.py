@@ -12,12 +12,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+import typer
 import yaml
 
 import analysis
 from analysis.store.errors import StoreError
 from analysis.store.schema import RUNS
 from sweeps.commands.cli import run_command
+from sweeps.commands.ending import to_the_end
+from sweeps.planning import kept_costs
 from sweeps.store import export
 
 
@@ -27,6 +30,7 @@ def sweeps(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SWEEPS_DATA", str(tmp_path / "no-data"))
     monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(kept_costs, "folder", lambda: tmp_path / "calibrations")
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["sweeps", *arguments])
@@ -196,6 +200,80 @@ def test_a_plan_needs_no_gpu_for_a_sweep_that_does(sweeps) -> None:
     if not torch.cuda.is_available():
         assert "asks for a GPU and this machine has none" in " ".join(out.split())
         assert "CPU time" in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("sweeps res", ["resume", "results"]),
+        ("sweeps results o", ["one"]),
+        ("sweeps compare one ", ["one"]),
+        ("sweeps run quick", ["quickstart"]),
+        ("sweeps plan mi", ["mine.yaml"]),
+        ("sweeps plan ./mi", ["./mine.yaml"]),
+    ],
+)
+def test_a_shell_completes_commands_and_names(typed: str, offered: list[str], one_run) -> None:
+    Path("results/other").mkdir()
+    Path("mine.yaml").write_text(MINE)
+    words = typed.split(" ")
+    code = "import sys; sys.argv = ['sweeps']; from sweeps.__main__ import main; main()"
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "_SWEEPS_COMPLETE": "complete_bash", **asked},
+        capture_output=True,
+        text=True,
+    )
+    assert sorted(done.stdout.split()) == sorted(offered), done.stderr
+
+
+def test_a_note_and_tags_are_kept_and_shown(one_run) -> None:
+    one_run("note", "one", "looks <odd>", "--tag", "paper", "--tag", "draft")
+    code, out, _ = one_run("note", "one", "--untag", "draft")
+    assert (code, out) == (0, "note: looks <odd>\ntags: paper\n")
+    assert one_run("compact", "one")[0] == 0
+    _, shown, _ = one_run("results", "one")
+    assert "note: looks <odd>" in shown
+    assert "tags: paper" in shown
+    one_run("report", "one", "--out", "report")
+    assert "looks &lt;odd&gt;" in Path("report/report.html").read_text("utf-8")
+    _, out, _ = one_run("note", "one", "")
+    assert out == "note: none\ntags: paper\n"
+
+
+def test_a_tag_is_one_word(one_run) -> None:
+    code, _, err = one_run("note", "one", "--tag", "two words")
+    assert (code, "got 'two words'" in err) == (2, True)
+    assert one_run("note", "one")[1] == "note: none\ntags: none\n"
+
+
+TOLD = 'printf "%s|%s|%s" "$SWEEPS_NAME" "$SWEEPS_STATE" "$SWEEPS_MESSAGE" > told'
+
+
+def test_the_end_of_a_sweep_is_told_by_the_users_command(one_run) -> None:
+    root = Path("results")
+    to_the_end(root, "one", lambda: True, TOLD)
+    name, state, message = Path("told").read_text().split("|")
+    assert (name, state) == ("one", "complete")
+    assert "1 of 1 trials, best: trial 0" in message
+    with pytest.raises(typer.Exit):
+        to_the_end(root, "one", lambda: False, TOLD)
+    assert Path("told").read_text() == "one|interrupted|one was interrupted"
+
+    def cut_off() -> bool:
+        raise StoreError("the disk is full")
+
+    with pytest.raises(StoreError):
+        to_the_end(root, "one", cut_off, TOLD)
+    assert Path("told").read_text() == "one|failed|one failed: the disk is full"
+
+
+def test_a_command_that_fails_is_a_warning_and_no_error(
+    one_run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to_the_end(Path("results"), "one", lambda: True, "echo no such host >&2; exit 3")
+    assert "warning: --notify: no such host" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

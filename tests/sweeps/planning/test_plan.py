@@ -94,7 +94,11 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-DIGITS = ["data={name: digits, train_images: 200}", "seeds=2", "space.activation.grid=[swish, relu]"]
+DIGITS = [
+    "data={name: digits, train_images: 200}",
+    "seeds=2",
+    "space.activation.grid=[swish, relu]",
+]
 
 
 def test_a_plan_writes_nothing_where_tables_go(tmp_path: Path, kept: Path, monkeypatch) -> None:
