@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron.activations import activation_modules
-from polyneuron.kernels.penalties import mean_of_sums
+from polyneuron.kernels.penalties import add_gradients, mean_of_sums
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -75,3 +75,18 @@ def sum_penalty(layers: Sequence[PenalisedActivation]) -> Float[Tensor, ""]:
 def product_penalty(layers: Sequence[PenalisedActivation]) -> Float[Tensor, ""]:
     """Compute the mean of |sum_i w_i c_i| over the functions of layers, of which there is one."""
     return mean_of_sums([layer.w for layer in layers], [layer.c_x for layer in layers])
+
+
+def add_penalty_gradients(
+    layers: Sequence[PenalisedActivation], lambda_sum: float, lambda_prod: float
+) -> bool:
+    """Add the gradients of Eq. 4's two terms to those that the layers' parameters have.
+
+    Returns:
+        False, and no gradient has changed, where compiled code cannot do it: add the penalties to
+        the loss instead.
+    """
+    w, c_x = [layer.w for layer in layers], [layer.c_x for layer in layers]
+    if lambda_prod > 0 and not add_gradients(lambda_prod, w, c_x):
+        return False
+    return lambda_sum <= 0 or add_gradients(lambda_sum, w)

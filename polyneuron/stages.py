@@ -22,7 +22,6 @@ from polyneuron.kernels.stages import (
     has_stage,
     is_staged,
 )
-from polyneuron.kernels.tracing import is_eager
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -48,15 +47,12 @@ class Chain(nn.Sequential):
 
     def forward(self, x: Float[Tensor, "*x"]) -> Float[Tensor, "*y"]:
         """Apply the modules, one after the other."""
-        layers = list(self)
-        # Tracers follow the modules.
-        while layers and is_eager(x):
+        layers, at = list(self), 0
+        while at < len(layers):
             run = Run()
-            length = _gather(run, x, layers)
-            x = run(x) if length else layers[0](x)
-            layers = layers[max(1, length) :]
-        for layer in layers:
-            x = layer(x)
+            length = _gather(run, x, layers[at:])
+            x = run(x) if length else layers[at](x)
+            at += max(1, length)
         return x
 
 
@@ -80,7 +76,7 @@ def pooled_activation(
 
 def _gather(run: Run, x: Tensor, layers: Sequence[nn.Module]) -> int:
     """Add stages to a run, and return how many of the first layers they compute."""
-    if not is_staged(x):
+    if not is_staged(x):  # tracers follow the modules
         return 0
     size: Size = tuple(x.shape)
     at = 0

@@ -47,13 +47,18 @@ class Adam(torch.optim.Adam):
     # Not in the state: a copy of the optimizer finds its own.
     _known: dict[int, _Known] | None = None
 
-    @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Update all parameters that have gradients."""
-        kernels = _library()
-        rows = None if closure is not None or kernels is None else self._rows()
-        if rows is None:
+        if closure is not None or not self.update():
             return super().step(closure)
+        return None
+
+    def update(self) -> bool:
+        """Update all parameters in one call; False if that cannot be done, and nothing is."""
+        kernels = _library()
+        rows = None if kernels is None else self._rows()
+        if rows is None:
+            return False
         assert kernels is not None
         for group, tensors in zip(self.param_groups, rows, strict=True):
             kernels.adam_update(
@@ -66,7 +71,7 @@ class Adam(torch.optim.Adam):
                 group["decoupled_weight_decay"],
                 torch.get_num_threads(),
             )
-        return None
+        return True
 
     def _rows(self) -> list[list[Tensor]] | None:
         """Return five tensors a parameter for each group, or None if one is torch's to update."""
@@ -104,8 +109,8 @@ class Adam(torch.optim.Adam):
             return None
         if not state:
             state["step"] = torch.zeros(())
-            state["exp_avg"] = torch.zeros_like(parameter)
-            state["exp_avg_sq"] = torch.zeros_like(parameter)
+            state["exp_avg"] = torch.zeros_like(parameter.detach())
+            state["exp_avg_sq"] = torch.zeros_like(parameter.detach())
         known = _Known(
             parameter, state["exp_avg"], state["exp_avg_sq"], state["step"], parameter.stride()
         )

@@ -138,6 +138,6 @@ def _located(now: TrainingPass, before: SavedState, start: int, last: int) -> Di
     images, labels = now.training.batch(now.batches[failed], now.draws)
     tail = tail_at_fault(net, lambda: net(images))
     intact.restore(net, optimizer)
-    layer, cause = diagnose(net, optimizer, lambda: now.training.objective(images, labels)[0])
+    layer, cause = diagnose(net, optimizer, lambda: now.training.objective.loss(images, labels))
     intact.restore(net, optimizer)
     return Diverged(failed + 1, layer, cause, tail)

@@ -8,18 +8,20 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from polyneuron import JointSolve
 from polyneuron.penalties import (
     PenalisedActivation,
+    add_penalty_gradients,
     penalised_layers,
     product_penalty,
     sum_penalty,
 )
-from trainers.adam import gradient_norm
+from trainers.adam import Adam, gradient_norm
 from trainers.augment import Augmentation, Draws, Normaliser
 from trainers.config import RunConfig
-from trainers.cross_entropy import cross_entropy
+from trainers.cross_entropy import descent
 from trainers.data.datasets import Images
 from trainers.recipe import Recipe
 
@@ -49,19 +51,48 @@ class Objective:
             lambda_prod=weight(recipe.lambda_prod),
         )
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss to descend, its cross-entropy alone, and the number of correct images."""
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the network's logits (B, classes) of images (B, C, H, W), float32."""
         with precision(self.recipe, images.device):
-            logits = self.net(images).float()
+            logits: Tensor = self.net(images).float()
+        return logits
+
+    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss to descend."""
+        entropy, penalty = self._cross_entropy(self.logits(images), labels), self._penalty()
+        return entropy if penalty is None else entropy + penalty
+
+    def descend(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Leave the loss's gradients in the parameters, which have none before.
+
+        Returns:
+            Cross-entropy and the number of correct images, 0-dim on the device.
+        """
         # Smoothed in training alone: in validation the loss is that of the labels.
-        entropy, correct = cross_entropy(logits, labels, self.recipe.label_smoothing)
+        found = descent(logits, labels, self.recipe.label_smoothing)
+        if found is None:
+            entropy, penalty = self._cross_entropy(logits, labels), self._penalty()
+            (entropy if penalty is None else entropy + penalty).backward()
+            return entropy.detach(), (logits.argmax(1) == labels).sum()
+        logits.backward(found.gradient)
+        strengths = self.recipe.lambda_sum, self.recipe.lambda_prod
+        if self.penalised and not add_penalty_gradients(self.penalised, *strengths):
+            penalty = self._penalty()
+            assert penalty is not None
+            penalty.backward()
+        return found.loss, found.correct
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+
+    def _penalty(self) -> Tensor | None:
         if not self.penalised:
-            return entropy, entropy, correct
+            return None
         penalty = self.lambda_sum * sum_penalty(self.penalised)
         # Not simply added: 0 times an infinite mean is not a number.
         if self.recipe.lambda_prod > 0:
             penalty = penalty + self.lambda_prod * product_penalty(self.penalised)
-        return entropy + penalty, entropy, correct
+        return penalty
 
 
 @dataclass(frozen=True)
@@ -100,18 +131,21 @@ def take_step(training: Training, chosen: Tensor, draws: Draws) -> Figures:
     images, labels = training.batch(chosen, draws)
     # The network's splines are solved for together, without waiting for a GPU.
     with training.joint_solve:
-        loss, entropy, correct = training.objective(images, labels)
+        logits = training.objective.logits(images)
+    parameters = [p for group in training.optimizer.param_groups for p in group["params"]]
     # No gradient at all in place of zeros: the backward pass then writes it, and adds nothing.
-    training.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    parameters = (p for group in training.optimizer.param_groups for p in group["params"])
+    for parameter in parameters:
+        parameter.grad = None
+    entropy, correct = training.objective.descend(logits, labels)
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = gradient_norm(gradients)
     if training.config.recipe.clip_gradient is not None:
         _shorten(gradients, norm, training.config.recipe.clip_gradient)
-    figures = Figures(entropy.detach(), norm, correct)
-    training.optimizer.step()
-    return figures
+    optimizer = training.optimizer
+    # Not by `step`, in which torch looks for profilers and hooks: tens of microseconds.
+    if not (isinstance(optimizer, Adam) and optimizer.update()):
+        optimizer.step()
+    return Figures(entropy, norm, correct)
 
 
 def _shorten(gradients: list[Tensor], norm: Tensor, limit: float) -> None:

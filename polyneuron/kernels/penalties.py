@@ -23,7 +23,12 @@ def _library() -> ctypes.CDLL | None:
     if found is not None:
         found.penalty.argtypes = _LAYERS
         found.penalty.restype = ctypes.c_float
-        found.penalty_backward.argtypes = (*_LAYERS, ctypes.c_float, *2 * (_POINTER,))
+        found.penalty_backward.argtypes = (
+            *_LAYERS,
+            ctypes.c_float,
+            ctypes.c_bool,
+            *2 * (_POINTER,),
+        )
         found.penalty_backward.restype = None
     return found
 
@@ -36,11 +41,38 @@ def mean_of_sums(w: Sequence[Tensor], c_x: Sequence[Tensor] = ()) -> Tensor:
         c_x: likewise, for the second mean; else empty.
     """
     tensors = *w, *c_x
-    fast = all(one.is_cpu and one.dtype is torch.float32 and is_eager(one) for one in tensors)
-    if not (fast and computes_in_cpp() and _library() is not None):
+    if not are_compiled(tensors):
         return formula(len(w), *tensors)
     mean: Tensor = _Mean.apply(len(w), *tensors)
     return mean
+
+
+def are_compiled(tensors: Sequence[Tensor]) -> bool:
+    """True if compiled code can read these w and c_x."""
+    return (
+        all(one.is_cpu and one.dtype is torch.float32 for one in tensors)
+        and all(map(is_eager, tensors[:1]))
+        and computes_in_cpp()
+        and _library() is not None
+    )
+
+
+def add_gradients(g: float, w: Sequence[Tensor], c_x: Sequence[Tensor] = ()) -> bool:
+    """Add the gradients of g times a mean of `mean_of_sums` to those that its parameters have.
+
+    Returns:
+        False, and nothing is done, if a parameter is not for compiled code or has no gradient.
+    """
+    parameters = [*w, *c_x]
+    found = [one.grad for one in parameters if one.grad is not None]
+    ready = len(found) == len(parameters) and are_compiled(parameters)
+    if not ready or not all(one.is_contiguous() for one in (*parameters, *found)):
+        return False
+    kernels = _library()
+    assert kernels is not None
+    g_w, g_c = _halves(len(w), found)
+    kernels.penalty_backward(*_layers(len(w), parameters), g, True, g_w, g_c)
+    return True
 
 
 def formula(layers: int, *tensors: Tensor) -> Tensor:
@@ -75,7 +107,7 @@ class _Mean(torch.autograd.Function):
         assert kernels is not None
         found = [torch.empty_like(tensor) for tensor in tensors]
         g_w, g_c = _halves(layers, found)
-        kernels.penalty_backward(*_layers(layers, tensors), g.item(), g_w, g_c)
+        kernels.penalty_backward(*_layers(layers, tensors), g.item(), False, g_w, g_c)
         return None, *found
 
 

@@ -162,20 +162,20 @@ struct Convolution {
                                   int images, int o, int line, float* sums) {
     typename Taps::Lanes sum[TOGETHER_OUT][N][TAP_VECTORS] = {};
     const int offsets[POSITIONS] = {offset(0), offset(1), offset(2), offset(3)};
+    g += o, which += o;
     for (int i = 0; i < images; ++i)
-      for (int w = 0; w < WINDOWS; ++w) {
-        const float* corner =
-            padded + i * PADDED + (2 * (w / COLUMNS) + line) * LINE + 2 * (w % COLUMNS) * IN;
+      for (int row = 0; row < ROWS; ++row) {
+        const float* corner = padded + i * PADDED + (2 * row + line) * LINE;
+        for (int column = 0; column < COLUMNS; ++column, corner += 2 * IN, g += OUT, which += OUT)
 #pragma GCC unroll 2
-        for (int p = 0; p < TOGETHER_OUT; ++p) {
-          const int at = (i * WINDOWS + w) * OUT + o + p;
-          const float* from = corner + offsets[which[at]];
+          for (int p = 0; p < TOGETHER_OUT; ++p) {
+            const float* from = corner + offsets[which[p]];
 #pragma GCC unroll 8
-          for (int n = 0; n < N; ++n)
+            for (int n = 0; n < N; ++n)
 #pragma GCC unroll 8
-            for (int v = 0; v < TAP_VECTORS; ++v)
-              sum[p][n][v] += Taps::load(from + n * LINE + v * TAP_LANES) * g[at];
-        }
+              for (int v = 0; v < TAP_VECTORS; ++v)
+                sum[p][n][v] += Taps::load(from + n * LINE + v * TAP_LANES) * g[p];
+          }
       }
     for (int p = 0; p < TOGETHER_OUT; ++p)
       for (int n = 0; n < N; ++n)
@@ -261,8 +261,10 @@ struct Convolution {
           line_groups([&](int line, auto lines) INLINED {
             pull_weight<lines>(padded.data(), own_g, own_which, n, o, line, sums);
           });
+        float by_bias[OUT] = {};
         for (int w = 0; w < n * WINDOWS; ++w)
-          for (int o = 0; o < OUT; ++o) sums[SUMS + o] += own_g[w * OUT + o];
+          for (int o = 0; o < OUT; ++o) by_bias[o] += own_g[w * OUT + o];
+        std::copy_n(by_bias, OUT, sums + SUMS);
         if (!g_x) continue;
         for (int i = 0; i < n; ++i) {
           std::fill(g_padded.begin(), g_padded.end(), 0.0f);

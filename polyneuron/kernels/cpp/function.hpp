@@ -17,10 +17,13 @@
 template <class F, class = void>
 struct TablesOf {
   static constexpr int COEFFICIENTS = 0, SUMS = 0;
+  static constexpr std::int64_t TILE = 1024;  // TILE_ELEMENTS in traversal.hpp
 };
 template <class F>
 struct TablesOf<F, std::void_t<decltype(F::TABLE_SUMS)>> {
   static constexpr int COEFFICIENTS = F::TABLE_COEFFICIENTS, SUMS = F::TABLE_SUMS;
+  // Larger, as many sums are begun and ended with a tile, and each takes in few of its elements.
+  static constexpr std::int64_t TILE = 4096;
 };
 
 // A function of one term whose coefficients are the N columns of its one parameter, (A, N) or (A),

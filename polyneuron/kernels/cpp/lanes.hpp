@@ -70,6 +70,27 @@ inline Vector at_least(Vector bound, Vector x) { return bound > x ? bound : x; }
 inline Vector at_most(Vector bound, Vector x) { return bound < x ? bound : x; }
 #endif
 
+// Lane i of the result is element from[i] of x, or of x and the vector behind it. Clang has no
+// shuffle by numbers that it does not know.
+#if defined(__clang__)
+inline Vector shuffled(Vector x, Integers from) {
+  Vector y;
+  for (int lane = 0; lane < LANES; ++lane) y[lane] = x[from[lane]];
+  return y;
+}
+inline Vector shuffled(Vector x, Vector behind, Integers from) {
+  Vector y;
+  for (int lane = 0; lane < LANES; ++lane)
+    y[lane] = from[lane] < LANES ? x[from[lane]] : behind[from[lane] - LANES];
+  return y;
+}
+#else
+inline Vector shuffled(Vector x, Integers from) { return __builtin_shuffle(x, from); }
+inline Vector shuffled(Vector x, Vector behind, Integers from) {
+  return __builtin_shuffle(x, behind, from);
+}
+#endif
+
 // True if a bit of some lane is set.
 #if defined(__AVX512F__)
 inline bool any(Integers x) { return _mm512_test_epi32_mask((__m512i)x, (__m512i)x); }

@@ -51,18 +51,20 @@ float penalty(const float* const* w, const float* const* c_x, const std::int64_t
   return float(total / layers.functions());
 }
 
-// From g = dL/d mean; g_c is null where c_x is.
+// From g = dL/d mean; g_c is null where c_x is. With `add`, to the gradients that are there.
 void penalty_backward(const float* const* w, const float* const* c_x, const std::int64_t* shapes,
-                      std::int64_t count, float g, float* const* g_w, float* const* g_c) {
+                      std::int64_t count, float g, bool add, float* const* g_w,
+                      float* const* g_c) {
   const Layers layers{w, c_x, shapes, count};
   const double share = g / layers.functions();
+  const auto put = [=](float& to, double value) { to = add ? to + float(value) : float(value); };
   for (std::int64_t i = 0; i < count; ++i) {
     const Layer own = layers[i];
     for (std::int64_t a = 0; a < own.functions; ++a) {
       const double by_sum = share * sign(own.sum(a));
       for (std::int64_t n = a * own.points; n < (a + 1) * own.points; ++n) {
-        g_w[i][n] = float(by_sum * own.factor(n));
-        if (c_x) g_c[i][n] = float(by_sum * own.w[n]);
+        put(g_w[i][n], by_sum * own.factor(n));
+        if (c_x) put(g_c[i][n], by_sum * own.w[n]);
       }
     }
   }

@@ -25,7 +25,7 @@ bool forward(const Stored* x, Stored* y, const float* const* parameters, Shape s
 template <class F>
 void backward(const Stored* g, const Stored* x, Stored* g_x, const float* const* parameters,
               float* const* gradients, Shape shape, int threads) {
-  const Traversal walk(shape);
+  const Traversal walk(shape, TablesOf<F>::TILE);
   Coefficients coefficients = lane_coefficients<F::COEFFICIENTS>(
       walk, shape.functions,
       [&](std::int64_t a, float* out) { return F::prepare(parameters, a, out); },

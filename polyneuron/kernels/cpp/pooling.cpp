@@ -56,13 +56,14 @@ bool pool_forward(const float* x, float* y, float* kept, std::uint8_t* which,
     sound &= made.sound;
   }
   const Traversal walk({image.channels, image.channels, 1});
+  const Gather gather(image);
 #pragma omp parallel num_threads(threads)
   {
     std::vector<float> planes(image.plane() * POSITIONS);
 #pragma omp for schedule(static)
     for (std::int64_t i = 0; i < images; ++i)
       image.bands([&](std::int64_t row, std::int64_t rows) {
-        image.gather(x + i * image.size(), x + images * image.size(), row, rows, planes.data());
+        gather.band(x + i * image.size(), x + images * image.size(), row, rows, planes.data());
         const std::int64_t at = i * image.windows() + row * image.row_windows();
         pool<FUNCTION>(table.row(tables > 1 ? i % tables : 0), walk.blocks,
                        {planes.data(), image.plane()}, rows * image.row_windows(),

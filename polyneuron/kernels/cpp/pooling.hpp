@@ -26,13 +26,26 @@ struct Pooled {
 };
 
 // Torch's rules: of equal values the first position wins, of NaNs the last.
-inline Integers replaces(Vector value, Vector best) {
+#if defined(__AVX512F__)
+typedef __mmask16 Mask;
+inline Mask replaces(Vector value, Vector best) {
+  return _mm512_cmp_ps_mask(value, best, _CMP_GT_OQ) |
+         _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+}
+inline Vector chosen(Mask mask, Vector a, Vector b) { return _mm512_mask_mov_ps(b, mask, a); }
+inline Integers chosen(Mask mask, Integers a, Integers b) {
+  return (Integers)_mm512_mask_mov_epi32((__m512i)b, mask, (__m512i)a);
+}
+#else
+typedef Integers Mask;
+inline Mask replaces(Vector value, Vector best) {
   return (Integers)((value > best) | (value != value));
 }
-
-inline Vector chosen(Integers mask, Vector a, Vector b) {
-  return from_bits((bits(a) & (Words)mask) | (bits(b) & ~(Words)mask));
+inline Integers chosen(Mask mask, Integers a, Integers b) { return (a & mask) | (b & ~mask); }
+inline Vector chosen(Mask mask, Vector a, Vector b) {
+  return from_bits((Words)chosen(mask, (Integers)bits(a), (Integers)bits(b)));
 }
+#endif
 
 // The windows of one vector; c are the coefficients of its lanes' functions.
 template <class F, class Load>
@@ -51,10 +64,10 @@ INLINED inline void pool_vector(const Vector* c, Load x_at, Vector& y, Vector& k
   y = value[0], kept = x[0], which = Integers{};
 #pragma GCC unroll 4
   for (int p = 1; p < POSITIONS; ++p) {
-    const Integers mask = replaces(value[p], y);
+    const Mask mask = replaces(value[p], y);
     y = chosen(mask, value[p], y);
     kept = chosen(mask, x[p], kept);
-    which = (mask & p) | (which & ~mask);
+    which = chosen(mask, Integers{} + p, which);
   }
 }
 

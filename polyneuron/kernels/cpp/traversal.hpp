@@ -83,7 +83,8 @@ class Traversal {
   // A chunk's sums lie in `slots` of its own, each for one block.
   std::int64_t blocks, chunks, slots;
 
-  explicit Traversal(Shape shape) : shape_(shape), lanes_(shape.inner == 1) {
+  explicit Traversal(Shape shape, std::int64_t tile = TILE_ELEMENTS)
+      : shape_(shape), lanes_(shape.inner == 1), tile_(tile) {
     // A chunk is a number of units: of periods, or of rows.
     unit_ = lanes_ ? std::lcm(shape.functions, std::int64_t(LANES)) : shape.inner;
     blocks = lanes_ ? unit_ / LANES : shape.functions;
@@ -111,15 +112,15 @@ class Traversal {
     if (!lanes_) {
       std::int64_t slot = 0;
       for (std::int64_t start = first; start < last; start += unit_) {
-        for (std::int64_t from = start; from < start + unit_; from += TILE_ELEMENTS) {
-          const std::int64_t n = std::min(TILE_ELEMENTS, start + unit_ - from);
+        for (std::int64_t from = start; from < start + unit_; from += tile_) {
+          const std::int64_t n = std::min(tile_, start + unit_ - from);
           visit(slot, Range{from, LANES, n / LANES, int(n % LANES)});
         }
         if (++slot == slots) slot = 0;
       }
       return;
     }
-    const std::int64_t tile = std::max(TILE_VECTORS, TILE_ELEMENTS / unit_) * unit_;
+    const std::int64_t tile = std::max(TILE_VECTORS, tile_ / unit_) * unit_;
     for (std::int64_t from = first; from < last; from += tile) {
       const std::int64_t to = std::min(last, from + tile);
       for (std::int64_t slot = 0; slot < blocks && from + slot * LANES < to; ++slot) {
@@ -134,7 +135,7 @@ class Traversal {
  private:
   Shape shape_;
   bool lanes_;
-  std::int64_t unit_, step_;
+  std::int64_t tile_, unit_, step_;
 };
 
 constexpr int at_least_one(int n) { return n > 0 ? n : 1; }

@@ -26,86 +26,157 @@ struct Image {
     for (std::int64_t row = 0; row < height / 2; row += band())
       visit(row, std::min(band(), height / 2 - row));
   }
+};
 
-  // Fills the planes of a band from one image. Floats up to `end` may be read.
-  void gather(const float* x, const float* end, std::int64_t first, std::int64_t rows,
-              float* planes) const {
+// Fills the planes of a band from an image. Whole vectors go out in ascending order, each over what
+// the last one wrote too far: masked stores are slow on some processors.
+class Gather {
+ public:
+  explicit Gather(Image image) : image_(image), together_(LANES / image.channels) {
+    for (int lane = 0; lane < LANES; ++lane) {
+      const std::int64_t C = image.channels, at = lane / C * 2 * C + lane % C;
+      // Past the last whole pair it does not matter.
+      first_[lane] = std::int32_t(at % (2 * LANES));
+      second_[lane] = std::int32_t((at + C) % (2 * LANES));
+    }
+  }
+
+  // Floats up to `end` may be read.
+  void band(const float* x, const float* end, std::int64_t first, std::int64_t rows,
+            float* planes) const {
     for (std::int64_t r = 0; r < 2 * rows; ++r) {
-      const float* from = x + (2 * first + r) * width * channels;
-      float* to = planes + r % 2 * 2 * plane() + r / 2 * row_windows();
-      copy(from, end, to, to + plane());
+      const float* from = x + (2 * first + r) * image_.width * image_.channels;
+      float* to = planes + r % 2 * 2 * image_.plane() + r / 2 * image_.row_windows();
+      row(from, end, to, to + image_.plane());
     }
   }
 
  private:
-  // Deals the pixels of one row to two planes. Whole vectors go out in ascending order, each over
-  // what the last one wrote too far: masked stores are slow on some processors.
-  void copy(const float* from, const float* end, float* even, float* odd) const {
-    const std::int64_t pairs = width / 2;
-    if (channels == 1) {
-      for (std::int64_t i = 0; i < pairs; ++i) {
-        even[i] = from[2 * i];
-        odd[i] = from[2 * i + 1];
+  // Deals the pixels of one row to two planes.
+  void row(const float* from, const float* end, float* even, float* odd) const {
+    const std::int64_t pairs = image_.width / 2, C = image_.channels;
+    std::int64_t i = 0;
+    if (together_ > 1)  // several pairs of pixels in two vectors
+      for (; i < pairs && end - (from + 2 * i * C) >= 2 * LANES; i += together_) {
+        const float* pair = from + 2 * i * C;
+        const Vector x = Float32::load(pair), behind = Float32::load(pair + LANES);
+        Float32::store(even + i * C, shuffled(x, behind, first_));
+        Float32::store(odd + i * C, shuffled(x, behind, second_));
       }
-      return;
-    }
-    for (std::int64_t i = 0; i < pairs; ++i) {
-      pixel(from + 2 * i * channels, end, even + i * channels);
-      pixel(from + (2 * i + 1) * channels, end, odd + i * channels);
+    for (; i < pairs; ++i) {
+      pixel(from + 2 * i * C, end, even + i * C);
+      pixel(from + (2 * i + 1) * C, end, odd + i * C);
     }
   }
 
   void pixel(const float* from, const float* end, float* to) const {
-    if (end - from < whole_vectors(channels)) {
-      std::memcpy(to, from, channels * sizeof(float));
+    if (end - from < whole_vectors(image_.channels)) {
+      std::memcpy(to, from, image_.channels * sizeof(float));
       return;
     }
-    for (std::int64_t c = 0; c < channels; c += LANES)
+    for (std::int64_t c = 0; c < image_.channels; c += LANES)
       Float32::store(to + c, Float32::load(from + c));
   }
+
+  Image image_;
+  std::int64_t together_;
+  Integers first_, second_;
 };
 
-// The gradients whose x was selected at a position, 0 in the other lanes.
-inline Vector selected(const float* g, const std::uint8_t* which, int position) {
-  Bytes narrow;
-  std::memcpy(&narrow, which, LANES);
-  return from_bits(bits(Float32::load(g)) & (Words)(widened(narrow) == position));
-}
+// Where the floats of a row of pixels come from: two pixels, side by side, from one of windows. A
+// vector's pattern depends on its place among the first few, its period.
+class Spread {
+ public:
+  explicit Spread(std::int64_t channels) {
+    const std::int64_t C = channels, period = std::lcm(2 * C, std::int64_t(LANES)) / LANES;
+    patterns_.resize(period);
+    step_ = period * LANES / 2;
+    for (std::int64_t v = 0; v < period; ++v) {
+      const auto source = [=](int lane) {
+        const std::int64_t n = v * LANES + lane;
+        return n / (2 * C) * C + n % C;
+      };
+      Pattern& made = patterns_[v];
+      made.at = source(0);
+      for (int lane = 1; lane < LANES; ++lane) made.at = std::min(made.at, source(lane));
+      for (int lane = 0; lane < LANES; ++lane) {
+        made.from[lane] = std::int32_t(source(lane) - made.at);
+        made.second[lane] = std::int32_t((v * LANES + lane) / C % 2);
+        made.fits &= made.from[lane] < LANES;
+      }
+    }
+  }
+
+  // Calls put(place, vector) for row a of the pixels of a row of windows, `floats` long. g and which,
+  // of these windows, may be read `room` far.
+  template <class Put>
+  INLINED void row(const float* g, const std::uint8_t* which, std::int64_t room, std::int64_t a,
+                   std::int64_t floats, Put put) const {
+    const std::int64_t period = std::int64_t(patterns_.size());
+    for (std::int64_t place = 0, v = 0; place < floats; place += LANES) {
+      const Pattern& pattern = patterns_[v];
+      const std::int64_t at = pattern.at;
+      if (pattern.fits && room - at >= LANES)
+        put(place, whole(pattern, g + at, which + at, std::int32_t(2 * a)));
+      else
+        put(place, by_lane(pattern, g + at, which + at, room - at, std::int32_t(2 * a)));
+      if (++v == period) v = 0, g += step_, which += step_, room -= step_;
+    }
+  }
+
+ private:
+  struct Pattern {
+    Integers from, second;
+    std::int64_t at;
+    bool fits = true;  // all of a vector comes from one
+  };
+
+  static Vector whole(const Pattern& pattern, const float* g, const std::uint8_t* which,
+                      std::int32_t position) {
+    Bytes narrow;
+    std::memcpy(&narrow, which, LANES);
+    const Vector places = shuffled(from_bits((Words)widened(narrow)), pattern.from);
+    const Integers wanted = pattern.second + position;
+    const Vector values = shuffled(Float32::load(g), pattern.from);
+    return from_bits(bits(values) & (Words)((Integers)bits(places) == wanted));
+  }
+  static Vector by_lane(const Pattern& pattern, const float* g, const std::uint8_t* which,
+                        std::int64_t room, std::int32_t position) {
+    Vector values{};
+    for (int lane = 0; lane < LANES; ++lane) {
+      const std::int64_t w = pattern.from[lane];
+      if (w < room && which[w] == position + pattern.second[lane]) values[lane] = g[w];
+    }
+    return values;
+  }
+
+  std::vector<Pattern> patterns_;
+  std::int64_t step_;  // windows of a period
+};
 
 // dL/dx (images of a shape) from the gradients of the windows' selected x: 0 at all other places.
 inline void spread(const float* g, const std::uint8_t* which, float* g_x, Image image,
                    std::int64_t images, int threads) {
+  const Spread pattern(image.channels);
+  const std::int64_t line = image.width * image.channels, floats = 2 * image.row_windows();
+  const std::int64_t rows = image.height / 2 * 2;
+  // Whole vectors go over the next row, which is written later, but not over an odd column, nor past
+  // the image's last row.
+  const bool even = floats == line;
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t i = 0; i < images; ++i) {
     float* to = g_x + i * image.size();
-    if (image.height % 2 || image.width % 2) std::memset(to, 0, image.size() * sizeof(float));
-    const std::int64_t C = image.channels, room = whole_vectors(C);
-    // Past a window's pixel whole vectors go over the next one, which is written later; at the
-    // image's end, or before a column or row without windows, they may not.
-    const bool even = image.height % 2 == 0 && image.width % 2 == 0;
-    for (std::int64_t r = 0; r < image.height / 2; ++r)
-      for (std::int64_t a = 0; a < 2; ++a) {
-        const std::int64_t at = i * image.windows() + r * image.row_windows();
-        float* row = to + (2 * r + a) * image.width * C;
-        if (C == 1) {
-          for (std::int64_t j = 0; j < image.width / 2; ++j) {
-            row[2 * j] = which[at + j] == 2 * a ? g[at + j] : 0;
-            row[2 * j + 1] = which[at + j] == 2 * a + 1 ? g[at + j] : 0;
-          }
-          continue;
-        }
-        for (std::int64_t j = 0; j < image.width / 2; ++j)
-          for (std::int64_t b = 0; b < 2; ++b) {
-            const std::int64_t w = at + j * C;
-            float* pixel = row + (2 * j + b) * C;
-            const float* last = even ? to + image.size() : row + image.width / 2 * 2 * C;
-            if (last - pixel >= room && images * image.windows() - w >= room)
-              for (std::int64_t c = 0; c < C; c += LANES)
-                Float32::store(pixel + c, selected(g + w + c, which + w + c, int(2 * a + b)));
-            else
-              for (std::int64_t c = 0; c < C; ++c)
-                pixel[c] = which[w + c] == 2 * a + b ? g[w + c] : 0;
-          }
-      }
+    if (!even || image.height % 2) std::memset(to, 0, image.size() * sizeof(float));
+    for (std::int64_t row = 0; row < rows; ++row, to += line) {
+      const std::int64_t at = i * image.windows() + row / 2 * image.row_windows();
+      const std::int64_t end = even ? (rows - row) * line : floats;
+      pattern.row(g + at, which + at, images * image.windows() - at, row % 2, floats,
+                  [=](std::int64_t place, Vector x) INLINED {
+                    if (end - place >= LANES)
+                      Float32::store(to + place, x);
+                    else
+                      store(to + place, x, int(std::min(floats - place, std::int64_t(LANES))));
+                  });
+    }
   }
 }

@@ -126,9 +126,13 @@ struct Hermite {
 template <int S>
 struct EvenHermite {
   static constexpr int CUBICS = S + 1, TERMS = 1;
-  static constexpr int TABLE_COEFFICIENTS = 4 * CUBICS, COEFFICIENTS = TABLE_COEFFICIENTS + 2;
+  // A cubic's coefficients side by side, and, where two vectors hold them, each coefficient of all
+  // cubics: one instruction looks that up for all lanes, if they have one function.
+  static constexpr int BESIDE = 4 * CUBICS, COLUMN = CUBICS <= 2 * LANES ? 2 * LANES : 0;
+  static constexpr int TABLE_COEFFICIENTS = BESIDE + 4 * COLUMN;
+  static constexpr int COEFFICIENTS = TABLE_COEFFICIENTS + 3;
   static constexpr int SUMS_OF_A_TERM = 4 * CUBICS, SUMS = SUMS_OF_A_TERM, TABLE_SUMS = SUMS;
-  enum { FIRST_KNOT = TABLE_COEFFICIENTS, INVERSE };
+  enum { FIRST_KNOT = TABLE_COEFFICIENTS, INVERSE, INDEX };
 
   struct Cubic {
     double height, first, second, third;
@@ -147,37 +151,58 @@ struct EvenHermite {
     for (int j = 0; j < CUBICS; ++j) {
       const Cubic f = cubic(p, a, j);
       const double row[] = {f.height, f.first, f.second, f.third};
-      for (int i = 0; i < 4; ++i) out[4 * j + i] = float(row[i]);
+      for (int i = 0; i < 4; ++i) {
+        out[4 * j + i] = float(row[i]);
+        if (COLUMN > 0) out[BESIDE + i * COLUMN + j] = float(row[i]);
+      }
     }
+    out[INDEX] = float(a);
     out[FIRST_KNOT] = p[0][a * S];
     out[INVERSE] = float(1 / gap(p[0] + a * S));
     return true;
   }
 
   struct Found {
-    std::int32_t at[LANES];  // of each lane's cubic in the tables
+    Integers cubic;
     Vector u, v;
+
+    // Where each lane's cubic begins in tables of so many numbers a lane.
+    INLINED void places(int table, std::int32_t (&at)[LANES]) const {
+      Integers own;
+      for (int lane = 0; lane < LANES; ++lane) own[lane] = lane * table;
+      const Integers all = own + 4 * cubic;
+      std::memcpy(at, &all, sizeof all);
+    }
   };
   INLINED static Found find(Vector x, const Vector* c) {
     const Vector knots = (x - c[FIRST_KNOT]) * c[INVERSE];
     // The bounds take the place of NaN, in this order of arguments.
     const Vector inside = at_most(at_least(knots, broadcast(-1)), broadcast(S - 1));
     const Integers j = __builtin_convertvector(inside + 1, Integers);
-    Integers own;
-    for (int lane = 0; lane < LANES; ++lane) own[lane] = lane * TABLE_COEFFICIENTS;
-    Found found;
-    const Integers at = own + 4 * j;
-    std::memcpy(found.at, &at, sizeof at);
-    found.u = knots - at_least(broadcast(0), __builtin_convertvector(j, Vector) - 1);
-    found.v = at_most(broadcast(1), at_least(broadcast(0), found.u));
-    return found;
+    const Vector u = knots - at_least(broadcast(0), __builtin_convertvector(j, Vector) - 1);
+    return {j, u, at_most(broadcast(1), at_least(broadcast(0), u))};
   }
   INLINED static void coefficients(const Found& found, const Vector* c, Vector (&row)[4]) {
+    const float* table = (const float*)c;
+    if constexpr (COLUMN > 0) {
+      const float* function = (const float*)(c + INDEX);
+      // Functions that differ do so from each lane to the next.
+      if (function[0] == function[1]) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+          const float* column = table + BESIDE + i * COLUMN;
+          row[i] = shuffled(Float32::load(column), Float32::load(column + LANES), found.cubic);
+        }
+        return;
+      }
+    }
+    std::int32_t at[LANES];
+    found.places(TABLE_COEFFICIENTS, at);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       const float* from[LANES / 4];
 #pragma GCC unroll 4
-      for (int q = 0; q < LANES / 4; ++q) from[q] = (const float*)c + found.at[4 * q + i];
+      for (int q = 0; q < LANES / 4; ++q) from[q] = table + at[4 * q + i];
       row[i] = join_quads(from);
     }
     turn(row);
@@ -203,9 +228,11 @@ struct EvenHermite {
     turn(powers);
     float quads[4][LANES];
     std::memcpy(quads, powers, sizeof quads);
+    std::int32_t at[LANES];
+    found.places(TABLE_SUMS, at);
 #pragma GCC unroll 16
     for (int lane = 0; lane < LANES; ++lane) {
-      float* to = (float*)sum + found.at[lane];
+      float* to = (float*)sum + at[lane];
       const Quad next = load_quad(to) + load_quad(quads[lane % 4] + lane / 4 * 4);
       std::memcpy(to, &next, sizeof next);
     }

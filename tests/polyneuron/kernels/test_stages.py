@@ -86,10 +86,11 @@ def assert_agree(
 def test_activation_and_pool(name: str, scope: str, used: list[str]) -> None:
     # Whole vectors, odd sides, several bands, one window; a channel count that no vector divides.
     shapes = [(2, 16, 8, 8), (3, 6, 7, 9), (1, 5, 90, 66), (2, 3, 2, 2), (2, 1, 6, 6)]
+    shapes += [(2, 20, 5, 6), (1, 12, 4, 4), (2, 9, 2, 3)]
     for shape, memory_format in itertools.product(shapes, FORMATS.values()):
         activation = roughened(make_activation(name, channels=shape[1], scope=scope))
         assert_agree(Chain(activation, nn.MaxPool2d(2)), shape, memory_format)
-    assert used == ["pooled"] * 10
+    assert used == ["pooled"] * 16
 
 
 CONVOLUTIONS = {
