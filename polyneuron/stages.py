@@ -156,7 +156,7 @@ def _linear(run: Run, size: Size, layers: Sequence[nn.Module]) -> Size | None:
 def _flattened(run: Run, size: Size, layer: nn.Module) -> Size | None:
     if type(layer) is not nn.Flatten or (layer.start_dim, layer.end_dim) != (1, -1):
         return None
-    if has_hooks(layer) or len(size) < 3:
+    if has_hooks(layer) or len(size) < 3 or not has_stage("linear", None, 0, ()):
         return None
     run.add(Flattening(size[1:]))
     return size[0], math.prod(size[1:])

@@ -48,7 +48,8 @@ void adam_update(void* const* tensors, const std::int64_t* sizes, std::int64_t p
 
 // The square root of the sum of all squares. Several sums, added in order, keep the bits the same
 // on every run and fill the registers.
-double norm(const float* const* tensors, const std::int64_t* sizes, std::int64_t count) {
+void norm(const float* const* tensors, const std::int64_t* sizes, std::int64_t count,
+          double* found) {
   double total = 0;
   for (std::int64_t t = 0; t < count; ++t) {
     double sum[SUMS] = {};
@@ -58,6 +59,6 @@ double norm(const float* const* tensors, const std::int64_t* sizes, std::int64_t
     for (; i < sizes[t]; ++i) sum[i % SUMS] += double(tensors[t][i]) * tensors[t][i];
     for (int j = 0; j < SUMS; ++j) total += sum[j];
   }
-  return std::sqrt(total);
+  *found = std::sqrt(total);
 }
 }

@@ -22,8 +22,8 @@ def _library() -> ctypes.CDLL | None:
     if found is not None:
         found.adam_update.argtypes = (*2 * (_POINTER,), _SIZE, *5 * (_REAL,), *2 * (_INT,))
         found.adam_update.restype = None
-        found.norm.argtypes = (*2 * (_POINTER,), _SIZE)
-        found.norm.restype = _REAL
+        found.norm.argtypes = (*2 * (_POINTER,), _SIZE, _POINTER)
+        found.norm.restype = None
     return found
 
 
@@ -130,8 +130,9 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     """
     kernels = _library() if all(map(_is_dense, gradients)) else None
     if kernels is not None:
-        found = kernels.norm(*_addresses(gradients, 1), len(gradients))
-        return torch.tensor(found, dtype=torch.float64)
+        found = torch.empty((), dtype=torch.float64)
+        kernels.norm(*_addresses(gradients, 1), len(gradients), found.data_ptr())
+        return found
     # A private function of torch: its public caller, `get_total_norm`, cannot sum in float64.
     norms = torch._foreach_norm(list(gradients), 2, dtype=torch.float64)
     norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))

@@ -67,7 +67,7 @@ def cut(
     kernels = _library()
     assert kernels is not None
     _, channels, height, width = images.shape
-    shape = (len(chosen), channels, height - 2 * pad, width - 2 * pad)
+    shape = (chosen.shape[0], channels, height - 2 * pad, width - 2 * pad)
     windows = torch.empty(shape, memory_format=memory_format)
     rows = (chosen, offset, mirrored, *moments)
     assert all(tensor.is_contiguous() for tensor in rows)

@@ -21,7 +21,13 @@ from polyneuron.kernels.backend import Case
 from polyneuron.kernels.choice import backend_for, computes_in_cpp
 from polyneuron.kernels.cpp import backend as cpp
 from polyneuron.kernels.cpp import stages
-from polyneuron.kernels.cpp.linear import linear_backward, linear_forward, linear_library
+from polyneuron.kernels.cpp.linear import (
+    flattened,
+    linear_backward,
+    linear_forward,
+    linear_library,
+    unflattened,
+)
 from polyneuron.kernels.cpp.stages import ConvolutionShape
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.plain import gradients
@@ -131,17 +137,25 @@ class Flattening:
 
     def forward(self, x: Tensor, tensors: Sequence[Tensor]) -> Passed:
         """See `Stage`."""
-        return Passed(x.flatten(1), (), True)
+        return Passed(flattened(x) if _is_channels_last(x) else x.flatten(1), (x,), True)
 
     def backward(
         self, g: Tensor, tensors: Sequence[Tensor], kept: Sequence[Tensor], with_x: bool
     ) -> Pulled:
         """See `Stage`."""
-        return Pulled(g.view(-1, *self.size) if with_x else None, ())
+        (x,) = kept
+        # Whose memory format the stage before it needs.
+        if _is_channels_last(x):
+            return Pulled(unflattened(g.contiguous(), self.size), ())
+        return Pulled(g.reshape(x.shape), ())
 
     def formula(self, x: Tensor, *tensors: Tensor) -> Tensor:
         """See `Stage`."""
         return x.flatten(1)
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,17 @@
 
 extern "C" {
 
+// Images (n, rows, columns) as (n, columns, rows): between channels-last and contiguous ones.
+void turn_images(const float* from, float* to, std::int64_t n, std::int64_t rows,
+                 std::int64_t columns) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float* __restrict image = from + i * rows * columns;
+    float* __restrict turned = to + i * rows * columns;
+    for (std::int64_t c = 0; c < columns; ++c)
+      for (std::int64_t r = 0; r < rows; ++r) turned[c * rows + r] = image[r * columns + c];
+  }
+}
+
 // x (n, in), weight (out, in), bias (out), y (n, out), all row by row.
 void linear_forward(const float* x, const float* weight, const float* bias, float* y,
                     std::int64_t n, std::int64_t in, std::int64_t out, int threads) {

@@ -70,6 +70,13 @@ def pool_library(function: Function, columns: int) -> ctypes.CDLL | None:
 
 
 @functools.cache
+def _entries(pool: ctypes.CDLL) -> ctypes.Array[ctypes.c_void_p]:
+    """Return the addresses of what a convolution calls."""
+    found = (ctypes.cast(getattr(pool, name), _POINTER) for name in _ENTRIES)
+    return (_POINTER * len(_ENTRIES))(*found)
+
+
+@functools.cache
 def convolution_library(shape: ConvolutionShape) -> ctypes.CDLL | None:
     """The library of a shape of convolution, or None where none can be compiled."""
     found = library("convolution.cpp", SHAPE=",".join(map(str, shape)), STORAGE="Float32")
@@ -121,8 +128,9 @@ def convolved_forward(
     kernels, pool = convolution_library(shape), _pool_library(function, parameters)
     assert kernels is not None
     height, width = (side + 2 * shape.padding - shape.kernel + 1 for side in x.shape[2:])
-    found = Selected.empty((len(x), shape.outputs, height // 2, width // 2), torch.channels_last)
-    entries = (ctypes.cast(getattr(pool, name), _POINTER) for name in _ENTRIES)
+    found = Selected.empty(
+        (x.shape[0], shape.outputs, height // 2, width // 2), torch.channels_last
+    )
     sound = kernels.convolution_forward(
         x.data_ptr(),
         weight.data_ptr(),
@@ -130,10 +138,10 @@ def convolved_forward(
         bias.data_ptr(),
         pointers(parameters),
         functions_of(parameters),
-        (_POINTER * len(_ENTRIES))(*entries),
+        _entries(pool),
         *found.pointers(),
-        len(x),
-        _threads(len(x) * height * width * shape.outputs),
+        x.shape[0],
+        _threads(x.shape[0] * height * width * shape.outputs),
     )
     return found._replace(sound=sound)
 
@@ -157,7 +165,7 @@ def convolved_backward(
         None if g_x is None else g_x.data_ptr(),
         g_weight.data_ptr(),
         g_bias.data_ptr(),
-        len(x),
+        x.shape[0],
         _threads(4 * g.numel()),
     )
     return g_x, g_weight, g_bias
