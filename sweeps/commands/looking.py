@@ -124,7 +124,7 @@ def plan(
     if not errors.is_terminal:
         say(errors, doing)
     with errors.status(doing):
-        shown = describe_plan(prepared, root, again)
+        shown = describe_plan(prepared, root, console.width, again)
     console.print(shown)
 
 

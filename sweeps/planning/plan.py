@@ -21,20 +21,26 @@ from sweeps.planning.power import Deviation, Prospect, deviation, prospects
 from sweeps.spec.search_space import trial_count
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import existing_parent
+from sweeps.view.columns import Column, table_of
 
 WANTED_POWER = 0.8
+HARDEST = 24
+"""Characters in which a comparison's name is read over several lines."""
 BUSY = 0.8
 """Free share of the cores from which a machine counts as idle: the system itself needs some."""
 STARTING_SECONDS = 15.0
 """From the command to the first step: Ray, and a worker that loads torch."""
 
 
-def describe_plan(prepared: Prepared, root: Path, again: bool = False) -> RenderableType:
+def describe_plan(
+    prepared: Prepared, root: Path, width: int, again: bool = False
+) -> RenderableType:
     """Show trials, runs, time, disk, and the gaps and claims that the runs can decide.
 
     Args:
         prepared: the sweep.
         root: of all results.
+        width: characters of a line.
         again: True measures the times of this machine anew.
     """
     spec = prepared.spec
@@ -45,12 +51,12 @@ def describe_plan(prepared: Prepared, root: Path, again: bool = False) -> Render
         Text(cost.source, style="dim"),
         *(Text(warning, style="yellow") for warning in warnings(spec, cost, root, free)),
         Text(),
-        *_findings(spec, deviation(spec, root)),
+        *_findings(spec, deviation(spec, root), width),
     ]
     return Group(*parts)
 
 
-def _findings(spec: SweepSpec, scatter: Deviation | None) -> list[RenderableType]:
+def _findings(spec: SweepSpec, scatter: Deviation | None, width: int) -> list[RenderableType]:
     seeds = count(len(spec.seeds), "seed")
     if scatter is None:
         text = (
@@ -64,7 +70,7 @@ def _findings(spec: SweepSpec, scatter: Deviation | None) -> list[RenderableType
         return [resolution, Text(text, style="dim")]
     found = prospects(spec, scatter.points)
     none = Text("none of the paper's claims is about such a sweep", style="dim")
-    return [resolution, Text(), *(claims_table(found) if found else [none])]
+    return [resolution, Text(), *(claims_table(found, width) if found else [none])]
 
 
 def size_table(spec: SweepSpec, cost: SweepCost, root: Path) -> RenderableType:
@@ -86,11 +92,15 @@ def size_table(spec: SweepSpec, cost: SweepCost, root: Path) -> RenderableType:
         ("one run", f"{_range(shortest, longest)} ({epochs})"),
         (time, bound + _range(low, high)),
         ("wall time", f"{bound}{_range(wall_low, wall_high)} ({slots} at a time on this machine)"),
-        ("disk", f"{cost.total_bytes(spec) / 1e6:.0f} MB (of {free / 1e9:.0f} GB free)"),
+        ("disk", f"{_megabytes(cost.total_bytes(spec))} (of {free / 1e9:.0f} GB free)"),
     ]
     for label, value in rows:
         table.add_row(Text(label, style="bold"), value)
     return table
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:.0f} MB" if size > 10e6 else f"{size / 1e6:.1f} MB"
 
 
 def _range(low: float, high: float) -> str:
@@ -153,8 +163,8 @@ def _of_this_machine(spec: SweepSpec, free: float) -> list[str]:
         )
     if free < BUSY:
         found.append(
-            f"this machine is busy: {100 * free:.0f} % of its {cores_used(spec)} cores is free, so"
-            f" that the wall time would be {1 / max(free, 0.01):.1f} times as long now"
+            f"this machine is busy: of {count(cores_used(spec), 'core')} {100 * free:.0f} % are"
+            f" free, so that the wall time would be {1 / max(free, 0.01):.1f} times as long now"
         )
     return found
 
@@ -172,23 +182,21 @@ def resolution_text(spec: SweepSpec, scatter: Deviation) -> str:
     return f"{known}\n{shown}, in one comparison at a level of 5 %"
 
 
-def claims_table(found: Sequence[Prospect]) -> list[RenderableType]:
-    """Show the power of the design for each claim."""
-    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-    table.add_column("claim", no_wrap=True)
-    table.add_column("power", justify="right", no_wrap=True)
-    table.add_column("runs", justify="right", no_wrap=True)
-    table.add_column(f"seeds for {100 * WANTED_POWER:.0f} %", justify="right", no_wrap=True)
-    table.add_column("hardest comparison", overflow="fold")
-    for one in found:
-        hardest = "; ".join(filter(None, (one.comparison, one.lacking)))
-        table.add_row(
-            one.claim,
-            _power_text(one),
-            " + ".join(str(n) for n in one.runs if n) or "–",
-            "–" if one.seeds_needed is None else f"{one.seeds_needed:,}",
-            Text(hardest, style="dim"),
-        )
+def claims_table(found: Sequence[Prospect], width: int) -> list[RenderableType]:
+    """Show the power of the design for each claim, in lines of `width` characters."""
+    seeds = ["–" if one.seeds_needed is None else f"{one.seeds_needed:,}" for one in found]
+    runs = [" + ".join(str(n) for n in one.runs if n) or "–" for one in found]
+    hardest = ["; ".join(filter(None, (one.comparison, one.lacking))) for one in found]
+    columns = [
+        Column("claim", [one.claim for one in found]),
+        Column("power", [_power_text(one) for one in found], right=True),
+        Column("runs", runs, rank=1, right=True),
+        Column(f"seeds for {100 * WANTED_POWER:.0f} %", seeds, rank=2, right=True),
+        Column(
+            "hardest comparison", [Text(one, style="dim") for one in hardest], rank=3, least=HARDEST
+        ),
+    ]
+    table = table_of(columns, width)
     text = (
         "power: probability that the whole claim is decided by these seeds, at the level of their"
         " look, if it is true and the gap is the paper's, or the smallest that matters; –: no gap"

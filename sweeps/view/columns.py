@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
+from rich.text import Text
 
 GAP = 2
 """Characters between two columns."""
@@ -16,16 +17,19 @@ class Column:
     """One column: its title, and a cell for each row."""
 
     title: str
-    cells: Sequence[str]
+    cells: Sequence[str | Text]
     rank: int = 0
     """The column of the highest rank is left out first; one of rank 0 never is."""
     right: bool = False
     """True: numbers, which stand at the right."""
+    least: int | None = None
+    """Characters in which the words of a cell may go on in the next line; None: one line."""
 
     @property
     def width(self) -> int:
-        """Return the characters that the column takes."""
-        return max(len(self.title), *map(len, self.cells), 0)
+        """Return the fewest characters that the column takes."""
+        widest = max(len(self.title), *map(len, self.cells), 0)
+        return widest if self.least is None else min(widest, self.least)
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:
@@ -45,7 +49,7 @@ def table_of(columns: Sequence[Column], width: int) -> Table:
         table.add_column(
             column.title,
             justify="right" if column.right else "left",
-            no_wrap=not folds,
+            no_wrap=not folds and column.least is None,
             overflow="fold",
         )
     for row in zip(*(column.cells for column in shown), strict=True):
