@@ -39,12 +39,12 @@ def parallel(name: str, table: pd.DataFrame, columns: Sequence[str]) -> PrintedF
         _axis(drawing, place, table[column], heights[column])
     drawing.axes.set_xticks(places, [*map(symbol, columns), "Error %"], color=INK)
     drawing.axes.set_yticks([])
-    drawing.axes.set_ylim(-0.08, 1.08)
+    drawing.axes.set_ylim(-0.12, 1.12)
     drawing.axes.grid(visible=False)
     drawing.axes.spines["left"].set_visible(False)
     drawing.axes.spines["bottom"].set_visible(False)
     caption = (
-        f"Each line is a trial. Orange: the {count(len(best), 'trial')} with the smallest error; "
+        f"Each line is a trial. Orange: {count(len(best), 'trial')} with the smallest error; "
         "dotted: trials without one, which were stopped or failed. Where the orange lines run "
         "together, good trials were found; where they fan out, the parameter mattered little."
     )
@@ -87,22 +87,36 @@ def _axis(drawing: Drawing, place: int, values: pd.Series, heights: pd.Series) -
     """Draw one upright axis with its ends, or with every value where these are words."""
     drawing.axes.axvline(place, color=GREY, linewidth=0.8, zorder=1)
     known = values.dropna().tolist()
-    last = values.name == ERROR
-    numeric = pd.api.types.is_numeric_dtype(values)
-    marked = {min(known), max(known)} if known and numeric else set(known)
     at = dict(zip(known, heights[values.notna()].tolist(), strict=True))
-    for value in marked:
-        drawing.axes.annotate(
-            number(value) if last else short(value),
-            (place, at[value]),
-            (-3 if last else 3, 0),
-            textcoords="offset points",
-            ha="right" if last else "left",
-            va="center",
-            fontsize=7.5,
-            color=INK,
-            zorder=4,
-        )
+    numeric = pd.api.types.is_numeric_dtype(values)
+    if not numeric:
+        for word, height in at.items():
+            _label(drawing, short(word), (place, height), (3, 0), ("left", "center"))
+    elif known:
+        text = number if values.name == ERROR else short
+        # Above and below the axis: beside it, long numbers would meet those of the next one.
+        for end, shift, edge in ((max(known), 3, "bottom"), (min(known), -3, "top")):
+            _label(drawing, text(end), (place, at[end]), (0, shift), ("center", edge))
+
+
+def _label(
+    drawing: Drawing,
+    text: str,
+    place: tuple[int, float],
+    shift: tuple[int, int],
+    aligned: tuple[Any, Any],
+) -> None:
+    drawing.axes.annotate(
+        text,
+        place,
+        shift,
+        textcoords="offset points",
+        ha=aligned[0],
+        va=aligned[1],
+        fontsize=7.5,
+        color=INK,
+        zorder=4,
+    )
 
 
 def _alt(measured: pd.DataFrame, columns: Sequence[str]) -> str:
