@@ -113,14 +113,15 @@ def plan(
     ] = False,
 ) -> None:
     """Print the trials, hours and disk of a sweep, and the gaps it can show, before it starts."""
-    from sweeps.driver.preparation import prepare
-    from sweeps.planning.plan import describe_plan
-    from sweeps.spec.reading import load_spec
+    with errors.status("reading the specification"):  # torch alone takes seconds to import
+        from sweeps.driver.preparation import prepare
+        from sweeps.planning.plan import describe_plan
+        from sweeps.spec.reading import load_spec
 
-    prepared = prepare(load_spec(spec, settings or ()), elsewhere=True)
+        prepared = prepare(load_spec(spec, settings or ()), elsewhere=True)
     for note in prepared.notes:
         say(errors, f"note: {note}", "yellow")
-    doing = "timing some steps of each kind of trial, at most a minute in all"
+    doing = "timing some steps of each kind of trial, a minute at most"
     if not errors.is_terminal:
         say(errors, doing)
     with errors.status(doing):
