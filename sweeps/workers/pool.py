@@ -87,7 +87,7 @@ def _ray(address: str | None) -> Iterator[None]:
             )
     except Exception as error:  # Ray raises a plain one where a part of it starts too late
         place = f"at {address}" if address else "on this machine"
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].rstrip(".")
         if address is not None and "connect" in reason.lower():
             # The address answered a moment ago: Ray calls a wrong token a failed connection.
             reason = "it answers and refuses us: is RAY_AUTH_TOKEN_PATH that of its own token?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,8 +98,9 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
     if _searches_alone(results):
         return []
     tested = [verdict for verdict in found if verdict.word != Word.NOT_TESTED]
+    some = [one for one in found if one not in tested and one.ledger.planned]
     # the verdicts that say something come first
-    shown = [*tested, *(verdict for verdict in found if verdict not in tested)]
+    shown = [*tested, *some]
     rows = tuple(
         (
             verdict_mark(v),
@@ -122,11 +124,26 @@ def claim_sections(results: Results, found: Sequence[Verdict]) -> list[ReportSec
     columns = ("Verdict", "Claim", "Why", "p", "Runs", "Run set")
     table = PrintedTable("verdicts", _counted(found), columns, rows)
     title = "Verdicts on the paper's claims"
-    sections = [ReportSection("verdicts", title, (table, Paragraph(note), *_kept_apart(results)))]
+    untested = _untested([one for one in found if one not in shown])
+    blocks: tuple[Block, ...] = (table, *untested, Paragraph(note), *_kept_apart(results))
+    sections = [ReportSection("verdicts", title, blocks)]
     if any(verdict.comparisons for verdict in found):
         title = "Comparisons behind the verdicts"
         sections.append(ReportSection("comparisons", title, (_comparisons(found),)))
     return sections
+
+
+def _untested(bare: Sequence[Verdict]) -> list[PrintedTable]:
+    """Return the claims on which no run speaks, those of one sentence and one reason together."""
+    if not bare:
+        return []
+    together = Counter((one.claim.quote, one.reason) for one in bare)
+    rows = tuple(
+        (f"“{quote}”" + (f" ({n} claims)" if n > 1 else ""), reason)
+        for (quote, reason), n in together.items()
+    )
+    caption = f"{count(len(bare), 'claim')} not tested: no run speaks on them"
+    return [PrintedTable("untested", caption, ("Claim", "Why"), rows)]
 
 
 def _kept_apart(results: Results) -> list[Paragraph]:
