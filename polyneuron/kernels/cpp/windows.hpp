@@ -101,53 +101,62 @@ class Spread {
       for (int lane = 1; lane < LANES; ++lane) made.at = std::min(made.at, source(lane));
       for (int lane = 0; lane < LANES; ++lane) {
         made.from[lane] = std::int32_t(source(lane) - made.at);
-        made.second[lane] = std::int32_t((v * LANES + lane) / C % 2);
+        made.above[lane] = std::int32_t((v * LANES + lane) / C % 2);
+        made.below[lane] = made.above[lane] + 2;
         made.fits &= made.from[lane] < LANES;
       }
     }
   }
 
-  // Calls put(place, vector) for row a of the pixels of a row of windows, `floats` long. g and which,
-  // of these windows, may be read `room` far.
+  // Calls put(place, above, below), the vectors of both rows of the pixels of a row of windows,
+  // `floats` long. The last place comes first: whole vectors may go over what follows them. g and
+  // which, of these windows, may be read `room` far.
   template <class Put>
-  INLINED void row(const float* g, const std::uint8_t* which, std::int64_t room, std::int64_t a,
-                   std::int64_t floats, Put put) const {
-    const std::int64_t period = std::int64_t(patterns_.size());
-    for (std::int64_t place = 0, v = 0; place < floats; place += LANES) {
+  INLINED void rows(const float* g, const std::uint8_t* which, std::int64_t room,
+                    std::int64_t floats, Put put) const {
+    const std::int64_t period = std::int64_t(patterns_.size()), last = (floats - 1) / LANES;
+    std::int64_t v = last % period, from = last / period * step_;
+    for (std::int64_t place = last * LANES; place >= 0; place -= LANES) {
       const Pattern& pattern = patterns_[v];
-      const std::int64_t at = pattern.at;
+      const std::int64_t at = from + pattern.at;
+      Vector values, places;
       if (pattern.fits && room - at >= LANES)
-        put(place, whole(pattern, g + at, which + at, std::int32_t(2 * a)));
+        whole(pattern, g + at, which + at, values, places);
       else
-        put(place, by_lane(pattern, g + at, which + at, room - at, std::int32_t(2 * a)));
-      if (++v == period) v = 0, g += step_, which += step_, room -= step_;
+        by_lane(pattern, g + at, which + at, room - at, values, places);
+      const auto of_row = [&](const Integers& position) INLINED {
+        return from_bits(bits(values) & (Words)((Integers)bits(places) == position));
+      };
+      put(place, of_row(pattern.above), of_row(pattern.below));
+      if (v-- == 0) v = period - 1, from -= step_;
     }
   }
 
  private:
   struct Pattern {
-    Integers from, second;
+    Integers from, above, below;  // above and below: what `which` is where a window chose the pixel
     std::int64_t at;
     bool fits = true;  // all of a vector comes from one
   };
 
-  static Vector whole(const Pattern& pattern, const float* g, const std::uint8_t* which,
-                      std::int32_t position) {
+  static void whole(const Pattern& pattern, const float* g, const std::uint8_t* which,
+                    Vector& values, Vector& places) {
     Bytes narrow;
     std::memcpy(&narrow, which, LANES);
-    const Vector places = shuffled(from_bits((Words)widened(narrow)), pattern.from);
-    const Integers wanted = pattern.second + position;
-    const Vector values = shuffled(Float32::load(g), pattern.from);
-    return from_bits(bits(values) & (Words)((Integers)bits(places) == wanted));
+    values = shuffled(Float32::load(g), pattern.from);
+    places = shuffled(from_bits((Words)widened(narrow)), pattern.from);
   }
-  static Vector by_lane(const Pattern& pattern, const float* g, const std::uint8_t* which,
-                        std::int64_t room, std::int32_t position) {
-    Vector values{};
+  static void by_lane(const Pattern& pattern, const float* g, const std::uint8_t* which,
+                      std::int64_t room, Vector& values, Vector& places) {
+    Integers chosen{};
+    values = Vector{};
     for (int lane = 0; lane < LANES; ++lane) {
       const std::int64_t w = pattern.from[lane];
-      if (w < room && which[w] == position + pattern.second[lane]) values[lane] = g[w];
+      if (w >= room) continue;  // past the last window
+      values[lane] = g[w];
+      chosen[lane] = which[w];
     }
-    return values;
+    places = from_bits((Words)chosen);
   }
 
   std::vector<Pattern> patterns_;
@@ -159,24 +168,32 @@ inline void spread(const float* g, const std::uint8_t* which, float* g_x, Image 
                    std::int64_t images, int threads) {
   const Spread pattern(image.channels);
   const std::int64_t line = image.width * image.channels, floats = 2 * image.row_windows();
-  const std::int64_t rows = image.height / 2 * 2;
-  // Whole vectors go over the next row, which is written later, but not over an odd column, nor past
-  // the image's last row.
+  const std::int64_t rows = image.height / 2;
+  // Whole vectors go over what is written later, but not over an odd column, nor past the last row.
   const bool even = floats == line;
+  if (floats == 0) {
+    std::memset(g_x, 0, images * image.size() * sizeof(float));
+    return;
+  }
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t i = 0; i < images; ++i) {
     float* to = g_x + i * image.size();
     if (!even || image.height % 2) std::memset(to, 0, image.size() * sizeof(float));
-    for (std::int64_t row = 0; row < rows; ++row, to += line) {
-      const std::int64_t at = i * image.windows() + row / 2 * image.row_windows();
-      const std::int64_t end = even ? (rows - row) * line : floats;
-      pattern.row(g + at, which + at, images * image.windows() - at, row % 2, floats,
-                  [=](std::int64_t place, Vector x) INLINED {
-                    if (end - place >= LANES)
-                      Float32::store(to + place, x);
-                    else
-                      store(to + place, x, int(std::min(floats - place, std::int64_t(LANES))));
-                  });
+    for (std::int64_t row = 0; row < rows; ++row, to += 2 * line) {
+      const std::int64_t at = i * image.windows() + row * image.row_windows();
+      // What may be written from the start of either row on.
+      const std::int64_t end = even ? 2 * (rows - row) * line : floats;
+      const auto put_row = [=](float* start, std::int64_t place, std::int64_t end, Vector x) INLINED {
+        if (end - place >= LANES)
+          Float32::store(start + place, x);
+        else
+          store(start + place, x, int(std::min(floats - place, std::int64_t(LANES))));
+      };
+      pattern.rows(g + at, which + at, images * image.windows() - at, floats,
+                   [=](std::int64_t place, Vector above, Vector below) INLINED {
+                     put_row(to, place, end, above);
+                     put_row(to + line, place, even ? end - line : end, below);
+                   });
     }
   }
 }
