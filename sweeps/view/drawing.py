@@ -32,8 +32,13 @@ STYLES = {
 TAKEN, TAKEN_WIDE = 43, 55
 """Columns of a running trial's line that its parameters leave to the rest."""
 BLOCKS = "▁▂▃▄▅▆▇█"
-USUAL_WIDTH, WIDE = 80, 110
-"""Columns of a terminal; from WIDE on, the errors of a run are drawn as a curve."""
+EXPLAINED = 60
+"""Columns of a terminal from which on the best error says what its ± is."""
+BAR = 12
+"""Columns of a running trial's bar with its gap."""
+NARROW, USUAL_WIDTH, WIDE = 70, 80, 110
+"""Columns of a terminal; below NARROW parameters have the place of a trial's bar, and from WIDE on
+the errors of a run are drawn as a curve."""
 SILENT_SECONDS = 120.0
 """After so long without an epoch a running trial is worth a warning, see `silent_texts`."""
 
@@ -66,11 +71,12 @@ def running_table(view: SweepView, width: int, room: int | None) -> list[Rendera
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     for title in ("trial", "seed", "epoch"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, width=10)
+    if width >= NARROW:
+        table.add_column("", no_wrap=True, width=10)
     table.add_column("error %", justify="right", no_wrap=True)
     if width >= WIDE:
         table.add_column("by epoch", no_wrap=True, width=10)
-    left = width - (TAKEN_WIDE if width >= WIDE else TAKEN)
+    left = width - (TAKEN_WIDE if width >= WIDE else TAKEN if width >= NARROW else TAKEN - BAR)
     titles, values = parameter_columns([one.params for one in shown], left)
     add_parameter_columns(table, titles)
     for one, cells in zip(shown, values, strict=True):
@@ -109,16 +115,15 @@ def add_parameter_columns(table: Table, titles: Sequence[str]) -> None:
 
 
 def _running_cells(view: SweepView, one: RunningTrial, width: int) -> list[RenderableType]:
+    bar: RenderableType = ProgressBar(total=view.epochs, completed=one.epoch, width=10)
+    seed, epoch, error = "", "", ""
     if one.val_error_percent is None:
-        cells: list[RenderableType] = [str(one.number), "", "", Text("starting", style="dim"), ""]
+        bar, error = Text("starting", style="dim"), "" if width >= NARROW else "starting"
     else:
-        cells = [
-            str(one.number),
-            f"{one.seed_index + 1}/{view.seeds_of(one)}",
-            f"{one.epoch}/{view.epochs}",
-            ProgressBar(total=view.epochs, completed=one.epoch, width=10),
-            f"{one.val_error_percent:.2f}",
-        ]
+        seed, epoch = f"{one.seed_index + 1}/{view.seeds_of(one)}", f"{one.epoch}/{view.epochs}"
+        error = f"{one.val_error_percent:.2f}"
+    bars = [bar] if width >= NARROW else []
+    cells: list[RenderableType] = [str(one.number), seed, epoch, *bars, error]
     return [*cells, Text(curve(one.errors), style="cyan")] if width >= WIDE else cells
 
 
@@ -179,10 +184,11 @@ def best_text(best: Best | None, width: int = WIDE) -> Text:
     if best is None:
         return Text("best: none yet", style="dim")
     value = with_standard_error(best.objective, best.standard_error)
-    start, params = f"best: trial {best.trial}, {value}", brief_parameters(best.params)
-    meaning = "" if best.standard_error is None else " (standard error)"
-    fits = len(f"{start}{meaning}  {params}") <= width
-    return _line(f"{start}{meaning if fits else ''}  {params}", style="green")
+    explained = best.standard_error is not None and width >= EXPLAINED
+    value += " (standard error)" if explained else ""
+    return _line(
+        f"best: trial {best.trial}, {value}  {brief_parameters(best.params)}", style="green"
+    )
 
 
 def curve(values: list[float]) -> str:

@@ -75,6 +75,15 @@ def test_the_view_says_all_that_is_asked_of_it(width: int, clock) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
+@pytest.mark.parametrize("width", [50, 60])
+def test_a_narrow_view_has_names_in_place_of_bars(width: int, clock) -> None:
+    lines = drawn(half_done(clock), 50.0, width).splitlines()
+    assert max(map(len, lines)) <= width
+    running = next(line for line in lines if "3/5" in line)
+    assert "━" not in running
+    assert " ".join(running.split()[4:]).startswith("polyneuron_r")
+
+
 def test_parameters_have_columns_where_there_is_room(clock) -> None:
     view = half_done(clock)
     assert "λ_sum=1.5e-4" in drawn(view, 50.0, 80)
