@@ -11,7 +11,7 @@ from typing import Any
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
 RESULTS = Path(__file__).parent / "results"
-NAMES = ("speed_cpu.json", "speed_gpu.json")
+NAMES = ("speed_cpu.json", "lenet_step.json", "speed_gpu.json")
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 
 
@@ -28,12 +28,17 @@ def speed_table(content: dict[str, Any]) -> str:
         place = f"{machine['device']}, CUDA {machine['cuda']}, Triton {machine['triton']}"
         command = "python tests/benchmarks/gpu.py"
     else:
-        place = f"{machine['threads']} threads, {machine['processor']} ({machine['vectors']})"
+        threads = f"{machine['threads']} thread" + ("" if machine["threads"] == "1" else "s")
+        place = f"{threads}, {machine['processor']} ({machine['vectors']})"
         command = "make bench"
+    kept = f" Tensors of x's size kept for the backward pass: {content.get('kept_for_backward')}."
+    if "load_before_and_after" in machine:
+        before, after = machine["load_before_and_after"]
+        place += f", other work on the machine (load {before:.0f} before, {after:.0f} after)"
+        command, kept = "python tests/benchmarks/lenet_step.py", ""
     lines.append(
         f"\n*{place}, torch {machine['torch']}; least of many turns, rivals in alternation:"
-        f" `{command}`. Tensors of x's size kept for the backward pass:"
-        f" {content['kept_for_backward']}.*"
+        f" `{command}`.{kept}*"
     )
     return "\n".join(lines)
 
