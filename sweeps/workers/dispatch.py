@@ -124,7 +124,7 @@ class Dispatcher:
         load = outcome.other_load
         if load is not None and load > LOADED:
             number = self._searcher.number(worker)
-            happened = f"trial {number} was timed while other processes used {load:.2f} of a core"
+            happened = f"trial {number} was timed while other processes kept {load:.2f} cores busy"
             self._incident("loaded", happened)
 
 

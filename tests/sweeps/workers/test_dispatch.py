@@ -396,5 +396,5 @@ def test_a_worker_that_leaves_is_let_go_and_the_next_one_gets_the_next_trial(
         assert answers == {2 * number + 1: None}
         assert not searcher.holds(worker)
     assert searcher.done
-    said = "trial 1 was timed while other processes used 0.30 of a core"
+    said = "trial 1 was timed while other processes kept 0.30 cores busy"
     assert incidents == [("loaded", said)]
