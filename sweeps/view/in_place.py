@@ -81,5 +81,12 @@ def in_place(
 
 def python_console(show: bool = True) -> Console:
     """Return the console of a call from Python: rich's own for Jupyter asks for ipywidgets."""
-    width = NOTEBOOK_WIDTH if in_notebook() else None
-    return Console(quiet=not show, force_jupyter=False, width=width, highlight=False)
+    notebook = in_notebook()
+    return Console(
+        quiet=not show,
+        force_jupyter=False,
+        # A kernel's output says that it is a terminal, and knows few of a terminal's signs.
+        force_terminal=False if notebook else None,
+        width=NOTEBOOK_WIDTH if notebook else None,
+        highlight=False,
+    )

@@ -53,6 +53,16 @@ def test_a_notebook_has_one_output_that_is_replaced(kernel) -> None:
     assert "last" in last["content"]["data"]["text/html"]
 
 
+def test_a_notebook_gets_no_signs_of_a_terminal(kernel) -> None:
+    code = """
+from sweeps.view.in_place import python_console
+console = python_console()
+with console.status("starting"):
+    console.print("trial 0 completed")
+"""
+    assert [one["content"].get("text") for one in kernel(code)] == ["trial 0 completed\n"]
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
