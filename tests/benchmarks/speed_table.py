@@ -22,13 +22,13 @@ def speed_table(content: dict[str, Any]) -> str:
         if row["target"] is not None:
             met = "" if row["ratio"] <= row["target"] else " (missed)"
             figures = f"{row['ratio']:.3g} | {row['target']:.3g}{met}"
-            lines.append(f"| {row['operator']} | {row['rival']} | {figures} |")
+            lines.append(f"| {row['operator']}{_threads(row)} | {row['rival']} | {figures} |")
     machine = content["machine"]
     if "device" in machine:
         place = f"{machine['device']}, CUDA {machine['cuda']}, Triton {machine['triton']}"
         command = "python tests/benchmarks/gpu.py"
     else:
-        threads = f"{machine['threads']} thread" + ("" if machine["threads"] == "1" else "s")
+        threads = f"{machine['threads']} threads"
         place = f"{threads}, {machine['processor']} ({machine['vectors']})"
         command = "make bench"
     kept = f" Tensors of x's size kept for the backward pass: {content.get('kept_for_backward')}."
@@ -41,6 +41,13 @@ def speed_table(content: dict[str, Any]) -> str:
         f" `{command}`.{kept}*"
     )
     return "\n".join(lines)
+
+
+def _threads(row: dict[str, Any]) -> str:
+    """Name a row's threads, where a table has rows of several numbers."""
+    if "threads" not in row:
+        return ""
+    return f", {row['threads']} thread" + ("" if row["threads"] == 1 else "s")
 
 
 def speed_tables(folder: Path = RESULTS) -> str:
