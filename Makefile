@@ -1,6 +1,7 @@
 # make sweep      a first sweep on real digits    make test       the tests
 # make check      format, lint, types, imports    make bench      speed against rivals
 # make simulate N=2000   sweeps under simulated faults, each from a seed
+# make faults N=100      the same on real processes
 # make docs       the documentation               make linkcheck  its links to other places
 # make test-pages   the documentation's commands, pasted and run: ten minutes
 # make install    install, and nothing else       make clean      remove the virtual environment
@@ -11,7 +12,7 @@ SPEC ?= quickstart
 
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install sweep test test-pages simulate check bench docs linkcheck reproduce-report clean
+.PHONY: install sweep test test-pages simulate faults check bench docs linkcheck reproduce-report clean
 
 install: $(VENV)/installed
 
@@ -27,6 +28,9 @@ test: $(VENV)/installed
 N ?= 200
 simulate: $(VENV)/installed
 	@$(BIN)/python tests/simulation/simulated_sweep.py --seeds $(N)
+
+faults: $(VENV)/installed
+	@$(BIN)/python tests/faults/random_faults.py --faults $(N)
 
 check: $(VENV)/installed
 	@$(BIN)/ruff format --check .

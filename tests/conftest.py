@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import pytest
 # which torchvision already does.
 if not Path("/dev/nvidiactl").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+# Tests run side by side; their sweeps would wait for each other's cores.
+os.environ["SWEEPS_BOARD"] = tempfile.mkdtemp()
 
 
 def _data_root(folder: str) -> Path:

@@ -18,6 +18,8 @@ from analysis.store.keys import last_rows, ranked_rows
 from analysis.store.schema import FREE_TEXT, Table
 from analysis.store.statuses import ranks
 
+MANY_ROWS = 10_000
+
 
 class Columns:
     """The columns of a frame of known length, filled some rows at a time by several threads."""
@@ -53,7 +55,7 @@ def last_of_each_key(
 ) -> pd.DataFrame:
     """Return a frame sorted by its key, with one row of each key and a fresh index.
 
-    The given frame loses its columns, so that no two copies of one are in memory.
+    A given frame of many rows loses its columns, so that no two copies of one are in memory.
 
     Args:
         frame: each writer's rows in the order in which they were written.
@@ -69,7 +71,11 @@ def last_of_each_key(
     if kept is None:
         return frame
     replaced = len(kept) < len(frame)
-    taken = {name: frame.pop(name).array.take(kept) for name in map(str, frame.columns)}
+    names = list(map(str, frame.columns))
+    if len(frame) > MANY_ROWS:
+        taken = {name: frame.pop(name).array.take(kept) for name in names}
+    else:  # to take a column out costs more than the few rows
+        taken = {name: frame[name].array.take(kept) for name in names}
     frame = pd.DataFrame(taken, copy=False)
     if replaced:
         # Words of replaced rows go; run ids stay, since all tables share them.

@@ -24,6 +24,8 @@ Found = TypeVar("Found")
 
 LOCAL_READS, _REMOTE_READS = 4, 16
 """Files that are read at once: opening a small part is mostly waiting."""
+FEW = 4
+"""Files for which threads would cost more than they save."""
 _ATTEMPTS = 5
 """Readings of a table: a compaction may remove parts between their listing and their reading."""
 
@@ -105,7 +107,10 @@ def open_files(
 
     exists = compacted.type == fs.FileType.File and writer is None
     first = attempt(reader.open, compacted) if exists else None
-    with ThreadPoolExecutor(LOCAL_READS if sweep.local else _REMOTE_READS) as pool:
-        loaded = list(pool.map(partial(attempt, reader.load), parts))
+    if sweep.local and len(parts) <= FEW:
+        loaded = [attempt(reader.load, info) for info in parts]
+    else:
+        with ThreadPoolExecutor(LOCAL_READS if sweep.local else _REMOTE_READS) as pool:
+            loaded = list(pool.map(partial(attempt, reader.load), parts))
     readable = sorted((f for f in loaded if f is not None), key=lambda f: order_of(f.path))
     return readable if first is None else [first, *readable]

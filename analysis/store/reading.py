@@ -21,7 +21,7 @@ from analysis.store.identities import (
     trials_of_today,
 )
 from analysis.store.keys import writers_of
-from analysis.store.open_files import LOCAL_READS, open_files, read_whole
+from analysis.store.open_files import FEW, LOCAL_READS, open_files, read_whole
 from analysis.store.schema import RUNS, Table
 
 
@@ -89,6 +89,10 @@ def _filled(files: list[OpenFile], schema: pa.Schema, run_ids: Sequence[str]) ->
     files.clear()
     starts = np.cumsum([0, *(group.count for group in groups)]).tolist()
     columns = Columns(schema, starts.pop(), run_ids)
+    if len(groups) <= FEW:
+        for start, group in zip(starts, groups, strict=True):
+            columns.fill(start, group.read())
+        return columns.frame()
     with ThreadPoolExecutor(LOCAL_READS) as pool:
         tasks = [
             pool.submit(lambda start, group: columns.fill(start, group.read()), start, group)

@@ -161,7 +161,7 @@ def _study(root: Path) -> str:
 def _cluster(address: str | None) -> str:
     ray_environment.set_ray_variables()
     from sweeps.spec.sections import ResourcesSection
-    from sweeps.workers.pool import cluster
+    from sweeps.workers.cluster import cluster
 
     with cluster(address, ResourcesSection()) as slots:
         place = f"{address} answers" if address else "one starts on this machine"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sweeps.commands.guardian import leave_last_line, tell_guardian
 from sweeps.commands.notification import notify
 from sweeps.commands.terminal import INTERRUPTED, console, errors, say
 from sweeps.store.paths import SweepPaths
@@ -36,6 +37,8 @@ def to_the_end(root: Path, name: str, work: Callable[[], bool], notice: str | No
         work: returns False after an interrupt.
         notice: a command of the user's for the message at the end.
     """
+    paths = SweepPaths(root, name)
+    tell_guardian(paths.spec, paths.hint("resume"))
     with _notified(root, name, notice):
         try:
             complete = work()
@@ -43,13 +46,15 @@ def to_the_end(root: Path, name: str, work: Callable[[], bool], notice: str | No
         except KeyboardInterrupt:
             complete = False
         except CutOffError as error:
-            command = SweepPaths(root, name).hint("resume")
-            say(errors, f"error: {error}. What is done is safe; go on with {command}", "red")
+            safe = f"What is done is safe; go on with {paths.hint('resume')}"
+            how = safe if paths.spec.exists() else "Nothing was trained yet"
+            line = f"error: {error}. {how}"
+            if not leave_last_line(line):
+                say(errors, line, "red")
             raise typer.Exit(1) from error
         if not complete:
-            begun = (root / name).exists()
-            command = SweepPaths(root, name).hint("resume")
-            how = f"go on with {command}" if begun else "nothing was written"
+            begun = paths.spec.exists()
+            how = f"go on with {paths.hint('resume')}" if begun else "nothing was trained yet"
             say(errors, f"interrupted; {how}", "yellow")
             raise typer.Exit(INTERRUPTED)
 

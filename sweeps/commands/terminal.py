@@ -13,6 +13,7 @@ from typing import Annotated, TextIO
 import typer
 from rich.console import Console
 
+from sweeps.commands.guardian import INTERRUPTED as INTERRUPTED
 from sweeps.store.paths import ROOT as ROOT
 
 LOG_WIDTH = 200
@@ -73,8 +74,6 @@ AcceptChanges = Annotated[
     bool,
     typer.Option("--accept-changes", help="Go on although spec, code or data changed."),
 ]
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from sweeps.store.provenance import code_files, code_version
 from trainers.data.sources import data_root
 from trainers.networks.registry import input_side
 
-FREE = ("budget", "concurrency", "limits")
+FREE = ("budget", "concurrency", "limits", "priority")
 """Sections that decide how much is trained and how fast, and no result."""
 SHOWN = 12
 """Lines of a diff that are shown; the others are counted."""

@@ -14,13 +14,13 @@ from analysis import Results
 from analysis.store.blocks import AddedSeeds, Block, added_seeds, blocks_json, read_blocks
 from analysis.store.contract import Row
 from analysis.store.errors import StoreError
-from analysis.store.schema import EVENTS, SWEEPS
+from analysis.store.schema import EVENTS, SWEEPS, TRIALS
 from analysis.store.statuses import FINAL, Status
 from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code, refuse_changes
 from sweeps.driver.driver import drive
 from sweeps.driver.preparation import Prepared, keep_modules, prepare, stored_spec
-from sweeps.driver.rows import close_runs, event
+from sweeps.driver.rows import OPEN, close_runs, event, lost_errors
 from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep, begun_view
 from sweeps.search.early_stopping import Judge
@@ -133,6 +133,9 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
         results = analysis.load(paths.folder)
         close_runs(results, paths.store)
         with closing(reopen_study(spec, paths, len(results.trials))) as study:
+            if lost := lost_errors(spec, results, study):
+                writer.write(TRIALS, lost)
+                results = analysis.load(paths.folder)
             row = _sweep_row(results, paths)
             blocks = _blocks(row, request)
             queued = study.queue_again() if request.retry_errors else 0
@@ -263,7 +266,7 @@ def trials_to_repeat(
     again = []
     for one in study.ended():
         row = in_store.get(one.number, {"status": Status.RUNNING})
-        cut_off = row["status"] in (Status.RUNNING, Status.INTERRUPTED)
+        cut_off = row["status"] in OPEN
         params = restored_parameters(spec, one.params)
         own = str(row.get("config_id"))
         wanted = set(seeds_of(spec, params, added.get(own, ())))
@@ -282,8 +285,7 @@ def _ended_counts(results: Results, study: SweepStudy, work: Work) -> dict[Statu
     keeps = {one.number for one in study.ended()} - {number for number, _ in work.again}
     kept = results.trials.loc[results.trials["trial"].isin(keeps), "status"]
     counts = {status: int((kept == status).sum()) for status in Status}
-    open_ones = (Status.RUNNING, Status.INTERRUPTED)
-    return {status: n for status, n in counts.items() if n and status not in open_ones}
+    return {status: n for status, n in counts.items() if n and status not in OPEN}
 
 
 def _sweep_row(results: Results, paths: SweepPaths) -> Row:

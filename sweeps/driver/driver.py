@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 
+from analysis.store.errors import StoreError
 from analysis.store.schema import EVENTS, SWEEPS
 from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code
@@ -53,7 +55,7 @@ def run_sweep(
     Raises:
         StoreError: the name is taken.
         ClusterError: no cluster there, or it lacks what a trial needs.
-        CutOffError: the cluster cannot go on with it.
+        CutOffError: the cluster or the storage cannot go on with it.
         NotInstalledError: event files need a package that is not there.
     """
     if tensorboard:
@@ -78,32 +80,44 @@ def drive(
 
     Raises:
         ClusterError: no cluster there, or it lacks what a trial needs.
-        CutOffError: the cluster cannot go on with it.
+        CutOffError: the cluster or the storage cannot go on with it.
     """
     with (
-        _started_ray(prepared.spec.resources, console, address) as slots,
+        _started_ray(prepared.spec.resources, console, address),
         gentle_termination() as interrupt,
-        opened as sweep,
     ):
-        return _train(sweep, slots, interrupt, console)
+        try:
+            with opened as sweep:
+                return _train_or_tell(sweep, address is not None, interrupt, console)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else "a file cannot be written: "
+            raise CutOffError(f"{place}{error.strerror or error}") from error
+
+
+def _train_or_tell(sweep: Sweep, joined: bool, interrupt: Interrupt, console: Console) -> bool:
+    """Train; an error of the storage goes into the log with its traceback, if that can be."""
+    try:
+        return _train(sweep, joined, interrupt, console)
+    except (OSError, StoreError) as error:
+        with suppress(OSError), sweep.paths.log.open("a") as file:
+            file.write(traceback.format_exc())
+        if isinstance(error, StoreError):
+            raise CutOffError(f"{error}") from error
+        raise
 
 
 @contextmanager
 def _started_ray(
     resources: ResourcesSection, console: Console, address: str | None
-) -> Iterator[int]:
-    """Start Ray here or join a cluster.
-
-    Yields:
-        How many trials fit at a time.
-    """
+) -> Iterator[None]:
+    """Start Ray here or join a cluster."""
     set_ray_variables()
     with ExitStack() as stack:
         with console.status(f"starting Ray{f' at {address}' if address else ''}"):
-            from sweeps.workers.pool import cluster  # imports ray, which reads its variables now
+            from sweeps.workers.cluster import cluster  # imports ray, which reads its variables now
 
-            slots = stack.enter_context(cluster(address, resources))
-        yield slots
+            stack.enter_context(cluster(address, resources))
+        yield
 
 
 @contextmanager
@@ -114,12 +128,13 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
     paths.create()
     with driver_lock(paths):
         writer = paths.store.writer("driver")
-        write_atomically(paths.spec, spec.to_json().encode())
         note_code(paths)
         keep_modules(spec, paths)
         if tensorboard:
-            paths.tensorboard.mkdir()
+            paths.tensorboard.mkdir(exist_ok=True)
         writer.write(SWEEPS, [sweep_row(spec, trials)])
+        # From now on the sweep can be resumed; a folder without a specification can be begun anew.
+        write_atomically(paths.spec, spec.to_json().encode())
         with closing(create_study(spec, paths)) as study:
             yield Sweep(
                 spec,
@@ -134,7 +149,7 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
             )
 
 
-def _train(sweep: Sweep, slots: int, interrupt: Interrupt, console: Console) -> bool:
+def _train(sweep: Sweep, joined: bool, interrupt: Interrupt, console: Console) -> bool:
     from sweeps.workers.pool import worker_pool  # see `_started_ray`
 
     work, spending = sweep.work, sweep.spending
@@ -161,14 +176,16 @@ def _train(sweep: Sweep, slots: int, interrupt: Interrupt, console: Console) -> 
         reason = spending.limit_reached(0, now=True) if work.trials > 0 else ""
         if work.trials > 0 and not reason:
             data = sweep.data_root
-            with worker_pool(sweep.spec, sweep.paths, data, slots, work.trials) as pool:
+            with worker_pool(sweep.spec, sweep.paths, data, joined, work.trials) as pool:
+                show.company = pool.company
                 watch = Watch(sweep.spec.limits, sweep.spec.recipe.epochs)
                 try:
                     reason = train_trials(searcher, pool, record, stop_reason, watch, incident)
                 except CutOffError as error:
-                    incident("cut off", f"{error}")
-                    rows.write(now=True)
-                    sweep.finish()
+                    with suppress(OSError, StoreError):  # a full disk may be the reason
+                        incident("cut off", f"{error}")
+                        rows.write(now=True)
+                        sweep.finish()
                     raise
         rows.write(now=True)
     sweep.finish()

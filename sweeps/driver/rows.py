@@ -8,16 +8,20 @@ from datetime import UTC, datetime
 
 import analysis
 from analysis.store.blocks import blocks_json
-from analysis.store.contract import RowWriter, SweepStore
+from analysis.store.contract import Row, RowWriter, SweepStore
 from analysis.store.schema import RUNS, TRIALS
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
+from sweeps.search.sampling import restored_parameters
+from sweeps.search.study import SweepStudy
+from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.columns import check_fields
 from sweeps.store.provenance import code_version, versions
 from sweeps.view.overview import rows
 from trainers import IDENTITY_VERSION
 
+OPEN = (Status.RUNNING, Status.INTERRUPTED)
 ROWS_SECONDS = 0.5
 """The time between two writes of rows of trials: each write waits for the disk."""
 
@@ -102,9 +106,30 @@ def trial_row(sweep: str, trial: OpenTrial) -> dict[str, object]:
     }
 
 
+def lost_errors(spec: SweepSpec, results: analysis.Results, study: SweepStudy) -> list[Row]:
+    """Return the rows of trials that ended in an error and whose driver died before it wrote so.
+
+    Such a trial is not trained again under its number: to the study it has failed.
+    """
+    statuses = dict(zip(results.trials["trial"], results.trials["status"], strict=True))
+    found: list[Row] = []
+    for one in study.ended():
+        status = Status(statuses.get(one.number, Status.RUNNING))
+        if one.user_attrs.get("status") == Status.ERROR and status in OPEN:
+            reason = one.user_attrs.get("error", "")
+            params = restored_parameters(spec, one.params)
+            config_id = configure(spec, params).config_id
+            outcome = TrialOutcome(Status.ERROR, error=reason)
+            trial = OpenTrial(one.number, params, config_id, time.time(), None, outcome=outcome)
+            found.append(trial_row(spec.name, trial))
+    return found
+
+
 def close_runs(results: analysis.Results, store: SweepStore) -> None:
     """Record the runs that no worker has any more as interrupted."""
     left = results.runs[results.runs["status"] == Status.RUNNING]
+    if left.empty:
+        return
     epochs = results.epochs["run_id"].value_counts()
     ended = {"status": Status.INTERRUPTED, "ended_at": datetime.now(UTC)}
     # None is Arrow's null; pandas has several other signs for it.

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from sweeps.driver.preparation import stored_spec
 from sweeps.store.locks import driver_process
 from sweeps.store.paths import SweepPaths
 
+ONE_WISH_SECONDS = 0.5
+"""Signals within so many seconds are one wish: a shell, a terminal and a batch system may each send
+theirs to a process and to its group."""
+
 
 @dataclass
 class Interrupt:
@@ -23,16 +28,19 @@ class Interrupt:
 
     reason: str = ""
     """The signal's name; empty before."""
+    heard_at: float = 0.0
 
     def hear(self, number: int, _frame: object) -> None:
-        """Note a signal; the sender of a second one does not want to wait.
+        """Note a signal; whoever sends a second one later does not want to wait.
 
         Raises:
-            KeyboardInterrupt: the second time.
+            KeyboardInterrupt: the second time; not for the end of a terminal, which nobody repeats.
         """
-        if self.reason:
+        now = time.monotonic()
+        if not self.reason:
+            self.reason, self.heard_at = signal.Signals(number).name, now
+        elif now - self.heard_at > ONE_WISH_SECONDS and number != signal.SIGHUP:
             raise KeyboardInterrupt
-        self.reason = signal.Signals(number).name
 
 
 @contextmanager

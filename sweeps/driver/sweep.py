@@ -48,8 +48,7 @@ class Sweep:
             found = sum(int(there.get(status, 0)) for status in lost)
             raise StoreError(
                 f"{self.view.done} trials of {self.paths.sweep!r} ended, and its tables have"
-                f" {found}: files were removed or damaged meanwhile;"
-                f" {self.paths.hint('resume')} trains what is missing"
+                f" {found}: files were removed or damaged meanwhile"
             )
 
 

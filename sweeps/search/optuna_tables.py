@@ -57,6 +57,8 @@ UPDATE = {
 LOCAL_DISKS = ("btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")
 PATIENCE_SECONDS = 300.0
 """For so long the driver waits for a database that went away; its workers train on meanwhile."""
+HOPELESS = ("disk is full", "disk I/O", "readonly", "unable to open", "no such table", "malformed")
+"""Words of SQLite's about a file that no patience brings back."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
 
@@ -88,9 +90,7 @@ def put_back_running(storage: RDBStorage, study_name: str) -> None:
 class StudyWriter:
     """Writes the trials of one study to its database."""
 
-    def __init__(self, storage: RDBStorage, study_name: str, resume: str) -> None:
-        """Write to a study's database; `resume` is the command that an error names."""
-        self._resume = resume
+    def __init__(self, storage: RDBStorage, study_name: str) -> None:
         self._engine = storage.engine
         self._study_id = storage.get_study_id_from_name(study_name)
         trials = storage.get_all_trials(self._study_id)
@@ -135,12 +135,9 @@ class StudyWriter:
             try:
                 return self._transact(trials, attributes)
             except DBAPIError as error:
-                if time.monotonic() > deadline:
-                    reason = str(error.orig).strip().splitlines()[0]
-                    raise StoreError(
-                        f"the study's database does not answer: {reason}. The results are safe;"
-                        f" go on with {self._resume} when it is back"
-                    ) from None
+                reason = str(error.orig).strip().splitlines()[0]
+                if time.monotonic() > deadline or any(word in reason for word in HOPELESS):
+                    raise StoreError(f"the study's database does not answer: {reason}") from None
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

@@ -61,6 +61,12 @@ class StudySearcher:
         return not (self._held or waiting or self._to_ask)
 
     @property
+    def left(self) -> int:
+        """Count the trials that have not ended."""
+        waiting = (*self._returned, *self._twins, *self._ahead, *self._alone)
+        return len(self._held) + len(waiting) + len(self._again) + self._to_ask
+
+    @property
     def busy(self) -> int:
         """Count the trials that workers hold."""
         return len(self._held)
@@ -222,6 +228,9 @@ class StudySearcher:
             error = outcome.objective_standard_error
             if error is not None:
                 trial.study_trial.set_user_attr("objective_standard_error", error)
+            if outcome.status is Status.ERROR and outcome.error:
+                # The study is written first: a crash may leave it alone with the reason.
+                trial.study_trial.set_user_attr("error", outcome.error)
             self._study.tell(trial.study_trial, outcome.status, self._values(outcome))
         trial.search_seconds += time.perf_counter() - started
         self._on_change(trial)

@@ -184,7 +184,7 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(_metric_names(spec))
-        return _copied_to_memory(spec, storage, paths)
+        return _copied_to_memory(spec, storage)
 
 
 def check_there(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> None:
@@ -243,7 +243,7 @@ def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> Sweep
             put_back_running(storage, spec.name)
         except KeyError:
             return create_study(spec, paths)  # the driver died before it had made one
-        return _copied_to_memory(spec, storage, paths)
+        return _copied_to_memory(spec, storage)
 
 
 def _taken(spec: SweepSpec) -> StoreError:
@@ -253,12 +253,12 @@ def _taken(spec: SweepSpec) -> StoreError:
     )
 
 
-def _copied_to_memory(spec: SweepSpec, storage: RDBStorage, paths: SweepPaths) -> SweepStudy:
+def _copied_to_memory(spec: SweepSpec, storage: RDBStorage) -> SweepStudy:
     copy = InMemoryStorage()
     optuna.copy_study(from_study_name=spec.name, from_storage=storage, to_storage=copy)
     memory = optuna.load_study(study_name=spec.name, storage=copy)
     memory.sampler = make_sampler(spec, drawn=len(memory.get_trials(deepcopy=False)))
-    return SweepStudy(spec, memory, StudyWriter(storage, spec.name, paths.hint("resume")))
+    return SweepStudy(spec, memory, StudyWriter(storage, spec.name))
 
 
 def _metric_names(spec: SweepSpec) -> list[str]:

@@ -230,6 +230,8 @@ class SweepSpec(Section):
     concurrency: Count | Literal["auto"] = "auto"
     """Trials at a time; auto: as many as the cluster's CPUs and GPUs hold, of a timing sweep one.
     """
+    priority: Positive = 1
+    """Weight beside other sweeps of the same machines: 2 has twice the places of 1."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -127,7 +127,7 @@ class SweepPaths:
         Raises:
             StoreError: the name is taken.
         """
-        if self.folder.exists():
+        if self.folder.exists() and not self._abandoned():
             raise StoreError(
                 f"the name {self.sweep!r} is taken: {self.folder} exists. See it with"
                 f" {self.hint('results')}, or run again with --name ANOTHER"
@@ -154,7 +154,7 @@ class SweepPaths:
         from analysis.store.whole_files import sync_folder  # pyarrow
 
         try:
-            self.folder.mkdir(parents=True)
+            self.folder.mkdir(parents=True, exist_ok=self._abandoned())
             sync_folder(self.root)
         except FileExistsError:
             self.check_free()
@@ -163,6 +163,15 @@ class SweepPaths:
             raise self._unwritable(error) from None
         if self.tables_at:
             self._put_tables_at(address_below(self.tables_at, self.sweep))
+
+    def _abandoned(self) -> bool:
+        """Return True if a driver died before its sweep had a specification."""
+        begun = (self.lock, self.tables, self.code, self.modules, self.tensorboard)
+        return (
+            self.folder.is_dir()
+            and not self.spec.exists()
+            and all(one in begun or one.name.startswith(".") for one in self.folder.iterdir())
+        )
 
     def _unwritable(self, error: OSError) -> StoreError:
         return StoreError(

@@ -49,6 +49,8 @@ def render(
     """Draw the view for a terminal of `width` columns and, if given, at most `height` lines."""
     warnings = (*view.notes, *view.troubles, *silent_texts(view, now))
     notes = [Text(f"! {text}", style="yellow") for text in warnings]
+    if view.company:
+        notes.append(Text(view.company, style="cyan"))
     if view.stopping:
         text = "stopping: each worker ends its epoch; Ctrl-C again waits for none"
         notes.append(Text(f"! {text}", style="bold magenta"))
@@ -64,7 +66,7 @@ def render(
 def running_table(view: SweepView, width: int, room: int | None) -> list[RenderableType]:
     """Draw a line a running trial, and count the trials for which there is no room."""
     if not view.running:
-        begun = view.done or view.stopped_at is not None or view.stopping
+        begun = view.done or view.stopped_at is not None or view.stopping or view.company
         return [] if begun else [Text("\nworkers are starting", style="dim")]
     trials = sorted(view.running.values(), key=lambda one: one.number)
     shown = trials[:room]

@@ -54,6 +54,9 @@ class LiveView:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_up, name="live view", daemon=True)
         self._live: Live | NotebookView | None = None
+        self._told: set[str] = set()
+        self.company: Callable[[], str] = str
+        """Returns with whom the sweep shares its machines, in words; empty for nobody."""
         self._changed = True
         self._published_at = self._logged_at = 0.0
 
@@ -100,12 +103,23 @@ class LiveView:
             # Asked here: a signal's handler, which knows first, must take no lock.
             if self._view.stopping != self._stopping():
                 self._view.stopping, self._changed = self._stopping(), True
+            self._keep_company(self.company())
             if self._live is not None:
                 self._live.refresh()
             elif now - self._logged_at > LOG_SECONDS:
                 self._log(self._pulse_line(now))
             if self._changed and now - self._published_at > PUBLISH_SECONDS:
                 self._publish_now()
+
+    def _keep_company(self, text: str) -> None:
+        if text == self._view.company:
+            return
+        with self._lock:
+            self._view.company, self._changed = text, True
+        # Sweeps that take turns would fill a log.
+        if self._live is None and text and text not in self._told:
+            self._told.add(text)
+            self._log(text)
 
     def _publish_now(self) -> None:
         with self._lock:
@@ -137,4 +151,5 @@ class LiveView:
             )
             pace = pace_text(self._view, now)
         running = f"{len(self._view.running)} running"
-        return f"[{self._view.done}/{self._view.total}] {running}: {trials or 'starting'}  ({pace})"
+        doing = trials or self._view.company or "starting"
+        return f"[{self._view.done}/{self._view.total}] {running}: {doing}  ({pace})"

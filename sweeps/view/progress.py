@@ -76,6 +76,8 @@ class SweepView:
     """When the last trial ended; None while a driver runs the sweep."""
     stopping: str = ""
     """The signal that asked the sweep to stop, while its workers finish their epochs."""
+    company: str = ""
+    """The other sweeps of the machines, and what each holds; empty where there are none."""
     counts: dict[Status, int] = field(default_factory=dict)
     running: dict[int, RunningTrial] = field(default_factory=dict)
     best: Best | None = None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from analysis.measures.timing import LOADED
+from analysis.store.errors import StoreError
 from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.search.searcher import StudySearcher
 from sweeps.workers.environment import CutOffError
@@ -34,6 +36,9 @@ class Pool(Protocol):
 
     def lost(self) -> Iterable[tuple[str, str]]:
         """List the workers that were lost since the last call, each with the reason."""
+
+    def places(self, wanted: int) -> int:
+        """Return how many workers the sweep may keep; `wanted`: how many trials are left."""
 
     def end(self, worker: str) -> None:
         """End the process of a worker that hangs; another takes its place."""
@@ -68,15 +73,20 @@ class Dispatcher:
         if not self._stopping:
             self._searcher.draw_ahead()
 
-    def answers(self, letters: Iterable[Letter]) -> dict[int, Answer]:
-        """Return the answers that are due, by the number of the letter each belongs to."""
+    def answers(self, letters: Iterable[Letter], places: int | None = None) -> dict[int, Answer]:
+        """Return the answers that are due, by the number of the letter each belongs to.
+
+        Args:
+            letters: that came in.
+            places: how many workers the sweep may keep; None: all.
+        """
         answers: dict[int, Answer] = {}
         begun = time.perf_counter()
         for letter in letters:
             answers |= self._heard(letter)
             # At once: of two ends the second one must not change what the first one's worker gets.
-            answers |= self._handed_out(begun)
-        return answers | self._handed_out(begun)
+            answers |= self._handed_out(begun, places)
+        return answers | self._handed_out(begun, places)
 
     def _heard(self, letter: Letter) -> dict[int, Answer]:
         """Take in a letter, and return its answer unless its worker waits for a trial."""
@@ -106,12 +116,14 @@ class Dispatcher:
         self._idle[worker] = letter.number
         return {}
 
-    def _handed_out(self, begun: float) -> dict[int, Answer]:
+    def _handed_out(self, begun: float, places: int | None) -> dict[int, Answer]:
         """Answer the workers that wait for a trial, as far as there are any for them."""
         answers: dict[int, Answer] = {}
         for worker, number in list(self._idle.items()):
-            trial = None if self._stopping else self._searcher.next(worker)
-            if trial is not None or self._stopping or self._searcher.done:
+            workers = self._searcher.busy + len(self._idle)
+            leaves = self._stopping or (places is not None and workers > places)
+            trial = None if leaves else self._searcher.next(worker)
+            if trial is not None or leaves or self._searcher.done:
                 answers[number] = None if trial is None else _order(trial, begun)
                 del self._idle[worker]
                 if trial is None:
@@ -172,7 +184,7 @@ def train_trials(
                 dispatcher.stop()
                 pool.stop()
                 deadline = now() + GRACE_SECONDS
-            answers = dispatcher.answers(letters)
+            answers = dispatcher.answers(letters, pool.places(searcher.left))
             # After the letters were heard: one that waited here is a sign of life.
             for worker, why in watch.overdue():
                 pool.end(worker)
@@ -190,8 +202,14 @@ def train_trials(
             # a transaction for each would cost as much as a trial's.
             if not all(isinstance(letter.message, EpochEnded | Alive) for letter in letters):
                 record()
-    finally:
-        searcher.close_open()
-        record()
+    except BaseException:
+        # What ended the sweep may be that nothing can be written.
+        with suppress(OSError, StoreError):
+            searcher.close_open()
+            record()
+        raise
+    searcher.close_open()
+    record()
+    pool.places(0)
     pool.answer(answers)
     return reason

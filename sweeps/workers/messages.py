@@ -16,7 +16,7 @@ class Joined:
     """A worker has started and holds no trial."""
 
     problem: str = ""
-    """What keeps it from training any trial, as data that its machine lacks."""
+    """What keeps it from training any trial, as data that its machine lacks, or a full disk."""
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,19 @@
-"""The pool of workers: a Ray cluster, and Ray Tune keeping a sweep's workers alive on it.
+"""The pool of workers: Ray Tune keeps a sweep's workers alive on a Ray cluster.
 
-Ray Tune knows workers, not trials: each Ray trial is a worker for the whole sweep. Ray Tune places
-it, gives it CPUs and GPUs, and starts it again, elsewhere if need be, when its process or machine
-is lost. The sweep's trials go through a mailbox, from the searcher to the next worker that asks.
+Ray Tune knows workers, not trials: each Ray trial is a worker. Ray Tune places it, gives it CPUs
+and GPUs, and starts it again, elsewhere if need be, when its process or machine is lost. There are
+as many as the sweep's share of the machines has places. The sweep's trials go through a mailbox,
+from the searcher to the next worker that asks.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import queue
 import shutil
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,88 +21,40 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray import _raylet, tune
+from ray import tune
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from analysis.program import program
-from sweeps.search.databases import without_study_url
-from sweeps.spec.sections import ResourcesSection, SweepSpec
+from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
-from sweeps.workers.environment import ClusterError, CutOffError, check_answers
+from sweeps.workers.boards import ClusterBoard, MachineBoard
+from sweeps.workers.cluster import ended_daemons, offered
+from sweeps.workers.environment import CutOffError
 from sweeps.workers.mailbox import PLACES, Letter, Mailbox, sealed
 from sweeps.workers.messages import Answer
-from sweeps.workers.token import check_token, local_token, private_folder
-from sweeps.workers.trainable import WorkerSettings, trainable
+from sweeps.workers.places import Places
+from sweeps.workers.shares import Claim
+from sweeps.workers.trainable import WorkerSettings
+from sweeps.workers.tuner import first_line, tuner_of
 from trainers.config import Execution
 
 FAILED_STARTS = 5
 """Losses in a row without any letter between, after which no worker is expected to start."""
-JOIN_SECONDS = 30.0
-"""How long to wait for a cluster's machines: a head alone may have no CPU to offer."""
+MOST_PENDING = 1000
 END_SECONDS = 10.0
 """How long workers may take to leave once there is no more work."""
-
-
-@contextmanager
-def cluster(address: str | None, resources: ResourcesSection) -> Iterator[int]:
-    """Start Ray here, or join the cluster at an address.
-
-    Yields:
-        How many trials fit at a time.
-
-    Raises:
-        ClusterError: there is no cluster, or a trial does not fit into it.
-    """
-    if address is None:
-        with local_token(), _ray(None):
-            yield _slots(resources, 0)
-        return
-    check_answers(address)
-    check_token()
-    with _ray(address):
-        yield _slots(resources, JOIN_SECONDS)
-
-
-@contextmanager
-def _ray(address: str | None) -> Iterator[None]:
-    # Ray keeps the token of an earlier cluster of this process.
-    _raylet.AuthenticationTokenLoader.instance().reset_cache()  # type: ignore[attr-defined]
-    try:
-        # Ray gives our environment to its daemons, and the study's address may hold a password.
-        with without_study_url():
-            ray.init(
-                address=address or "local",
-                # Ray's own is /tmp/ray, in which everybody may write. One inside ours: Ray opens
-                # the folder that it is given to all.
-                _temp_dir=None if address else str(private_folder() / "ray"),
-                # One process less to wait for. A cluster that is joined has its own, or none.
-                include_dashboard=False if address is None else None,
-                # Lines of Ray's would break into the live view; see `_log_to`.
-                configure_logging=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-    except Exception as error:  # Ray raises a plain one where a part of it starts too late
-        place = f"at {address}" if address else "on this machine"
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        if address is not None and "connect" in reason.lower():
-            # The address answered a moment ago: Ray calls a wrong token a failed connection.
-            reason = "it answers and refuses us: is RAY_AUTH_TOKEN_PATH that of its own token?"
-        raise ClusterError(f"no Ray cluster {place}: {reason}. Try `{program()} doctor`") from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 class WorkerPool:
     """The workers of a sweep, as its driver sees them: letters, answers, losses."""
 
     # Any: Ray gives an actor's handle its methods at run time.
-    def __init__(self, mailbox: Any) -> None:
+    def __init__(self, mailbox: Any, places: Places, most: int | None) -> None:
         self._mailbox = mailbox
+        self._places = places
+        self._most = most
+        self._alive: set[str] = set()
         self._losses: queue.Queue[tuple[str, str]] = queue.Queue()
         self._silent_losses = 0
         self.ended = threading.Event()
@@ -121,15 +72,17 @@ class WorkerPool:
         Raises:
             CutOffError: the cluster is gone, or Ray Tune failed.
         """
+        if ended := ended_daemons():
+            raise CutOffError(f"Ray has ended: its {' and '.join(ended)} died")
         letters: list[Letter]
         try:
             letters = ray.get(self._mailbox.letters.remote(seconds))
         except RayError as error:
-            raise CutOffError(f"the Ray cluster is gone: {_first_line(error)}") from None
+            raise CutOffError(f"the Ray cluster is gone: {first_line(error)}") from None
         if letters:
             self._silent_losses = 0
         elif self.failure is not None:
-            raise CutOffError(f"Ray Tune failed: {_first_line(self.failure)}; see log.txt")
+            raise CutOffError(f"Ray Tune failed: {first_line(self.failure)}; see log.txt")
         return letters
 
     def lost(self) -> Iterator[tuple[str, str]]:
@@ -145,6 +98,15 @@ class WorkerPool:
                 raise CutOffError(f"no worker starts: {reason}; see log.txt")
             yield worker, reason
 
+    def places(self, wanted: int) -> int:
+        """Return how many workers the sweep may keep; `wanted`: how many trials are left."""
+        self._places.note(wanted=wanted if self._most is None else min(wanted, self._most))
+        return self._places.kept
+
+    def company(self) -> str:
+        """Say who shares the machines, and whether the sweep waits for them; empty if nobody."""
+        return self._places.company
+
     def end(self, worker: str) -> None:
         """End the process of a worker that hangs; Ray Tune starts another."""
         self._mailbox.end.remote(worker)
@@ -157,37 +119,56 @@ class WorkerPool:
         # Ray Tune pickles its callbacks into scratch files, for a restore that is never asked for.
         return {}
 
+    # The methods below are called from Ray Tune's thread.
+
     def note_loss(self, worker: str, reason: str) -> None:
-        """Take note of a loss; called from Ray Tune's thread."""
+        """Take note of a loss."""
         self._losses.put((worker, reason))
+
+    def start(self, worker: str) -> bool:
+        """Return True if a worker may start."""
+        if len(self._alive) >= self._places.startable:
+            return False
+        self._alive.add(worker)
+        self._places.note(held=len(self._alive))
+        return True
+
+    def note_end(self, worker: str) -> None:
+        """Take note that a worker has left."""
+        self._alive.discard(worker)
+        self._places.note(held=len(self._alive))
+
+    @property
+    def too_many(self) -> int:
+        """Count the workers that it has beyond its share."""
+        return max(0, len(self._alive) - self._places.startable)
 
 
 @contextmanager
 def worker_pool(
-    spec: SweepSpec, paths: SweepPaths, data_root: Path, slots: int, trials: int
+    spec: SweepSpec, paths: SweepPaths, data_root: Path, joined: bool, trials: int
 ) -> Iterator[WorkerPool]:
-    """Keep as many workers as fit and have work; on leaving, let them go.
+    """Keep as many workers as the sweep's share has places for; on leaving, let them go.
 
     Args:
         spec: of the sweep.
         paths: of the sweep.
         data_root: the folder of all data, on each machine of the cluster.
-        slots: how many trials the cluster can train at a time.
+        joined: True where other sweeps and machines may join the cluster, too.
         trials: how many trials there are to train.
 
     Yields:
         The pool, whose workers are starting.
     """
-    workers = min(slots, trials, spec.most_at_once or slots)
-    # Unless told, Ray Tune prepares one worker at a time.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
+    # How many workers may wait for their machine is decided in `WorkerPool.start`.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
     _log_to(paths.log)
     # Several sweeps may share a cluster, and an actor's name must be unique there.
     name = f"mailbox-{uuid.uuid4().hex}"
     # On the driver's machine: the loss of another one must not take the mailbox with it.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     options = {"num_cpus": 0, "name": name, "max_concurrency": PLACES}
-    pool = WorkerPool(ray.remote(Mailbox).options(**options, scheduling_strategy=here).remote())
+    mailbox = ray.remote(Mailbox).options(**options, scheduling_strategy=here).remote()
     execution = Execution(
         device="cuda" if spec.resources.gpus > 0 else "cpu",
         threads=max(1, int(spec.resources.cpus)),
@@ -198,17 +179,26 @@ def worker_pool(
     settings = WorkerSettings(spec, paths, execution, name, socket.gethostname(), code_version())
     # Ray Tune would take an earlier driver's scratch for an experiment to restore.
     shutil.rmtree(paths.ray, ignore_errors=True)
-    # A process for each trial of a timing sweep, and for the second attempt at it.
-    starts = 2 * trials if spec.purpose == "timing" else workers
-    tuner = _tuner(paths, settings, workers, starts, pool)
-    # `fit` returns when all work is done. A daemon: one that hangs must not hold the driver's end.
-    thread = threading.Thread(target=_keep_alive, args=(tuner, pool), name="ray-tune", daemon=True)
-    thread.start()
-    try:
-        yield pool
-    finally:
-        pool.ended.set()
-        thread.join(END_SECONDS)
+    most = spec.most_at_once
+    with _places(spec, joined, min(trials, most or trials)) as places:
+        pool = WorkerPool(mailbox, places, most)
+        tuner = tuner_of(spec, paths, settings, pool)
+        # `fit` returns when all work is done. A daemon: one that hangs must not hold the driver.
+        thread = threading.Thread(
+            target=_keep_alive, args=(tuner, pool), name="ray-tune", daemon=True
+        )
+        thread.start()
+        try:
+            yield pool
+        finally:
+            pool.ended.set()
+            thread.join(END_SECONDS)
+
+
+def _places(spec: SweepSpec, joined: bool, wanted: int) -> Places:
+    asked = spec.resources
+    claim = Claim(spec.name, wanted, 0, asked.cpus, asked.gpus, spec.priority)
+    return Places(ClusterBoard() if joined else MachineBoard(), claim, offered, growing=joined)
 
 
 def _keep_alive(tuner: tune.Tuner, pool: WorkerPool) -> None:
@@ -217,91 +207,6 @@ def _keep_alive(tuner: tune.Tuner, pool: WorkerPool) -> None:
     except Exception as error:  # handed to the driver's own thread
         if not pool.ended.is_set():
             pool.failure = error
-
-
-def _tuner(
-    paths: SweepPaths, settings: WorkerSettings, workers: int, starts: int, pool: WorkerPool
-) -> tune.Tuner:
-    resources = settings.spec.resources
-    return tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(trainable, settings=settings),
-            {"cpu": resources.cpus, "gpu": resources.gpus},
-        ),
-        tune_config=tune.TuneConfig(
-            num_samples=starts,
-            max_concurrent_trials=workers,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-        ),
-        run_config=tune.RunConfig(
-            name=paths.ray.name,
-            storage_path=str(paths.folder),
-            # -1: always start a worker again; the searcher counts how often a trial loses its own.
-            failure_config=tune.FailureConfig(max_failures=-1),
-            stop=_WorkIsDone(pool),
-            callbacks=[_Losses(pool)],
-            verbose=0,
-        ),
-    )
-
-
-class _WorkIsDone(tune.Stopper):
-    """Ends Ray Tune's run, even while a worker still waits for the resources to start."""
-
-    def __init__(self, pool: WorkerPool) -> None:
-        self._pool = pool
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return self._pool.ended.is_set()
-
-
-class _Losses(tune.Callback):
-    """Passes on the loss of a worker, which Ray Tune notices first."""
-
-    def __init__(self, pool: WorkerPool) -> None:
-        self._pool = pool
-
-    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        self._pool.note_loss(trial.trial_id, _loss(trial))
-
-    on_trial_error = on_trial_recover
-
-
-def _loss(trial: Any) -> str:
-    # The error is unpickled, which may fail in any way: its class may exist on the worker alone.
-    with contextlib.suppress(Exception):
-        error = trial.get_pickled_error()
-        if error is not None:
-            return _first_line(error)
-    return "its process or its machine is gone"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line]
-    return f"{type(error).__name__}: {lines[-1] if lines else ''}".rstrip(": ")
-
-
-def _slots(resources: ResourcesSection, patience: float) -> int:
-    """Count the trials that fit at a time; wait `patience` seconds for machines to join."""
-    deadline = time.monotonic() + patience
-    while True:
-        offered = ray.cluster_resources()
-        slots = int(offered.get("CPU", 0) / resources.cpus)
-        if resources.gpus > 0:
-            slots = min(slots, int(offered.get("GPU", 0) / resources.gpus))
-        if slots >= 1 or time.monotonic() > deadline:
-            break
-        time.sleep(0.5)
-    if slots < 1:
-        raise ClusterError(
-            f"a trial asks for {resources.cpus:g} CPUs and {resources.gpus:g} GPUs, and the cluster"
-            f" has {offered.get('CPU', 0):g} and {offered.get('GPU', 0):g}; ask for less in"
-            " `resources`"
-        )
-    return slots
 
 
 def _log_to(path: Path) -> None:

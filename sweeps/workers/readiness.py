@@ -9,6 +9,7 @@ from pathlib import Path
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
+from sweeps.workers.storage import storage_error
 from trainers.config import Execution
 from trainers.data import DATASETS
 from trainers.data.sources import available
@@ -33,7 +34,7 @@ def problem_here(spec: SweepSpec, paths: SweepPaths, execution: Execution, code:
         with tempfile.TemporaryFile(dir=paths.folder):
             pass
     except OSError as error:
-        return f"the worker on {host} cannot write in {paths.folder}: {error.strerror or error}"
+        return f"{storage_error(error, paths.folder)}"
     if code and code != code_version():
         return (
             f"the worker on {host} has training code {code_version()}, this machine {code}:"

@@ -28,6 +28,7 @@ from sweeps.workers.messages import (
     Order,
     TrialEnded,
 )
+from sweeps.workers.storage import StorageError
 from trainers.config import Execution
 from trainers.pulse import PULSE
 from trainers.records import EpochRecord, RunStopped
@@ -146,16 +147,20 @@ def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:
     while order is not None:
         received_at, queue_seconds = time.time(), driver.queue_seconds
         load = OtherLoad() if settings.spec.purpose == "timing" else None
-        outcome = train_trial(
-            settings.spec,
-            settings.paths,
-            order.number,
-            order.params,
-            settings.execution,
-            driver.epoch,
-            fresh=order.fresh,
-            added_seeds=order.added_seeds,
-        )
+        try:
+            outcome = train_trial(
+                settings.spec,
+                settings.paths,
+                order.number,
+                order.params,
+                settings.execution,
+                driver.epoch,
+                fresh=order.fresh,
+                added_seeds=order.added_seeds,
+            )
+        except StorageError as error:
+            order = driver.next_trial(problem=f"{error}")
+            continue
         timed = dataclasses.replace(
             outcome,
             # The worker's own start is part of its first trial, and of no other.

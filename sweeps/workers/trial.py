@@ -23,6 +23,7 @@ from sweeps.spec.sections import ObjectiveSection, SweepSpec
 from sweeps.store.earlier_runs import under_stored_id
 from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
+from sweeps.workers.storage import StorageError, blames_storage, storage_error
 from trainers import EpochRecord, Event, Execution, Record, RunConfig, RunRecord, train
 from trainers.seconds import Seconds
 
@@ -69,6 +70,9 @@ def train_trial(
         on_epoch: may end the trial with `RunStopped`.
         fresh: True where the sweep has no record of the trial's runs: none is looked for.
         added_seeds: those of the trial beyond the specification's.
+
+    Raises:
+        StorageError: the sweep's folder takes no more files.
     """
     configuration = configure(spec, params)
     seeds = seeds_of(spec, params, added_seeds)
@@ -79,9 +83,12 @@ def train_trial(
         begun = time.perf_counter()
         config = RunConfig.of(configuration, seed, execution)
         config = config if fresh else under_stored_id(config, paths)
-        recorder = RunRecorder(paths, number, config, fresh, shares)
         metric = spec.objective.metric
-        ends.append(_run(config, recorder, metric, seed_index, on_epoch, begun, paths.log))
+        try:
+            recorder = RunRecorder(paths, number, config, fresh, shares)
+            ends.append(_run(config, recorder, metric, seed_index, on_epoch, begun, paths))
+        except OSError as error:
+            raise storage_error(error, paths.folder) from error
         if not _goes_on(spec, ends[-1].status):
             break
     return _outcome(spec, ends, len(seeds))
@@ -149,7 +156,7 @@ def _run(
     seed_index: int,
     on_epoch: OnEpoch,
     started: float,
-    log: Path,
+    paths: SweepPaths,
 ) -> _RunEnd:
     reporting = time.perf_counter() - started
     warning = ""
@@ -158,7 +165,7 @@ def _run(
         nonlocal reporting, warning
         begun = time.perf_counter()
         try:
-            recorder(record)
+            _write(recorder, record, paths)
             if isinstance(record, Event) and record.kind == "unstable":
                 warning = record.detail
             elif isinstance(record, EpochRecord):
@@ -173,10 +180,14 @@ def _run(
     try:
         run = train(config, report=report, resume=True)
         reason = run.stop_reason
+    except StorageError:
+        raise
     except Exception as error:  # an error of one run must not end the sweep
+        if blames_storage(error, paths.folder):
+            raise
         reason = failure(error)
         recorder.fail(reason)
-        _log_failure(log, config.run_id)
+        _log_failure(paths.log, config.run_id)
     return _RunEnd(
         status=Status(run.status) if run else Status.ERROR,
         reason=reason,
@@ -187,6 +198,13 @@ def _run(
         seconds=_spent(run) if run else Seconds(train=time.perf_counter() - started - reporting),
         report_seconds=reporting,
     )
+
+
+def _write(recorder: RunRecorder, record: Record, paths: SweepPaths) -> None:
+    try:
+        recorder(record)
+    except OSError as error:  # else the training, in which it rises, would be blamed
+        raise storage_error(error, paths.folder) from error
 
 
 def _spent(run: RunRecord) -> Seconds:

@@ -20,7 +20,7 @@ import json, os, sys, time
 from sweeps.workers.environment import set_ray_variables
 set_ray_variables()
 from sweeps.spec.sections import ResourcesSection
-from sweeps.workers.pool import cluster
+from sweeps.workers.cluster import cluster
 from sweeps.workers.ports import ports_of
 with cluster(None, ResourcesSection()):
     import ray

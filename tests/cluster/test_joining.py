@@ -11,7 +11,7 @@ import sys
 from sweeps.workers import environment as ray_environment
 ray_environment.set_ray_variables()
 from sweeps.spec.sections import ResourcesSection
-from sweeps.workers.pool import cluster
+from sweeps.workers.cluster import cluster
 try:
     with cluster(sys.argv[1], ResourcesSection()):
         pass

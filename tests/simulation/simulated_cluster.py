@@ -14,6 +14,7 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.mailbox import Letter, opened, sealed
 from sweeps.workers.messages import Alive, Answer, Joined, Message, Order, TrialEnded
+from sweeps.workers.storage import StorageError
 from sweeps.workers.trial import train_trial
 from trainers import EpochRecord, Execution
 from trainers.records import RunStopped
@@ -33,6 +34,8 @@ class Faults:
     kill_driver: float = 0.0
     kill_at_disk: float = 0.0
     disk_error: float = 0.0
+    share: float = 0.0
+    """That another sweep takes places, or gives them back."""
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Cluster:
         self._count = 0
         self._stopping = False
         self._running: Process | None = None
+        self._places = workers
 
     def clock(self) -> float:
         return self.now
@@ -102,6 +106,18 @@ class Cluster:
         for one in self._workers.values():
             if one.waits_for in answers:
                 one.answer = sealed(answers[one.waits_for])
+
+    def places(self, wanted: int) -> int:
+        """Change the share at times; a worker that left comes back when there is a place."""
+        if self._random.random() < self._faults.share:
+            self._disk.count("share changed")
+            self._places = self._random.randint(0, len(self._workers))
+        here = [one for one in self._workers.values() if not one.left]
+        for one in self._workers.values():
+            if one.left and len(here) < min(self._places, wanted):
+                one.left, one.process, one.starts_at = False, None, self.now + RESTART_SECONDS
+                here.append(one)
+        return self._places
 
     def lost(self) -> list[tuple[str, str]]:
         found = []
@@ -212,14 +228,18 @@ class Cluster:
         execution = Execution(checkpoint_folder=self._paths.checkpoints)
         order = self._ask(one, process, Joined())
         while isinstance(order, Order):
-            outcome: TrialOutcome = train_trial(
-                self._spec,
-                self._paths,
-                order.number,
-                order.params,
-                execution,
-                on_epoch,
-                fresh=order.fresh,
-            )
+            try:
+                outcome: TrialOutcome = train_trial(
+                    self._spec,
+                    self._paths,
+                    order.number,
+                    order.params,
+                    execution,
+                    on_epoch,
+                    fresh=order.fresh,
+                )
+            except StorageError as error:
+                order = self._ask(one, process, Joined(str(error)))
+                continue
             order = self._ask(one, process, TrialEnded(outcome))
         one.left = True

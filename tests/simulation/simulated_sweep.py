@@ -27,18 +27,20 @@ from typing import Any
 
 import optuna
 import pytest
-from alembic.script import ScriptDirectory
+from optuna.storages import RDBStorage
 from simulated_cluster import Cluster, Faults
 from simulated_processes import Disk, Killed, faulty
 from simulated_training import Training, error_percent
 
 import analysis
+from analysis.store.errors import StoreError
 from analysis.store.statuses import Status
 from sweeps.driver import continuation, driver
 from sweeps.driver.continuation import Request
 from sweeps.driver.preparation import Prepared
 from sweeps.driver.rows import TrialRows
 from sweeps.driver.sweep import Sweep
+from sweeps.search import databases
 from sweeps.search.open_trials import OpenTrial
 from sweeps.search.searcher import StudySearcher
 from sweeps.spec.reading import parse_spec
@@ -48,10 +50,11 @@ from sweeps.store import recorder
 from sweeps.store.paths import SweepPaths
 from sweeps.workers import trial
 from sweeps.workers.dispatch import train_trials
+from sweeps.workers.environment import CutOffError
 from sweeps.workers.watch import Watch
 
-ROUNDS = 40
-"""Drivers that a sweep may use up; the last ones meet no faults."""
+ROUNDS, FAULTY = 20, 3
+"""Drivers that a sweep may use up; those after the first three meet no faults."""
 LONGEST_SECONDS = 20_000.0
 """Most virtual time of a driver: ten hung workers, one after the other, take 1,000."""
 PLACES = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -69,17 +72,21 @@ class AtOnce:
         return done
 
 
-_GET_HEAD = ScriptDirectory.get_current_head
-
-
 @functools.cache
-def _head(folder: str) -> str | None:
-    return _GET_HEAD(ScriptDirectory(folder))
+def _empty_database() -> bytes:
+    """Make Optuna's tables once: to make and check them takes longer than a simulated sweep."""
+    with tempfile.TemporaryDirectory(dir=PLACES) as folder:
+        RDBStorage(f"sqlite:///{folder}/study.db").remove_session()
+        return Path(folder, "study.db").read_bytes()
 
 
-def head_of_optuna(scripts: ScriptDirectory) -> str | None:
-    """Find the newest version of Optuna's tables once: each look reads ten files of Python."""
-    return _head(str(scripts.dir))
+def quick_storage(url: str, engine_kwargs: dict[str, Any]) -> RDBStorage:
+    """Open a database whose tables are known to be those of this version of Optuna."""
+    file = Path(url.removeprefix("sqlite:///"))
+    if not file.exists():
+        file.write_bytes(_empty_database())
+    checked = {"skip_compatibility_check": True, "skip_table_creation": True}
+    return RDBStorage(url, engine_kwargs, **checked)
 
 
 @dataclass
@@ -124,6 +131,7 @@ def faults_of(chance: random.Random) -> Faults:
         kill_driver=rate(0.1),
         kill_at_disk=rate(0.03),
         disk_error=rate(0.02),
+        share=rate(0.2),
     )
 
 
@@ -137,16 +145,15 @@ def simulate(seed: int) -> Outcome:
     try:
         with pytest.MonkeyPatch.context() as patch, faulty(disk):
             patch.setattr(recorder, "BESIDE", AtOnce())
-            patch.setattr(ScriptDirectory, "get_current_head", head_of_optuna)
+            patch.setattr(databases, "RDBStorage", quick_storage)
             paths = SweepPaths(folder, spec.name)
             clusters: list[Cluster] = []
             training = Training(lambda: clusters[-1].step())
             patch.setattr(trial, "train", training)
             for number in range(ROUNDS):
                 outcome.drivers += 1
-                allowed = faults if number < ROUNDS // 2 else Faults()
-                first = number == 0
-                opened = _opened(spec, paths, first)
+                allowed = faults if number < FAULTY else Faults()
+                opened = _opened(spec, paths)
                 if _drive(opened, spec, paths, workers, chance, disk, allowed, training, clusters):
                     break
             outcome.faults += looked_at(spec, paths, training)
@@ -156,9 +163,10 @@ def simulate(seed: int) -> Outcome:
     return outcome
 
 
-def _opened(spec: SweepSpec, paths: SweepPaths, first: bool) -> AbstractContextManager[Sweep]:
+def _opened(spec: SweepSpec, paths: SweepPaths) -> AbstractContextManager[Sweep]:
     prepared = Prepared(spec, Path("/nowhere"), ())
-    if first:
+    if not paths.spec.exists():
+        paths.check_free()
         return driver._new_sweep(prepared, paths, tensorboard=False)
     return continuation._reopened(prepared, paths, Request(retry_errors=True))
 
@@ -180,8 +188,8 @@ def _drive(
     cluster = Cluster(spec, paths, workers, chance, disk, faults, training)
     clusters.append(cluster)
     try:
+        disk.kills, disk.errors = faults.kill_at_disk, faults.disk_error
         with opened as sweep:
-            disk.kills, disk.errors = faults.kill_at_disk, faults.disk_error
             rows = TrialRows(sweep.paths.sweep, sweep.writer)
 
             def on_change(one: OpenTrial) -> None:
@@ -206,7 +214,7 @@ def _drive(
             rows.write(now=True)
             sweep.finish()
             return sweep.view.counts.get(Status.COMPLETED, 0) == trial_count(spec)
-    except (Killed, OSError):
+    except (Killed, OSError, CutOffError, StoreError):
         return False
     finally:
         disk.kills = disk.errors = 0.0
@@ -244,8 +252,8 @@ def looked_at(spec: SweepSpec, paths: SweepPaths, training: Training) -> list[st
         ]
         if mine and abs(row["objective"] - sum(mine) / len(mine)) > 1e-9:
             found.append(f"trial {row['trial']} has objective {row['objective']}")
-    url = f"sqlite:///{paths.folder / 'study.db'}"
-    study = optuna.load_study(study_name=spec.name, storage=url)
+    storage = quick_storage(f"sqlite:///{paths.study}", {})
+    study = optuna.load_study(study_name=spec.name, storage=storage)
     states = Counter(one.state.name for one in study.trials)
     if states.pop("FAIL", 0) != (statuses == "error").sum() or states != {"COMPLETE": count}:
         found.append(f"the study has {dict(states)} of {count} trials")
@@ -257,10 +265,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     began, counts, drivers, wrong = time.perf_counter(), Counter[str](), 0, {}
     seeds = range(arguments.first, arguments.first + arguments.seeds)
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+    with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
         for outcome in pool.imap_unordered(simulate, seeds):
             counts += outcome.counts
             drivers += outcome.drivers

@@ -7,9 +7,28 @@ from sweeps.store.paths import SweepPaths
 
 
 def test_a_name_is_taken_once(tmp_path: Path) -> None:
-    SweepPaths(tmp_path, "a").create()
+    paths = SweepPaths(tmp_path, "a")
+    paths.create()
+    paths.spec.touch()
     with pytest.raises(StoreError, match=r"the name 'a' is taken.*--name"):
         SweepPaths(tmp_path, "a").create()
+
+
+def test_a_folder_of_another_kind_is_no_sweeps(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "thesis.tex").touch()
+    with pytest.raises(StoreError, match=r"the name 'a' is taken.*--name"):
+        SweepPaths(tmp_path, "a").create()
+
+
+def test_a_start_that_was_killed_before_there_was_a_sweep_takes_no_name(tmp_path: Path) -> None:
+    paths = SweepPaths(tmp_path, "a")
+    paths.create()
+    paths.lock.touch()
+    paths.tables.mkdir()
+    (paths.folder / ".spec.json.123").touch()
+    paths.check_free()
+    paths.create()
 
 
 def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ class Workers:
         self._lost: list[tuple[str, str]] = []
         self.trained: list[tuple[str, int]] = []
         self.released: list[str] = []
+        self.share = 100
+        self.wanted: list[int] = []
         self.ended: list[str] = []
         self.stopped = False
 
@@ -104,6 +106,10 @@ class Workers:
     def lost(self) -> list[tuple[str, str]]:
         lost, self._lost = self._lost, []
         return lost
+
+    def places(self, wanted: int) -> int:
+        self.wanted.append(wanted)
+        return self.share
 
     def end(self, worker: str) -> None:
         self.ended.append(worker)
@@ -264,6 +270,24 @@ def test_an_idle_worker_waits_while_others_train(searcher: StudySearcher) -> Non
     assert dispatcher.answers(ends) == {}
     last = letter(20, "w3", TrialEnded(DONE))
     assert dispatcher.answers([last]) == {10: None, 12: None, 20: None}
+
+
+def test_a_share_that_shrinks_is_given_back_as_trials_end(searcher: StudySearcher) -> None:
+    dispatcher = dispatcher_of(searcher)
+    orders = dispatcher.answers([letter(0, "a", Joined()), letter(1, "b", Joined())], places=2)
+    assert len([one for one in orders.values() if isinstance(one, Order)]) == 2
+    assert dispatcher.answers([], places=1) == {}, "no trial is cut off"
+    assert dispatcher.answers([letter(2, "a", TrialEnded(DONE))], places=1) == {2: None}
+    (order,) = dispatcher.answers([letter(3, "b", TrialEnded(DONE))], places=1).values()
+    assert isinstance(order, Order)
+    assert order.number == 2
+    assert dispatcher.answers([letter(4, "c", Joined())], places=1) == {4: None}, "one too many"
+
+
+def test_a_sweep_asks_for_as_many_workers_as_trials_are_left(searcher: StudySearcher) -> None:
+    workers = Workers(["a"])
+    train_trials(searcher, workers, lambda: None, lambda: "", patient())
+    assert workers.wanted == [3, 3, 2, 1, 0]
 
 
 def test_a_sweep_that_is_to_stop_hands_out_nothing_more(searcher: StudySearcher) -> None:
