@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from analysis.measures.beside import beside
     from analysis.measures.comparisons import compare, surface
     from analysis.measures.values import values
+    from analysis.paper.hypotheses import hypotheses
     from analysis.paper.table1 import table1
     from analysis.paper.verdicts import verdicts
     from analysis.reporting.report import report
@@ -24,6 +25,7 @@ __all__ = [
     "beside",
     "columns",
     "compare",
+    "hypotheses",
     "load",
     "report",
     "surface",
@@ -39,6 +41,7 @@ _HOMES = {
     "beside": "measures.beside",
     "columns": "store.columns",
     "compare": "measures.comparisons",
+    "hypotheses": "paper.hypotheses",
     "load": "store.results",
     "report": "reporting.report",
     "surface": "measures.comparisons",

@@ -52,7 +52,9 @@ def activation_name(name: object) -> str:
 
 def benchmark_name(name: object) -> str:
     """Return `lenet5/mnist` as `LeNet-5 on MNIST`; parts that the paper does not have stay."""
-    network, _, data = str(name).partition("/")
+    network, slash, data = str(name).partition("/")
+    if not slash:  # a training function of the user's own
+        return network
     return f"{_NETWORKS.get(network, network)} on {_DATA.get(data, data)}"
 
 
@@ -142,8 +144,26 @@ def _plain(value: float, digits: int) -> str:
 
 def with_standard_error(estimate: float, standard_error: float | None) -> str:
     """Return an error in percent as `1.66 ± 0.04 %`."""
-    spread = "" if standard_error is None else f" ± {standard_error:.2f}"
-    return f"{estimate:.2f}{spread} %"
+    return value_with_error(estimate, standard_error, is_percent=True)
+
+
+def value_with_error(value: float, standard_error: float | None, is_percent: bool) -> str:
+    """Return `1.66 ± 0.04 %`, or a value of any size with as many digits as its error has.
+
+    >>> value_with_error(0.0123456, 0.00021, is_percent=False)
+    '0.01235 ± 0.00021'
+    >>> value_with_error(1234.56, None, is_percent=False)
+    '1235'
+    """
+    if is_percent:
+        spread = "" if standard_error is None else f" ± {standard_error:.2f}"
+        return f"{value:.2f}{spread} %"
+    if not standard_error or not math.isfinite(standard_error):
+        return f"{value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(standard_error)))
+    if digits > 8 or abs(value) >= 1e9:
+        return f"{value:.4g} ± {standard_error:.2g}"
+    return f"{value:.{digits}f} ± {standard_error:.{digits}f}"
 
 
 def percent(confidence: float) -> str:

@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE / "reference" / "examples.yaml"
 FREE_OBJECTS = ("space", "activation.options")
 """Sections whose keys are parameters and options, which the page of activations lists."""
-FILLED_IN = ("network.code", "data.code", "data.folder")
+FILLED_IN = ("network.code", "data.code", "data.folder", "trainer.code")
 """Keys that a program writes into a specification when it reads one."""
 
 
@@ -83,6 +83,15 @@ NOT_OURS = {"network": "torchvision:mobilenet_v3_small", "data": "folder:images"
 """What stands beside the options that only such networks and data have."""
 
 
+SCOPES = {"scope": {"grid": ["layer", "channel"]}}
+TRAINER = {"name": "train_mine:train"}
+OBJECTIVE = {"metric": "accuracy"}
+OF_TRAINERS = (
+    *("trainer", "trainer.name", "trainer.steps", "objective.direction", "objective.at"),
+)
+"""Keys of training functions of one's own alone, whose examples name one."""
+
+
 def specification_page() -> str:
     """Describe every key of a specification, with an example."""
     examples: Mapping[str, Any] = yaml.safe_load(EXAMPLES.read_text("utf-8"))
@@ -102,6 +111,14 @@ def example_text(name: str, value: object) -> str:
     nested: Any = value
     for part in reversed(name.split(".")):
         nested = {part: nested}
+    if name in OF_TRAINERS:
+        named = nested.get("trainer", {})
+        named = {"name": named} if isinstance(named, str) else {**TRAINER, **named}
+        nested = {"trainer": named, "objective": {**OBJECTIVE, **nested.get("objective", {})}}
+    if name == "hypotheses":
+        nested = {"purpose": "confirmatory", "space": SCOPES, "search": "grid", **nested}
+    if name == "search.enqueue":
+        nested = {"space": {"learning_rate": {"log": [0.0003, 0.01]}}, **nested}
     for section, named in NOT_OURS.items():
         if name.partition(".")[0] == section and name.endswith((".options", ".replace")):
             nested = {section: {"name": named, **nested[section]}}

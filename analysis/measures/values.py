@@ -106,6 +106,11 @@ def values(results: Results, metric: str = "val_error_percent", at: At = "last")
     if results.runs.empty:
         raise ValueError(f"no runs yet in {results.path}")
     frame = unchecked_values(results, metric, at)
+    if frame.empty:
+        raise ValueError(
+            f"all runs in {results.path} are of training functions of the user's own: their"
+            " numbers are in Results.metrics and in the column metric_value of Results.runs"
+        )
     if at == "pre_drop" and frame["value"].isna().all():
         raise ValueError("at='pre_drop' needs a learning rate that falls: it falls in no run")
     return frame
@@ -119,7 +124,14 @@ def unchecked_values(results: Results, metric: str, at: At) -> pd.DataFrame:
     frame["value"] = _measured(results, metric, at)
     frame["outcome"] = _outcomes(frame, ended=at in ("last", "best"))
     frame.loc[frame["outcome"] != "measured", "value"] = float("nan")
-    return frame
+    # runs of training functions of the user's own have no errors to compare
+    return frame[~runs["sweep"].isin(function_sweeps(results))]
+
+
+def function_sweeps(results: Results) -> list[str]:
+    """Return the sweeps whose trials a training function of the user's own trained."""
+    sweeps = results.sweeps
+    return sweeps.loc[sweeps["trainer"].notna(), "sweep"].astype(str).tolist()
 
 
 def independent(frame: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from analysis.paper.rules import Comparison
 
 Fill = Literal["low", "high", "half", "diverged"]
 
-BY_DIVERGENCE = ("stable_start", "unstable_start", "even_order", "scatter")
+BY_DIVERGENCE = ("stable_start", "unstable_start", "even_order", "scatter", "more_stable")
 """Rules on which a diverged run bears: a run without a value may have diverged."""
 
 Runs = tuple[str, ...]

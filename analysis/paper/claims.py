@@ -60,6 +60,16 @@ class Claim:
     """Measures whose mean must be below 0 for support; a mean above 0 refutes nothing."""
     at: Literal["last", "pre_drop"] = "last"
     """The epoch of the error, as in `analysis.values`."""
+    by: float = 0.0
+    """Of a claim that one side is better: by how much, at least."""
+    selections: Mapping[str, Mapping[str, Any]] | None = None
+    """Of a hypothesis: the values of columns that the `candidate` and the `reference` have."""
+    trend: Mapping[str, Any] | None = None
+    """Of a hypothesis: the `column` along which the error falls, or `rises`."""
+    parameters: tuple[str, ...] = ()
+    """Of a hypothesis: all columns in which its sweep's configurations differ."""
+    unit: str = "points"
+    """Of differences."""
     why: str = ""
     """The reason why a claim under the rule `untested` cannot be tested."""
 

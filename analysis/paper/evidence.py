@@ -45,7 +45,7 @@ CONFIRMATORY, TIMING = "confirmatory", "timing"
 ON_TIME = ("slower",)
 """Rules on times."""
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "look")
-STABILITY = ("stable_start", "unstable_start")
+STABILITY = ("stable_start", "unstable_start", "more_stable")
 """Rules on the rate of diverged runs: there a run in conflict has diverged."""
 _KEPT = (
     "sweep",
@@ -390,4 +390,4 @@ def _named(column: str, value: object) -> str:
     if column == "activation":
         return str(value)
     number = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{column} = {number}"
+    return f"{column.removeprefix('space.')} = {number}"

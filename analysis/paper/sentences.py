@@ -10,6 +10,9 @@ from analysis.paper.rules import Comparison
 from analysis.paper.words import Word
 from analysis.printed import benchmark_name, number, percent
 
+OWN = "own"
+"""Unit of a metric that a training function of the user's own reports: of any size."""
+
 
 def reason_of(
     word: Word, given: str, deciding: Comparison | None, comparisons: Sequence[Comparison]
@@ -41,11 +44,12 @@ def _open_sentence(one: Comparison) -> str:
     """Say what an undecided comparison rules out, and how many runs would decide it."""
     text = _sentence(one)
     low, high = one.interval.low, one.interval.high
-    if one.unit != "points" or not math.isfinite(low):
+    if one.unit not in ("points", OWN) or not math.isfinite(low):
         return text
+    unit = " points" if one.unit == "points" else ""
     if low < 0 < high:
-        beyond = number(max(-low, high))
-        text += f" Gaps beyond {beyond} points are ruled out; the direction is not known."
+        beyond = number(max(-low, high), digits_of(one))
+        text += f" Gaps beyond {beyond}{unit} are ruled out; the direction is not known."
     if one.seeds_needed is None or one.question is None:
         return text
     test, gap = one.question
@@ -55,16 +59,26 @@ def _open_sentence(one: Comparison) -> str:
         return f"{text} {runs.capitalize()} {power}"
     # a gap is shown as far beyond the threshold as the test can tell
     gap += one.threshold
-    return f"{text} A true gap of {number(gap)} points shows in 80 % of cases with {runs}."
+    shown = number(gap, digits_of(one))
+    return f"{text} A true gap of {shown}{unit} shows in 80 % of cases with {runs}."
+
+
+def digits_of(one: Comparison) -> int:
+    """Return the digits after the point that a comparison's numbers take."""
+    if one.unit == OWN:
+        half = (one.interval.high - one.interval.low) / 2
+        known = math.isfinite(half) and half > 0
+        return min(9, max(0, 1 - math.floor(math.log10(half)))) if known else 4
+    return 3 if one.unit == "" else 2  # shares and correlations are below 1
 
 
 def _found(one: Comparison) -> str:
-    unit = {"points": " points", "ratio": " times", "rate": ""}.get(one.unit, "")
+    unit = {"points": " points", "ratio": " times"}.get(one.unit, "")
     runs = f"{one.runs[0]} against {one.runs[1]} runs" if one.runs[1] else f"{one.runs[0]} runs"
     if any(one.diverged) and "diverged" not in one.note:
         sides = one.diverged if one.runs[1] else one.diverged[:1]
         runs += f", {' and '.join(map(str, sides))} diverged"
-    digits = 3 if one.unit == "" else 2  # shares and correlations are below 1
+    digits = digits_of(one)
     text = f"{benchmark_name(one.benchmark)}, {one.name}"
     if math.isfinite(one.interval.estimate):
         text += f": {number(one.interval.estimate, digits)}{unit}"

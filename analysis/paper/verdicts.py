@@ -6,7 +6,7 @@ Only confirmatory sweeps decide; `analysis.paper.words` has the words.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from analysis.paper.chances import chance
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Evidence
 from analysis.paper.ledger import NO_RUNS, Ledger
-from analysis.paper.rules import RULES, Comparison, Missing
+from analysis.paper.rules import Comparison, Missing, rule_of
 from analysis.paper.sentences import reason_of
 from analysis.paper.words import Word
 from analysis.printed import benchmark_name, count
@@ -75,13 +75,17 @@ def verdicts(results: Results) -> pd.DataFrame:
         in words;
         `runs_sha256` of all run ids behind the verdict and `claims_sha256` of the claims' file.
     """
-    return pd.DataFrame([_row(verdict) for verdict in judge(results)])
+    return pd.DataFrame([verdict_row(verdict) for verdict in judge(results)])
 
 
 def judge(results: Results) -> list[Verdict]:
     """Return the verdict on every claim, in the order of the claims' file."""
-    evidence = Evidence(results)
-    found = [judge_claim(claim, evidence) for claim in paper().claims]
+    return judge_all(paper().claims, Evidence(results))
+
+
+def judge_all(claims: Iterable[Claim], evidence: Evidence) -> list[Verdict]:
+    """Return the verdict on each claim, and which of them stand among all."""
+    found = [judge_claim(claim, evidence) for claim in claims]
     found = [replace(_with_chance(one), p_value=p_value_of(one, evidence)) for one in found]
     tested = [one for one in found if one.testable]
     # a claim without a verdict counts among the tests, and survives none
@@ -179,7 +183,7 @@ def _judged(claim: Claim, evidence: Evidence) -> Verdict:
 
     Of many verdicts on one claim the last is told: its reason takes longer than all decisions.
     """
-    findings = RULES[claim.rule](claim, evidence, claim.benchmark)
+    findings = rule_of(claim)(claim, evidence, claim.benchmark)
     comparisons = [finding for finding in findings if isinstance(finding, Comparison)]
     missing = [finding for finding in findings if isinstance(finding, Missing)]
     if claim.rule == "somewhere":
@@ -247,7 +251,8 @@ def _clearance(one: Comparison) -> float:
     return away if one.supports else -away
 
 
-def _row(verdict: Verdict) -> dict[str, object]:
+def verdict_row(verdict: Verdict) -> dict[str, object]:
+    """Return the row of a verdict in the frame of `verdicts`."""
     one, ids = verdict.deciding, verdict.run_ids
     against = holm([comparison.against_p for comparison in verdict.comparisons])
     against = [p for p in against if not math.isnan(p)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -121,6 +122,22 @@ class Results:
         return self.table("epochs")
 
     @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """One row a number that a training function of the user's own reported."""
+        return self.table("metrics")
+
+    def wide_metrics(self) -> pd.DataFrame:
+        """Return `metrics` with one row a step of a run, and a column for each name.
+
+        >>> load("results").wide_metrics().empty
+        True
+        """
+        key = ["sweep", "run_id", "epoch"]
+        long = self.metrics
+        wide = long.pivot(index=key, columns="name", values="value").rename_axis(columns=None)
+        return wide.reset_index()
+
+    @cached_property
     def snapshots(self) -> pd.DataFrame:
         """One row a control point of an activation function at an epoch."""
         return self.table("snapshots")
@@ -165,6 +182,10 @@ class Results:
         if name in SHOWN_ORDER and columns is None:
             frame = frame.sort_values(SHOWN_ORDER[name], kind="stable", ignore_index=True)
         return frame
+
+    def only(self, sweeps: Collection[str]) -> Results:
+        """Return the results of some of the sweeps."""
+        return Results(self.path, {n: at for n, at in self._folders.items() if n in sweeps})
 
     def where(self, *, code_version: str | None = None, data_sha256: str | None = None) -> Results:
         """Return the results of the runs of one training code, or of one data set.
@@ -239,6 +260,15 @@ class _Chosen(Results):
             for key in ((), ("trial",), ("run_id",))
         }
         self._folders = {n: at for n, at in whole._folders.items() if (n,) in self._keys[()]}
+
+    def only(self, sweeps: Collection[str]) -> Results:
+        """Return the results of some of the sweeps, still without the other runs."""
+        fewer = copy.copy(self)
+        fewer._whole = self._whole.only(sweeps)
+        fewer._folders = {n: at for n, at in self._folders.items() if n in sweeps}
+        for name in TABLES:
+            fewer.__dict__.pop(name, None)  # tables that were read are of all the sweeps
+        return fewer
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return a table of the whole, without the rows of other runs."""

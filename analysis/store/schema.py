@@ -105,6 +105,8 @@ SWEEPS = _table(
         "search": (pa.string(), "search algorithm"),
         "early_stopping": (pa.string(), "none, or the rule that ends poor trials early"),
         "metric": (pa.string(), "what the objective is the mean over seeds of"),
+        "direction": (pa.string(), "max: the largest objective is best; min or null: the smallest"),
+        "trainer": (pa.string(), "training function of the user's own; null: networks and data"),
         "validation": (
             pa.string(),
             "test: the official test set; held_out: part of the train set",
@@ -190,6 +192,10 @@ RUNS = _table(
         "last_val_error_percent": (pa.float64(), "after the last finished epoch"),
         "best_val_error_percent": (pa.float64(), "smallest over epochs (optimistic)"),
         "best_epoch": (pa.int32(), "its epoch"),
+        "metric_value": (
+            pa.float64(),
+            "the sweep's metric, if a training function of the user's own reported it",
+        ),
         "parameters": (pa.int64(), "learned parameters of the network"),
         "activation_functions": (pa.int32(), "A of eq. 4"),
         "epoch_seconds": (pa.float64(), "median over epochs"),
@@ -233,6 +239,19 @@ EPOCHS = _table(
             pa.float64(),
             "error on batch norm's running statistics less that on the batch's",
         ),
+    },
+)
+
+METRICS = _table(
+    "metrics",
+    ("sweep", "run_id", "epoch", "name"),
+    "One row a number that a training function of the user's own reported, under any name.",
+    {
+        "sweep": (pa.string(), "sweep"),
+        "run_id": (pa.string(), "run"),
+        "epoch": (pa.int32(), "step of the report, from 1"),
+        "name": (pa.string(), "name of the number"),
+        "value": (pa.float64(), "the number"),
     },
 )
 
@@ -299,5 +318,5 @@ EVENTS = _table(
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (SWEEPS, TRIALS, RUNS, EPOCHS, SNAPSHOTS, FUNCTIONS, PREDICTIONS, EVENTS)
+    for table in (SWEEPS, TRIALS, RUNS, EPOCHS, METRICS, SNAPSHOTS, FUNCTIONS, PREDICTIONS, EVENTS)
 }

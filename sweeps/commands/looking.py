@@ -86,13 +86,14 @@ def best(
     ] = None,
 ) -> None:
     """Print the best trial of a sweep; with --export also write its network to a file."""
-    from sweeps.driver.winner import best_run, export_best
+    import analysis
+    from sweeps.driver.winner import best_run, best_trial, export_best
     from sweeps.view.drawing import best_text
 
-    found = best_run(root, name)
-    console.print(best_text(found.trial))
+    console.print(best_text(best_trial(analysis.load(root, [name]), name)))
     if export is None:
         return
+    found = best_run(root, name)
     export_best(found, export)
     of = "" if found.seeds == 1 else f", the best of {found.seeds} seeds"
     say(console, f"{export}: seed {found.run.seed}, {found.error_percent:.2f} % error{of}")

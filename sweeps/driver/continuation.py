@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
 import analysis
@@ -20,10 +22,10 @@ from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code, refuse_changes
 from sweeps.driver.driver import drive
 from sweeps.driver.preparation import Prepared, keep_modules, prepare, stored_spec
-from sweeps.driver.rows import OPEN, close_runs, event, lost_errors
+from sweeps.driver.rows import OPEN, close_runs, declared, event, lost_errors
 from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep, begun_view
-from sweeps.search.early_stopping import Judge
+from sweeps.search.early_stopping import Judge, judge_of
 from sweeps.search.sampling import restored_parameters
 from sweeps.search.study import SweepStudy, Work, check_there, reopen_study
 from sweeps.spec.errors import SpecError
@@ -144,6 +146,8 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             note_code(paths)
             keep_modules(spec, paths)
             writer.write(SWEEPS, [{**row, **_changed(spec, planned, blocks)}])
+            if spec.hypotheses != parse_spec(json.loads(row["spec_json"])).hypotheses:
+                writer.write(EVENTS, [declared(spec, len(results.runs))])
             if request.seeds is not None:
                 before = int(row["seeds"])
                 writer.write(EVENTS, [_extension(paths.sweep, before, len(spec.seeds))])
@@ -158,7 +162,10 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
                 recalled_judge(spec, results),
                 Spending(spec, paths),
                 begun_view(
-                    spec, planned, _ended_counts(results, study, work), best_of(results.trials)
+                    spec,
+                    planned,
+                    _ended_counts(results, study, work),
+                    best_of(results.trials, spec.objective.of_sweep),
                 ),
             )
 
@@ -230,23 +237,31 @@ def recalled_judge(spec: SweepSpec, results: Results) -> Judge:
 
     Epochs of seeds that the specification does not list any more count for nothing.
     """
-    judge = Judge(spec.early_stopping, spec.seeds_each, spec.recipe.epochs)
+    judge = judge_of(spec)
     seed_index = {seed: index % spec.seeds_each for index, seed in enumerate(spec.seeds)}
     runs = results.runs.loc[results.runs["seed"].isin(spec.seeds), ["run_id", "trial", "seed"]]
-    epochs = results.epochs[["run_id", "epoch", "val_error_percent"]]
-    known = epochs.join(runs.set_index("run_id"), on="run_id").dropna()
+    known = _values_by_epoch(spec, results).join(runs.set_index("run_id"), on="run_id").dropna()
     completed = results.trials.loc[results.trials["status"] == Status.COMPLETED, "trial"]
     judge.recall(
         zip(
             known["trial"].astype(int),
             known["seed"].astype(int).map(seed_index),
             known["epoch"].astype(int),
-            known["val_error_percent"].astype(float),
+            known["value"].astype(float),
             strict=True,
         ),
         completed.astype(int),
     )
     return judge
+
+
+def _values_by_epoch(spec: SweepSpec, results: Results) -> pd.DataFrame:
+    """Return the number by which trials are judged: columns run_id, epoch, value."""
+    if spec.trainer is None:
+        epochs = results.epochs[["run_id", "epoch", "val_error_percent"]]
+        return epochs.rename(columns={"val_error_percent": "value"})
+    metrics = results.metrics
+    return metrics.loc[metrics["name"] == spec.objective.metric, ["run_id", "epoch", "value"]]
 
 
 def trials_to_repeat(

@@ -14,12 +14,12 @@ from analysis.store.schema import EVENTS, SWEEPS
 from analysis.store.whole_files import write_atomically
 from sweeps.driver.changes import note_code
 from sweeps.driver.preparation import Prepared, keep_modules
-from sweeps.driver.rows import TrialRows, event, sweep_row
+from sweeps.driver.rows import TrialRows, declared, event, sweep_row
 from sweeps.driver.signals import Interrupt, gentle_termination
 from sweeps.driver.spending import Spending
 from sweeps.driver.sweep import Sweep, begun_view
 from sweeps.extras import optional
-from sweeps.search.early_stopping import Judge
+from sweeps.search.early_stopping import judge_of
 from sweeps.search.open_trials import OpenTrial
 from sweeps.search.searcher import StudySearcher
 from sweeps.search.study import Work, check_free, create_study
@@ -133,6 +133,8 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
         if tensorboard:
             paths.tensorboard.mkdir(exist_ok=True)
         writer.write(SWEEPS, [sweep_row(spec, trials)])
+        if spec.hypotheses:
+            writer.write(EVENTS, [declared(spec, 0)])
         # From now on the sweep can be resumed; a folder without a specification can be begun anew.
         write_atomically(paths.spec, spec.to_json().encode())
         with closing(create_study(spec, paths)) as study:
@@ -143,7 +145,7 @@ def _new_sweep(prepared: Prepared, paths: SweepPaths, tensorboard: bool) -> Iter
                 writer,
                 study,
                 Work(trials),
-                Judge(spec.early_stopping, spec.seeds_each, spec.recipe.epochs),
+                judge_of(spec),
                 Spending(spec, paths),
                 view,
             )
@@ -178,7 +180,8 @@ def _train(sweep: Sweep, joined: bool, interrupt: Interrupt, console: Console) -
             data = sweep.data_root
             with worker_pool(sweep.spec, sweep.paths, data, joined, work.trials) as pool:
                 show.company = pool.company
-                watch = Watch(sweep.spec.limits, sweep.spec.recipe.epochs)
+                spec = sweep.spec
+                watch = Watch(spec.limits, spec.steps, counts_steps=spec.trainer is None)
                 try:
                     reason = train_trials(searcher, pool, record, stop_reason, watch, incident)
                 except CutOffError as error:

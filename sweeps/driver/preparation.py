@@ -47,6 +47,8 @@ def prepare(spec: SweepSpec, address: str | None = None, elsewhere: bool = False
     if address is None and not elsewhere:  # the GPUs of a cluster are those of its own machines
         _check_devices(spec)
     root = data_root()
+    if spec.trainer is not None:  # it has data of its own
+        return Prepared(spec, root, tuple(notes))
     try:
         if spec.data.name not in DATASETS:
             _load_own(spec, root)
@@ -84,8 +86,8 @@ def keep_modules(spec: SweepSpec, paths: SweepPaths) -> None:
     Raises:
         StoreError: they have changed since the specification was read.
     """
-    for section in (spec.network, spec.data):
-        if is_own(section.name):
+    for section in (spec.network, spec.data, spec.trainer):
+        if section is not None and is_own(section.name):
             modules = OwnModules(section.name, root_of(section.name))
             if modules.code != section.code:
                 raise StoreError(f"{section.name} was edited while the sweep began; run it again")

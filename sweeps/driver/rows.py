@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import analysis
 from analysis.store.blocks import blocks_json
 from analysis.store.contract import Row, RowWriter, SweepStore
+from analysis.store.declarations import DECLARED, declaration
 from analysis.store.schema import RUNS, TRIALS
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import OpenTrial, TrialOutcome
@@ -69,8 +70,10 @@ def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
         "search": spec.search.algorithm,
         "early_stopping": spec.early_stopping.rule,
         "metric": spec.objective.metric,
-        "validation": spec.data.validation,
-        "epochs_planned": spec.recipe.epochs,
+        "direction": spec.objective.direction,
+        "trainer": spec.trainer.name if spec.trainer else None,
+        "validation": None if spec.trainer else spec.data.validation,
+        "epochs_planned": spec.steps or None,
         "trials_planned": trials,
         "seeds": spec.seeds_each,
         "blocks_json": blocks_json(()),
@@ -86,6 +89,12 @@ def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
 def event(sweep: str, kind: str, detail: str) -> dict[str, object]:
     """Describe an event of the sweep itself for the table `events`."""
     return {"sweep": sweep, "run_id": "", "at": datetime.now(UTC), "kind": kind, "detail": detail}
+
+
+def declared(spec: SweepSpec, runs: int) -> dict[str, object]:
+    """Describe the declaration of a sweep's hypotheses, when it had so many runs."""
+    entries = [one.model_dump(mode="json") for one in spec.hypotheses]
+    return event(spec.name, DECLARED, declaration(entries, runs))
 
 
 def trial_row(sweep: str, trial: OpenTrial) -> dict[str, object]:

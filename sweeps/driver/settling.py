@@ -12,6 +12,7 @@ import analysis
 from analysis import Results
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import TIMING, Evidence
+from analysis.paper.hypotheses import SweepEvidence, hypotheses_of
 from analysis.paper.rules import RULES
 from analysis.paper.settling import Standing, standing
 from analysis.paper.words import Word
@@ -101,9 +102,15 @@ def standings(results: Results, wish: Wish, known: Iterable[Claim]) -> list[Stan
         SpecError: no such claim, or none is about the sweep.
     """
     tested = {claim.id: claim for claim in known if claim.rule in RULES}
+    own: list[tuple[Claim, Evidence]] = [
+        (claim, SweepEvidence(results, sweep))
+        for sweep in results.names
+        for claim in hypotheses_of(results, sweep)
+    ]
+    names = [*(claim.id for claim, _ in own), *tested]
     for one in wish.claims:
-        if one not in tested:
-            raise SpecError(f"--claim: {unknown_name('claim', one, list(tested))}")
+        if one not in names:
+            raise SpecError(f"--claim: {unknown_name('claim', one, names)}")
     if (results.sweeps["purpose"] == TIMING).any():
         raise SpecError(
             "settle adds seeds, and those of a timing sweep are repetitions, planned before the"
@@ -111,18 +118,20 @@ def standings(results: Results, wish: Wish, known: Iterable[Claim]) -> list[Stan
         )
     evidence = Evidence(results)
     benchmarks = set(results.sweeps["benchmark"].astype(str))
-    chosen = [
-        claim
+    chosen: list[tuple[Claim, Evidence]] = [
+        (claim, evidence)
         for claim in tested.values()
         if (claim.id in wish.claims or not wish.claims) and claim.benchmark in benchmarks
     ]
-    found = [standing(claim, evidence, wish.max_seeds) for claim in chosen]
+    chosen += [one for one in own if one[0].id in wish.claims or not wish.claims]
+    found = [standing(claim, runs, wish.max_seeds) for claim, runs in chosen]
     # claims of other sweeps on the benchmark say nothing here, unless they were asked for
     found = [one for one in found if wish.claims or one.word != Word.NOT_TESTED]
     if not found:
         raise SpecError(
-            "no claim of the paper can be decided by this sweep: it takes purpose: confirmatory,"
-            f" the benchmark of a claim and its cells; `{program()} plan` lists what is lacking"
+            "no claim of the paper can be decided by this sweep, and it declares no hypotheses: it"
+            " takes purpose: confirmatory, the benchmark of a claim and its cells;"
+            f" `{program()} plan` lists what is lacking"
         )
     return found
 

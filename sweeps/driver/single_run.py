@@ -24,6 +24,7 @@ from sweeps.store.locks import driver_lock
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.trial import train_trial
 from trainers import EpochRecord, Execution
+from trainers.function import Step
 
 
 def single_run_spec(
@@ -114,7 +115,8 @@ def _with_progress_bar(
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("epochs", total=spec.recipe.epochs, shown="")
 
-        def on_epoch(_: int, record: EpochRecord, warning: str) -> None:
+        def on_epoch(_: int, record: EpochRecord | Step, warning: str) -> None:
+            assert isinstance(record, EpochRecord)
             shown = (
                 f"train {record.train_error_percent:.2f} %, val {record.val_error_percent:.2f} %"
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 import analysis
 from analysis.store.contract import Row
 from analysis.store.errors import StoreError
+from analysis.store.metric import metric_of
 from analysis.store.statuses import Status
 from sweeps.driver.preparation import stored_spec
 from sweeps.spec.search_space import configure
@@ -30,21 +31,37 @@ class BestRun:
     """The folder in which the sweep that trained the run has its end."""
 
 
+def best_trial(results: analysis.Results, name: str) -> Best:
+    """Return the best trial of a sweep.
+
+    Raises:
+        StoreError: no trial has completed.
+    """
+    trial = best_of(results.trials, metric_of(results.sweeps.iloc[0]))
+    if trial is None:
+        raise StoreError(f"no trial of {name!r} has completed yet: there is no best one")
+    return trial
+
+
 def best_run(root: Path, name: str) -> BestRun:
     """Return the best trial's best run.
 
     Raises:
-        StoreError: no such sweep, or no trial has completed.
+        StoreError: no such sweep, no trial has completed, or a training function of the user's own
+            trained it.
     """
     results = analysis.load(root, [name])
-    trial = best_of(results.trials)
-    if trial is None:
-        raise StoreError(f"no trial of {name!r} has completed yet: there is no best one")
+    trial = best_trial(results, name)
+    spec = stored_spec(SweepPaths(root, name))
+    if spec.trainer is not None:
+        raise StoreError(
+            f"--export writes a network of this program's own; what {spec.trainer.name} keeps is"
+            f" in {SweepPaths(root, name).checkpoints}, in a folder a run"
+        )
     runs = results.runs
     (config_id,) = results.trials.loc[results.trials["trial"] == trial.trial, "config_id"]
     own = runs[(runs["config_id"] == config_id) & (runs["status"] == Status.COMPLETED)]
     chosen = own.sort_values(["last_val_error_percent", "seed"]).iloc[0]
-    spec = stored_spec(SweepPaths(root, name))
     configuration = configure(spec, trial.params)
     return BestRun(
         trial,

@@ -11,9 +11,10 @@ from sweeps.driver.preparation import Prepared
 from sweeps.planning.calibration import Cost, calibrate
 from sweeps.planning.kept_costs import keep, recall, work_of
 from sweeps.planning.stand_in import images_of
+from sweeps.spec.domain import Domain
 from sweeps.spec.errors import SpecError
 from sweeps.spec.search_space import Params, configure, grid_points, trial_count
-from sweeps.spec.sections import Domain, SweepSpec
+from sweeps.spec.sections import SweepSpec
 from trainers import Execution, RunConfig
 from trainers.data.datasets import Images
 
@@ -137,4 +138,5 @@ def _source(kinds: int, known: int, measured: int, stand_in: str) -> str:
 
 
 def _one(domain: Domain, end: int) -> Domain:
-    return Domain(kind="fixed", values=(domain.values[end],))
+    plain = {"kind": "fixed", "values": (domain.values[end],), "step": None, "log": False}
+    return domain.model_copy(update=plain)

@@ -16,6 +16,8 @@ from analysis.printed import count, duration
 from analysis.statistics.power import detectable_gap
 from sweeps.driver.preparation import Prepared
 from sweeps.planning.cost import SweepCost, cost_of, on_gpu, threads_here
+from sweeps.planning.function_plan import function_plan
+from sweeps.planning.hypotheses import WANTED_POWER, hypotheses_table
 from sweeps.planning.idleness import free_share
 from sweeps.planning.power import Deviation, Prospect, deviation, prospects
 from sweeps.spec.search_space import trial_count
@@ -23,7 +25,6 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import existing_parent
 from sweeps.view.columns import Column, table_of
 
-WANTED_POWER = 0.8
 HARDEST = 24
 """Characters in which a comparison's name is read over several lines."""
 BUSY = 0.8
@@ -44,6 +45,8 @@ def describe_plan(
         again: True measures the times of this machine anew.
     """
     spec = prepared.spec
+    if spec.trainer is not None:
+        return function_plan(spec, root, slots_here(spec))
     cost = cost_of(prepared, again)
     free = free_share(cores_used(spec))
     parts: list[RenderableType] = [
@@ -63,14 +66,17 @@ def _findings(spec: SweepSpec, scatter: Deviation | None, width: int) -> list[Re
             f"seed-to-seed deviation unknown (no earlier runs of {spec.benchmark}): cannot say"
             f" which gap {seeds} a trial can resolve"
         )
-        return [Text(text, style="dim")]
+        return [Text(text, style="dim"), *hypotheses_table(spec, None)]
     resolution = Text(resolution_text(spec, scatter))
     if spec.purpose == "exploratory":
         text = "an exploratory sweep decides no claim of the paper; `purpose: confirmatory` does"
         return [resolution, Text(text, style="dim")]
     found = prospects(spec, scatter.points)
     none = Text("none of the paper's claims is about such a sweep", style="dim")
-    return [resolution, Text(), *(claims_table(found, width) if found else [none])]
+    own = hypotheses_table(spec, scatter.points)
+    if own and not found:
+        return [resolution, *own]
+    return [resolution, Text(), *(claims_table(found, width) if found else [none]), *own]
 
 
 def size_table(spec: SweepSpec, cost: SweepCost, root: Path) -> RenderableType:

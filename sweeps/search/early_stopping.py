@@ -13,7 +13,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sweeps.spec.sections import EarlyStoppingSection
+from analysis.store.metric import Metric
+from sweeps.spec.sections import EarlyStoppingSection, SweepSpec
 
 Epoch = tuple[int, int, int, float]
 """A trial's number, the seed's index, the epoch from 1, the validation error in percent."""
@@ -21,7 +22,7 @@ Epoch = tuple[int, int, int, float]
 
 @dataclass
 class _Curve:
-    """The errors of one trial so far, in percent."""
+    """How bad one trial was so far: by default its errors in percent."""
 
     errors: dict[tuple[int, int], float] = field(default_factory=dict)
     """By the seed's index and the epoch."""
@@ -33,11 +34,23 @@ class _Curve:
         return statistics.fmean(error for error in known if error is not None)
 
 
-class Judge:
-    """Decides after each epoch whether its trial goes on."""
+def judge_of(spec: SweepSpec) -> Judge:
+    """Return the judge of a sweep that begins."""
+    return Judge(spec.early_stopping, len(spec.seeds), spec.steps, spec.objective.of_sweep)
 
-    def __init__(self, stopping: EarlyStoppingSection, seeds: int, epochs: int) -> None:
+
+class Judge:
+    """Decides after each epoch whether its trial goes on.
+
+    It is told values as they are, and compares how bad they are: of an accuracy its negative.
+    """
+
+    def __init__(
+        self, stopping: EarlyStoppingSection, seeds: int, epochs: int, metric: Metric | None = None
+    ) -> None:
+        """Judge trials of so many seeds and epochs; metric: None: the validation error."""
         self._stopping = stopping
+        self._metric = metric or Metric()
         self._epochs = epochs
         self._total = seeds * epochs
         self._curves: dict[int, _Curve] = {}
@@ -45,7 +58,7 @@ class Judge:
     def recall(self, epochs: Iterable[Epoch], finished: Iterable[int]) -> None:
         """Take in a store's epochs, and the trials that trained to their end."""
         for trial, seed_index, epoch, error in epochs:
-            self._curve(trial).errors[seed_index, epoch] = error
+            self._curve(trial).errors[seed_index, epoch] = self._metric.badness(error)
         for trial in finished:
             self.end(trial, completed=True)
 
@@ -57,15 +70,15 @@ class Judge:
             self._curve(trial).finished = True
 
     def value(self, trial: int, seed_index: int, epoch: int, error: float) -> float:
-        """Take in an epoch and return the trial's value there, in percent."""
+        """Take in an epoch and return the trial's value there, by default in percent."""
         curve = self._curve(trial)
-        curve.errors[seed_index, epoch] = error
-        return curve.value(seed_index, epoch)
+        curve.errors[seed_index, epoch] = self._metric.badness(error)
+        return self._metric.badness(curve.value(seed_index, epoch))
 
     def values(self, trial: int) -> dict[int, float]:
-        """List a trial's values so far by step, in percent."""
-        curve = self._curve(trial)
-        return {self.step(*place): curve.value(*place) for place in sorted(curve.errors)}
+        """List a trial's values so far by step."""
+        curve, meant = self._curve(trial), self._metric.badness
+        return {self.step(*place): meant(curve.value(*place)) for place in sorted(curve.errors)}
 
     def step(self, seed_index: int, epoch: int) -> int:
         """Count the epochs of a trial, over its seeds."""
@@ -81,6 +94,13 @@ class Judge:
         if self._stopping.rule == "median":
             return self._compare_with_median(trial, seed_index, epoch)
         return ""
+
+    @property
+    def _noun(self) -> str:
+        return "epochs" if self._metric.is_error else "steps"
+
+    def _printed(self, badness: float) -> str:
+        return self._metric.printed(self._metric.badness(badness))
 
     def _curve(self, trial: int) -> _Curve:
         return self._curves.setdefault(trial, _Curve())
@@ -105,9 +125,10 @@ class Judge:
         worst_kept = sorted(values.values())[kept - 1]
         if values[trial] <= worst_kept:
             return ""
+        value = self._printed(values[trial])
         return (
-            f"{values[trial]:.2f} % is not among the best {kept} of {len(values)} trials"
-            f" after {self.step(seed_index, epoch)} epochs"
+            f"{value} is not among the best {kept} of {len(values)} trials"
+            f" after {self.step(seed_index, epoch)} {self._noun}"
         )
 
     def _compare_with_median(self, trial: int, seed_index: int, epoch: int) -> str:
@@ -127,7 +148,9 @@ class Judge:
         median = statistics.median(others)
         if best <= median:
             return ""
+        side = "below" if self._metric.largest else "above"
         return (
-            f"its best, {best:.2f} %, is above the median {median:.2f} % of {len(others)} trials"
-            f" after {self.step(seed_index, epoch)} epochs"
+            f"its best, {self._printed(best)}, is {side} the median {self._printed(median)} of"
+            f" {len(others)} trials"
+            f" after {self.step(seed_index, epoch)} {self._noun}"
         )

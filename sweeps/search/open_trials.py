@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """One of a trial's runs has finished an epoch."""
+    """One of a trial's runs has finished an epoch, or a step of the user's training function."""
 
     seed_index: int
     """The seed's place in the trial's list, from 0."""
     epoch: int
     """From 1."""
-    error_percent: float
-    """Validation error after it."""
+    value: float | None
+    """The metric after it, by default the validation error; None: not reported with this step."""
     warning: str = ""
     """What will soon go wrong in the run, the first time that it shows."""
 

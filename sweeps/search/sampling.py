@@ -19,9 +19,10 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from sweeps.spec.repetitions import REPETITION, parameters
-from sweeps.spec.search_space import Params, applies
-from sweeps.spec.sections import Domain, SweepSpec
+from sweeps.spec.domain import Domain
+from sweeps.spec.repetitions import parameters
+from sweeps.spec.search_space import Params, is_drawn
+from sweeps.spec.sections import SweepSpec
 from trainers.config import OptionValue
 
 
@@ -50,24 +51,18 @@ def draw_parameters(spec: SweepSpec, trial: optuna.Trial) -> Params:
         # A trial that waited keeps its values where the space's bounds have changed meanwhile.
         warnings.filterwarnings("ignore", "Inconsistent parameter values", RuntimeWarning)
         for key, domain in parameters(spec).items():
-            if _applies(key, str(params.get("activation", spec.activation.name))):
+            if is_drawn(spec, key, params):
                 params[key] = _suggest(key, domain, trial)
     return params
 
 
 def restored_parameters(spec: SweepSpec, drawn: Mapping[str, OptionValue]) -> Params:
     """Add the fixed parameters to those that a study recorded, in the space's order."""
-    fixed = spec.activation_names()[0]
-    activation = str(drawn.get("activation", fixed))
-    return {
-        key: domain.values[0] if domain.kind == "fixed" else drawn[key]
-        for key, domain in parameters(spec).items()
-        if _applies(key, activation)
-    }
-
-
-def _applies(key: str, activation: str) -> bool:
-    return key == REPETITION or applies(key, activation)
+    params: Params = {}
+    for key, domain in parameters(spec).items():
+        if is_drawn(spec, key, params):
+            params[key] = domain.values[0] if domain.kind == "fixed" else drawn[key]
+    return params
 
 
 def undrawable(spec: SweepSpec, waiting: FrozenTrial) -> list[str]:
@@ -89,8 +84,8 @@ def _distribution(domain: Domain) -> BaseDistribution:
         return CategoricalDistribution(domain.values)
     low, high = domain.values
     if domain.kind == "int":
-        return IntDistribution(int(low), int(high))
-    return FloatDistribution(float(low), float(high), log=domain.kind == "log")
+        return IntDistribution(int(low), int(high), domain.log, int(domain.step or 1))
+    return FloatDistribution(float(low), float(high), domain.kind == "log", domain.step)
 
 
 def _suggest(key: str, domain: Domain, trial: optuna.Trial) -> OptionValue:
@@ -100,5 +95,7 @@ def _suggest(key: str, domain: Domain, trial: optuna.Trial) -> OptionValue:
         return cast(OptionValue, trial.suggest_categorical(key, domain.values))
     low, high = domain.values
     if domain.kind == "int":
-        return trial.suggest_int(key, int(low), int(high))
-    return trial.suggest_float(key, float(low), float(high), log=domain.kind == "log")
+        step = int(domain.step or 1)
+        return trial.suggest_int(key, int(low), int(high), step=step, log=domain.log)
+    log = domain.kind == "log"
+    return trial.suggest_float(key, float(low), float(high), step=domain.step, log=log)

@@ -12,7 +12,7 @@ from sweeps.search.early_stopping import Judge
 from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.search.sampling import draw_parameters
 from sweeps.search.study import SweepStudy, Work
-from sweeps.spec.search_space import Params, configure
+from sweeps.spec.search_space import Params, identity
 from sweeps.spec.sections import SweepSpec
 
 OnChange = Callable[[OpenTrial], None]
@@ -134,7 +134,7 @@ class StudySearcher:
         return _Held(self._ask()) if self._to_ask > 0 else None
 
     def _recall(self, number: int, params: Params) -> OpenTrial:
-        config_id = configure(self._spec, params).config_id
+        config_id = identity(self._spec, params)
         added = self._added.get(config_id, ())
         return OpenTrial(number, params, config_id, time.time(), None, added_seeds=added)
 
@@ -148,7 +148,7 @@ class StudySearcher:
         for step, value in self._judge.values(trial.number).items():
             self._study.report(trial, value, step)
         params = draw_parameters(self._spec, trial)
-        config_id = configure(self._spec, params).config_id
+        config_id = identity(self._spec, params)
         trial.set_user_attr("config_id", config_id)
         fresh = not drawn_before and config_id not in self._configs
         self._configs.add(config_id)
@@ -162,8 +162,10 @@ class StudySearcher:
         trial = self._held[worker].trial
         trial.last_epoch = ended
         seed_index, epoch = ended.seed_index, ended.epoch
-        value = self._judge.value(trial.number, seed_index, epoch, ended.error_percent)
         self._on_change(trial)
+        if ended.value is None:
+            return ""
+        value = self._judge.value(trial.number, seed_index, epoch, ended.value)
         if trial.study_trial is None:
             return ""  # the study has its end: it only trains seeds that were added since
         self._study.report(trial.study_trial, value, self._judge.step(seed_index, epoch))

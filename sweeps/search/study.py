@@ -173,7 +173,11 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
         StoreError: no database answers, or the name is taken in it.
     """
     with open_database(database_url(paths)) as storage:
-        directions = [StudyDirection.MINIMIZE] * len(spec.search.method.objectives)
+        others = len(spec.search.method.objectives) - 1
+        first = (
+            StudyDirection.MAXIMIZE if spec.objective.of_sweep.largest else StudyDirection.MINIMIZE
+        )
+        directions = [first, *([StudyDirection.MINIMIZE] * others)]
         try:
             study = optuna.create_study(
                 study_name=spec.name, storage=storage, directions=directions
@@ -266,14 +270,18 @@ def _metric_names(spec: SweepSpec) -> list[str]:
     objective = spec.objective
     text = f"mean over seeds of {objective.metric}"
     if objective.plus_standard_errors > 0:
-        text += f" + {objective.plus_standard_errors:g} standard errors"
+        sign = "-" if objective.of_sweep.largest else "+"
+        text += f" {sign} {objective.plus_standard_errors:g} standard errors"
     return [text, *(OBJECTIVES_PRINTED[name] for name in spec.search.method.objectives[1:])]
 
 
 def _points_left(spec: SweepSpec, study: optuna.Study) -> list[Params]:
-    """List the points of a grid search that it has not drawn yet, in the grid's order."""
+    """List the points that are queued and that the study has not drawn yet, in their order.
+
+    Those are the whole grid of a grid search, and the points with which another one starts.
+    """
     if not spec.search.method.walks_grid:
-        return []
+        return _starts_left(spec, study)
     trials = study.get_trials(deepcopy=False)
     # A trial that no worker was given yet has its point among what it was queued with.
     drawn = {_key(one.params or one.system_attrs.get("fixed_params", {})) for one in trials}
@@ -283,6 +291,15 @@ def _points_left(spec: SweepSpec, study: optuna.Study) -> list[Params]:
         for point in grid(spec)
     ]
     return [point for point in points if _key(point) not in drawn]
+
+
+def _starts_left(spec: SweepSpec, study: optuna.Study) -> list[Params]:
+    left = [dict(point) for point in spec.search.enqueue]
+    for trial in study.get_trials(deepcopy=False):
+        queued = trial.system_attrs.get("fixed_params")
+        if queued in left:
+            left.remove(queued)
+    return left
 
 
 def _key(params: Mapping[str, object]) -> str:

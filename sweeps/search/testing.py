@@ -22,9 +22,10 @@ from sweeps.search.databases import database_url
 from sweeps.search.sampling import draw_parameters
 from sweeps.search.study import SweepStudy, create_study, reopen_study
 from sweeps.spec.algorithms import ALGORITHMS
+from sweeps.spec.domain import RANGES, Domain
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import Params, applies, configure, grid, trial_count
-from sweeps.spec.sections import RANGES, Domain, SweepSpec
+from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 from trainers.config import OptionValue
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.spec.algorithms import ALGORITHMS
+from sweeps.spec.domain import RANGES
 from sweeps.spec.foreign import OPTIONS
 from sweeps.spec.search_space import RECIPE_SETTINGS
-from sweeps.spec.sections import RANGES, SweepSpec
+from sweeps.spec.sections import SweepSpec
 from sweeps.spec.shorthands import WORDS
 from trainers.config import SCOPES
 from trainers.data import DATASETS
@@ -29,6 +30,17 @@ COUNT: Schema = {"type": "integer", "minimum": 1}
 SPLINE_VALUES: Mapping[str, Schema] = {
     "s": {"type": "integer", "minimum": 2, "description": "Control points of the PolyNeurons."},
     "k": {**COUNT, "description": "Order of U_k, of the PolyNeurons."},
+}
+REFINED: Mapping[str, Schema] = {
+    "step": {
+        "type": ["number", "null"],
+        "description": "Distance between the values of a range.",
+    },
+    "log": {"type": "boolean", "description": "Integers are drawn by their logarithm."},
+    "when": {
+        "type": "object",
+        "description": "Other parameters, and their values with which this one is drawn.",
+    },
 }
 PLAIN: Schema = {"type": ["boolean", "number", "string"]}
 
@@ -75,9 +87,10 @@ def spec_schema() -> Schema:
 
 def _or_word(field: Schema, parts: Mapping[str, Schema], key: str) -> Schema:
     """Let a word stand for the section in which it would be the value of `key`."""
-    section = parts[field["$ref"].rpartition("/")[2]]
+    reference = next(one["$ref"] for one in (field, *field.get("anyOf", ())) if "$ref" in one)
+    section = parts[reference.rpartition("/")[2]]
     word = {k: v for k, v in section["properties"][key].items() if k in ("type", "enum", "anyOf")}
-    return {"description": section["description"], "anyOf": [word, {"$ref": field["$ref"]}]}
+    return {"description": section["description"], "anyOf": [word, {"$ref": reference}]}
 
 
 def _space(parts: dict[str, Schema], activations: list[str]) -> Schema:
@@ -107,12 +120,15 @@ def _space(parts: dict[str, Schema], activations: list[str]) -> Schema:
 
 
 def _options_of_own(known: Mapping[str, Schema]) -> Schema:
-    """Say that only a network that is not ours has parameters which nobody knows here."""
+    """Say that only a network or a trainer that is not ours has parameters nobody knows here."""
     elsewhere = {"type": "string", "pattern": ":"}
     named = {"type": "object", "required": ["name"], "properties": {"name": elsewhere}}
-    own = {"required": ["network"], "properties": {"network": {"anyOf": [elsewhere, named]}}}
+    own = [
+        {"required": [key], "properties": {key: {"anyOf": [elsewhere, named]}}}
+        for key in ("network", "trainer")
+    ]
     closed = {"propertyNames": {"enum": list(known)}}
-    return {"if": own, "else": {"properties": {"space": closed}}}
+    return {"if": {"anyOf": own}, "else": {"properties": {"space": closed}}}
 
 
 def _shared_domain(key: str, value: Schema, parts: dict[str, Schema]) -> Schema:
@@ -142,16 +158,24 @@ def _domain(plain: Schema) -> Schema:
         "kind": {"enum": ["fixed", *forms]},
         "values": {"type": "array"},
     }
-    short = [_closed({kind: form}) for kind, form in forms.items()]
-    return {"anyOf": [plain, *short, _closed(spelled_out)]}
+    refined = {kind: {name: REFINED[name] for name in _refinements(kind)} for kind in forms}
+    short = [_closed({kind: form}, refined[kind]) for kind, form in forms.items()]
+    return {"anyOf": [plain, *short, _closed(spelled_out, REFINED)]}
 
 
-def _closed(properties: Mapping[str, Schema]) -> Schema:
-    """Describe an object that has these keys, all of them and no others."""
+def _refinements(kind: str) -> tuple[str, ...]:
+    of_kind = {"uniform": ("step",), "int": ("step", "log")}
+    return (*of_kind.get(kind, ()), "when")
+
+
+def _closed(
+    properties: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None
+) -> Schema:
+    """Describe an object that has these keys, all of them, and no others but optional ones."""
     return {
         "type": "object",
         "required": list(properties),
-        "properties": properties,
+        "properties": {**properties, **(optional or {})},
         "additionalProperties": False,
     }
 

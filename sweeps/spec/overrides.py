@@ -6,8 +6,8 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sweeps.spec.domain import KINDS
 from sweeps.spec.errors import SpecError
-from sweeps.spec.sections import KINDS
 from sweeps.spec.shorthands import WORDS
 from sweeps.spec.yaml_text import parse_value
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from sweeps.spec.domain import Domain
 from sweeps.spec.errors import OTHER_WORDS, SpecError, hint
-from sweeps.spec.sections import Domain, SweepSpec
+from sweeps.spec.sections import SweepSpec
 from trainers.bounds import out_of_bounds
 
 SHOWN_ERRORS = 10

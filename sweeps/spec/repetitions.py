@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from sweeps.spec.sections import Domain, SweepSpec
+from sweeps.spec.domain import Domain, in_order
+from sweeps.spec.sections import SweepSpec
 from trainers.config import OptionValue
 
 REPETITION = "repetition"
@@ -20,11 +21,8 @@ Point = dict[str, OptionValue]
 
 
 def parameters(spec: SweepSpec) -> dict[str, Domain]:
-    """Return what trials vary: the space with the activation first, and repetitions last.
-
-    The activation decides which other parameters apply.
-    """
-    ordered = dict(sorted(spec.space.items(), key=lambda item: item[0] != "activation"))
+    """Return what trials vary: the space as `in_order` has it, and repetitions last."""
+    ordered = dict(in_order(spec.space))
     if spec.purpose != "timing":
         return ordered
     return {**ordered, REPETITION: Domain(kind="grid", values=tuple(_numbers(spec)))}

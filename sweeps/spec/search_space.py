@@ -22,11 +22,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from sweeps.spec.domain import RANGES, Domain
 from sweeps.spec.errors import SpecError, hint
+from sweeps.spec.hypotheses import check_hypotheses
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.repetitions import REPETITION, interleaved, parameters
-from sweeps.spec.sections import RANGES, Domain, SweepSpec
+from sweeps.spec.sections import SweepSpec
 from trainers.config import SCOPES, ActivationConfig, Configuration, OptionValue, Recipe
+from trainers.function import FunctionCall
 
 if TYPE_CHECKING:
     from polyneuron.activations.activation import Activation
@@ -56,6 +59,16 @@ def applies(key: str, activation: str) -> bool:
     return key == "activation" or key in RECIPE_SETTINGS or key in _options(activation)
 
 
+def is_drawn(spec: SweepSpec, key: str, params: Mapping[str, OptionValue]) -> bool:
+    """Return True if a parameter is drawn for a trial that has these parameters so far."""
+    conditions = spec.space[key].when.items() if key in spec.space else ()
+    if any(params.get(parent) not in values for parent, values in conditions):
+        return False
+    if spec.trainer is not None or key == REPETITION:
+        return True
+    return applies(key, str(params.get("activation", spec.activation.name)))
+
+
 def grid(spec: SweepSpec) -> list[Params]:
     """List every trial of a grid search once, in the order in which they are run."""
     points = grid_points(spec)
@@ -68,8 +81,10 @@ def grid_points(spec: SweepSpec) -> list[Params]:
     ordered = {key: one for key, one in parameters(spec).items() if key != REPETITION}
     for values in itertools.product(*(domain.values for domain in ordered.values())):
         point = dict(zip(ordered, values, strict=True))
-        activation = str(point.get("activation", spec.activation.name))
-        kept = {key: value for key, value in point.items() if applies(key, activation)}
+        kept: Params = {}
+        for key, value in point.items():
+            if is_drawn(spec, key, kept):
+                kept[key] = value
         # Points that differ in a parameter that does not apply are one trial.
         points.setdefault(tuple(kept.items()))
     return [dict(point) for point in points]
@@ -78,6 +93,18 @@ def grid_points(spec: SweepSpec) -> list[Params]:
 def trial_count(spec: SweepSpec) -> int:
     """Count the trials of a sweep."""
     return len(grid(spec)) if spec.search.method.walks_grid else spec.search.trials or 0
+
+
+def identity(spec: SweepSpec, params: Params) -> str:
+    """Return the identity of what a trial with these parameters trains."""
+    own = spec.trainer is not None
+    return (called_with(spec, params) if own else configure(spec, params)).config_id
+
+
+def called_with(spec: SweepSpec, params: Params) -> FunctionCall:
+    """Return the call of the user's training function with a trial's parameters."""
+    assert spec.trainer is not None
+    return FunctionCall(spec.trainer.name, spec.trainer.code, params)
 
 
 def configure(spec: SweepSpec, params: Params) -> Configuration:
@@ -118,22 +145,26 @@ def check(spec: SweepSpec) -> list[str]:
     Raises:
         SpecError: names the parameter, its value and what is expected.
     """
+    points = math.prod(len(domain.values) for domain in spec.space.values())
+    if spec.search.method.walks_grid and points > MOST_POINTS:
+        raise SpecError(f"space: its grid has {points:,} points; at most {MOST_POINTS:,} are run")
+    _check_ranges(spec)
+    if spec.hypotheses:
+        check_hypotheses(spec.hypotheses, spec.space, grid(spec))
+    if spec.trainer is not None:
+        return []
     varied = "activation" in spec.space
     for name in spec.activation_names():
         _known("space.activation" if varied else "activation.name", name, _names(), "activation")
     for option in spec.activation.options:
         known = list(_options(spec.activation.name))
         _known(f"activation.options.{option}", option, known, "option")
-    points = math.prod(len(domain.values) for domain in spec.space.values())
-    if spec.search.method.walks_grid and points > MOST_POINTS:
-        raise SpecError(f"space: its grid has {points:,} points; at most {MOST_POINTS:,} are run")
     notes: dict[str, None] = {}
     for name in spec.activation_names():
         own = dict(spec.activation.options) if name == spec.activation.name else {}
         notes.update(_build("activation.options", name, spec.activation.scope, own))
     for key, domain in spec.space.items():
         notes.update(_check_parameter(spec, key, domain))
-    _check_ranges(spec)
     return list(notes)
 
 
@@ -145,12 +176,12 @@ def _check_ranges(spec: SweepSpec) -> None:
     ranges = [
         key
         for key, domain in spec.space.items()
-        if domain.kind in RANGES and all(applies(key, name) for name in names)
+        if domain.kind in RANGES and not domain.when and all(applies(key, name) for name in names)
     ]
     if len(ranges) < 2:
         raise SpecError(
             f"search: {spec.search.algorithm} needs at least two ranges ({', '.join(RANGES)}) that"
-            f" apply to every activation; the space has {len(ranges)}; search with tpe"
+            f" apply to every trial; the space has {len(ranges)}; search with tpe"
         )
 
 
@@ -219,7 +250,8 @@ def values_to_check(domain: Domain) -> Sequence[OptionValue]:
         return [*range(low, min(high, low + 65)), high]
     if domain.kind in RANGES:
         first, last = (float(value) for value in domain.values)
-        return [first + (last - first) / math.pi, first, last]
+        within = first + (domain.step or (last - first) / math.pi)
+        return [within, first, last]
     return domain.values
 
 

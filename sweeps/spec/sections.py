@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from analysis.store.metric import BUILT_IN, Metric
+from sweeps.spec.agreements import AGREEMENTS
 from sweeps.spec.algorithms import ALGORITHMS, Algorithm
+from sweeps.spec.domain import Count, Domain, NotNegative, Positive, Section, check_conditions
 from sweeps.spec.errors import hint
+from sweeps.spec.hypotheses import HypothesisSection
 from trainers.config import ActivationConfig, DataConfig, NetworkConfig, OptionValue, Recipe
-
-Kind = Literal["fixed", "uniform", "log", "int", "choice", "grid"]
-KINDS = tuple(kind for kind in get_args(Kind) if kind != "fixed")
-"""Kinds of domain that are written out; a plain value is the kind that is fixed."""
-RANGES = ("uniform", "log", "int")
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _known_algorithm(name: str) -> str:
@@ -52,51 +48,6 @@ AlgorithmName = Annotated[
 ]
 
 
-class Section(BaseModel):
-    """A part of a specification: frozen, without unknown keys or silent conversions."""
-
-    # A misspelt key would else be dropped, and the sweep run otherwise than was meant.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-
-class Domain(Section):
-    """The values that one parameter may take."""
-
-    kind: Kind
-    values: tuple[OptionValue, ...]
-    """Low and high of a range (both included), else the values themselves."""
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        if self.kind in RANGES:
-            self._check_range()
-        elif not self.values:
-            raise ValueError(f"{self.kind} has no values; list at least one")
-        # 1 and True are equal in Python, and different settings; 1 and 1.0 are one number.
-        elif len({(isinstance(value, bool), value) for value in self.values}) < len(self.values):
-            raise ValueError(f"{self.kind} lists a value twice: {list(self.values)}")
-        return self
-
-    def _check_range(self) -> None:
-        kinds, name = ((int,), "integers") if self.kind == "int" else ((int, float), "numbers")
-        # Not isinstance, to which True is an integer.
-        numbers = [value for value in self.values if type(value) in kinds]
-        if len(numbers) != 2 or len(self.values) != 2:
-            raise ValueError(f"{self.kind} takes two {name}, [low, high]; got {list(self.values)}")
-        low, high = (float(number) for number in numbers)
-        if not low < high < float("inf"):
-            raise ValueError(f"the range {list(self.values)} is empty; low must be below high")
-        if self.kind == "log" and low <= 0:
-            raise ValueError(f"a log range starts above 0; got {list(self.values)}")
-
-    @property
-    def counted(self) -> bool:
-        """True of what a grid search can walk: a grid, or one fixed value."""
-        return self.kind in ("grid", "fixed")
-
-
 class SearchSection(Section):
     """The algorithm that draws trials from the space, and their number."""
 
@@ -105,6 +56,8 @@ class SearchSection(Section):
     """Number of trials; left out with `grid`, which runs its whole grid."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEARCH_SEED)] = 0
     """Seed of the algorithm: the same seed and results draw the same trials."""
+    enqueue: tuple[dict[str, OptionValue], ...] = ()
+    """Points to try first, each with some of the parameters; the search draws the others."""
 
     @property
     def method(self) -> Algorithm:
@@ -117,6 +70,8 @@ class SearchSection(Section):
             raise ValueError("a grid search runs its whole grid; leave trials out")
         if not self.method.walks_grid and self.trials is None:
             raise ValueError(f"trials is missing: how many should {self.algorithm} run?")
+        if self.method.walks_grid and self.enqueue:
+            raise ValueError("a grid search runs its whole grid; leave enqueue out")
         return self
 
 
@@ -139,13 +94,38 @@ class EarlyStoppingSection(Section):
     """median: trials that have to be finished before the rule ends any."""
 
 
-class ObjectiveSection(Section):
-    """The value that the search minimises."""
+class TrainerSection(Section):
+    """A training function of one's own, in place of this program's networks, data and recipe."""
 
-    metric: Literal["last_val_error_percent", "best_val_error_percent"] = "last_val_error_percent"
-    """Error of a run; the objective is its mean over a trial's seeds."""
+    name: str
+    """The function, as `module:function`, called as `train(config=..., seed=..., report=...)`: the
+    trial's parameters, a seed, and a function that takes numbers, as
+    `report(epoch=1, loss=0.3)`. An argument `checkpoint` is a folder that stays for a resume."""
+    steps: Count | None = None
+    """Steps that a full run reports. Early stopping needs it; without it progress counts runs."""
+    code: str = ""
+    """Hash of the modules of one's own that the function reaches; filled in when a specification
+    is read."""
+
+
+class ObjectiveSection(Section):
+    """The value that the search minimises, or maximises."""
+
+    metric: str = BUILT_IN
+    """`last_val_error_percent` or `best_val_error_percent`, the error of a run; or a number that a
+    training function of one's own reports. The objective is its mean over a trial's seeds."""
+    direction: Literal["min", "max"] = "min"
+    """`max`: the largest objective is best, as of an accuracy."""
+    at: Literal["last", "best"] = "last"
+    """Which of the numbers that a training function of one's own reports in a run counts: the last
+    one, or the best one."""
     plus_standard_errors: NotNegative = 0
-    """Standard errors of that mean that are added to it, for a cautious search."""
+    """Standard errors of that mean by which it is made worse, for a cautious search."""
+
+    @property
+    def of_sweep(self) -> Metric:
+        """The metric and its direction."""
+        return Metric(self.metric, self.direction == "max")
 
 
 class BudgetSection(Section):
@@ -204,6 +184,11 @@ class SweepSpec(Section):
     on times are drawn from such sweeps alone. `exploratory`: a search."""
     claims: tuple[str, ...] = ()
     """The paper's claims that the sweep is designed to decide."""
+    hypotheses: tuple[HypothesisSection, ...] = ()
+    """Hypotheses of one's own, of a sweep whose purpose is confirmatory: its report has a verdict
+    on each, and `sweeps settle` adds seeds until they are decided."""
+    trainer: TrainerSection | None = None
+    """A training function of one's own; left out: the network is trained on the data."""
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     data_fallback: Literal["digits"] | None = None
@@ -212,7 +197,7 @@ class SweepSpec(Section):
     """How a network is trained. Settings that are left out are the paper's for the network."""
     activation: ActivationConfig = ActivationConfig()
     """The activation of every trial, where the space does not vary it."""
-    space: dict[str, Domain] = {}
+    space: dict[str, Domain] = Field(default_factory=dict)
     """The parameters that trials vary, each with its values."""
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
@@ -241,6 +226,9 @@ class SweepSpec(Section):
                 f"search: a grid search needs grid: [...] for every parameter, and {uncounted[0]}"
                 " has a range or a choice; give it a grid, or search with tpe"
             )
+        check_conditions(self.space)
+        for check in AGREEMENTS:
+            check(self)
         if self.purpose != "exploratory":
             self._check_fixed_design()
         if self.purpose == "timing":
@@ -293,15 +281,23 @@ class SweepSpec(Section):
 
     @property
     def benchmark(self) -> str:
-        """Network and data, as `lenet5/mnist`."""
-        return f"{self.network.name}/{self.data.name}"
+        """Network and data, as `lenet5/mnist`; or the training function of the user's own."""
+        return self.trainer.name if self.trainer else f"{self.network.name}/{self.data.name}"
+
+    @property
+    def steps(self) -> int:
+        """Epochs, or steps, of a full run; 0 where a training function does not say."""
+        return (self.trainer.steps or 0) if self.trainer else self.recipe.epochs
 
     @property
     def subject(self) -> str:
         """Activations, benchmark, search and seeds, in a few words."""
+        seeds = "1 seed" if self.seeds_each == 1 else f"{self.seeds_each} seeds"
+        if self.trainer is not None:
+            runs = f"{seeds} x {self.steps} steps" if self.steps else seeds
+            return f"{self.benchmark}, {self.search.algorithm}, {runs} a trial"
         names = self.activation_names()
         activation = names[0] if len(names) == 1 else f"{len(names)} activations"
-        seeds = "1 seed" if self.seeds_each == 1 else f"{self.seeds_each} seeds"
         runs = f"{seeds} x {self.recipe.epochs} epochs"
         return f"{activation} on {self.benchmark}, {self.search.algorithm}, {runs} a trial"
 
@@ -317,6 +313,8 @@ class SweepSpec(Section):
 
     def activation_names(self) -> tuple[str, ...]:
         """Name every activation that a trial of this sweep may have."""
+        if self.trainer is not None:
+            return ()
         if "activation" in self.space:
             return tuple(str(value) for value in self.space["activation"].values)
         return (self.activation.name,)

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.spec.algorithms import ALGORITHMS
+from sweeps.spec.domain import KINDS, REFINEMENTS, Domain
 from sweeps.spec.errors import SpecError
 from sweeps.spec.foreign import PLAIN_IMAGES, complete, spell_out_options
-from sweeps.spec.sections import KINDS, MAX_SEEDS, Domain
+from sweeps.spec.own_trainer import complete_trainer
+from sweeps.spec.sections import MAX_SEEDS
 from trainers.config import NetworkConfig, OptionValue
 from trainers.networks import NETWORKS
 
 WORDS = {
+    "trainer": "name",
     "network": "name",
     "data": "name",
     "activation": "name",
@@ -70,6 +73,8 @@ def spell_out(raw: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], lis
             with noting(""):
                 del space[key]
                 space[key] = _domain(str(key), value)
+    with noting("trainer"):
+        complete_trainer(full, folder)
     for section in ("network", "data"):
         with noting(section):
             complete(full, section, folder)
@@ -129,18 +134,31 @@ def _with_paper_recipe(full: Mapping[str, Any]) -> object:
 def _domain(key: str, raw: object) -> object:
     if isinstance(raw, OptionValue):
         return {"kind": "fixed", "values": [raw]}
-    if isinstance(raw, Mapping) and set(raw) == set(Domain.model_fields):
+    if isinstance(raw, Mapping) and {"kind", "values"} <= set(raw) <= set(Domain.model_fields):
         return raw
-    if isinstance(raw, Mapping) and len(raw) == 1:
-        ((kind, values),) = raw.items()
-        listed = isinstance(values, list | tuple)
-        if kind in KINDS and listed and all(isinstance(value, OptionValue) for value in values):
-            return {"kind": kind, "values": list(values)}
+    items = raw if isinstance(raw, Mapping) else {}
+    # `log` is a kind with a list, and beside `int` a refinement.
+    kinds = [kind for kind in KINDS if isinstance(items.get(kind), list | tuple)]
+    if len(kinds) == 1 and set(items) <= {*kinds, *REFINEMENTS}:
+        (kind,) = kinds
+        values, when = list(items[kind]), items.get("when", {})
+        if all(isinstance(value, OptionValue) for value in values) and isinstance(when, Mapping):
+            refined = {name: items[name] for name in REFINEMENTS if name in items and name != kind}
+            refined["when"] = {parent: _as_list(one) for parent, one in when.items()}
+            return {"kind": kind, "values": values, **refined}
     advice = ""
-    if isinstance(raw, Mapping) and CONDITIONS.intersection(raw):
-        advice = "; conditions are automatic: a parameter is drawn for the activations that have it"
+    if CONDITIONS.intersection(items):
+        advice = (
+            "; a condition is `when: {optimizer: [sgd]}`, and a parameter of an activation is drawn"
+            " for the activations that have it without one"
+        )
     elif isinstance(raw, list) and raw and all(isinstance(value, OptionValue) for value in raw):
         advice = f"; write {{choice: {raw}}}"
     raise SpecError(
-        f"space.{key}: expected a value or one of {', '.join(KINDS)}: [...]; got {raw!r}{advice}"
+        f"space.{key}: expected a value or one of {', '.join(KINDS)}: [...], with"
+        f" {' or '.join(REFINEMENTS)} beside it; got {raw!r}{advice}"
     )
+
+
+def _as_list(one: object) -> object:
+    return [one] if isinstance(one, OptionValue) else one

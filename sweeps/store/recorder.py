@@ -22,7 +22,7 @@ from analysis.store.statuses import Status
 from sweeps.store.paths import SweepPaths
 from sweeps.store.reuse import take_over
 from sweeps.store.rows import end_columns, function_row, point_rows, run_columns
-from sweeps.store.tensorboard import RunEvents
+from sweeps.store.tensorboard import SKIPPED, RunEvents
 from trainers import EpochRecord, Event, Record, RunConfig, RunRecord, Snapshot
 
 FEW_PARTS = 8
@@ -57,9 +57,9 @@ class RunRecorder:
         self._writer = self._store.writer(config.run_id, new=fresh)
         self._key = {"sweep": paths.sweep, "run_id": config.run_id}
         earlier = {} if fresh else self._store.row_of_run(config.run_id) or {}
-        if shares and not _is_final(earlier):
+        if shares and not is_final(earlier):
             earlier = take_over(config, paths, trial) or earlier
-        self.ended = earlier if _is_final(earlier) else None
+        self.ended = earlier if is_final(earlier) else None
         """The run's row, if it needs no training: an earlier attempt or another sweep ended it."""
         self.epoch_seconds: float | None = None
         """Median over epochs, once the run has ended."""
@@ -91,7 +91,8 @@ class RunRecorder:
         elif isinstance(record, EpochRecord):
             self._seconds[record.epoch] = record.epoch_seconds
             if self._events is not None:
-                self._events(record)
+                numbers = {name: n for name, n in vars(record).items() if name not in SKIPPED}
+                self._events(record.epoch, numbers)
             self._add(EPOCHS, vars(record))
             if record.epoch < self._epochs:
                 self._write()
@@ -153,5 +154,6 @@ class RunRecorder:
         self._writer.merge(FEW_PARTS)
 
 
-def _is_final(row: Row) -> bool:
+def is_final(row: Row) -> bool:
+    """Return True for the row of a run that has ended for good."""
     return bool(row) and Status(row["status"]).final

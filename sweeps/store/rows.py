@@ -99,6 +99,9 @@ PROGRESS = (
 )
 """Columns of `runs` that the recorder and `reuse` fill."""
 
+OF_FUNCTIONS = ("metric_value",)
+"""Columns of `runs` that `function_recorder` alone fills."""
+
 STORED_END = set(field_names(RunRecord)) - {*UNSTORED, "correct_bits"}
 """Fields of a run's end that its row has."""
 
@@ -110,7 +113,7 @@ check_fields(Snapshot, FUNCTIONS, besides=CONTROL_POINTS)
 check_filled(FUNCTIONS, RUN_KEY, set(field_names(Snapshot)) - set(CONTROL_POINTS))
 check_filled(SNAPSHOTS, RUN_KEY, FUNCTION_KEY, ("point",), CONTROL_POINTS)
 check_fields(RunRecord, RUNS, besides=("correct_bits", *UNSTORED))
-check_filled(RUNS, RUN_KEY, CONFIGURED, PROGRESS, STORED_END)
+check_filled(RUNS, RUN_KEY, CONFIGURED, PROGRESS, STORED_END, OF_FUNCTIONS)
 check_filled(PREDICTIONS, RUN_KEY, ("correct_bits",))
 
 

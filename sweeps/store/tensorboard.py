@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from sweeps.extras import optional
-from trainers import EpochRecord
 
 SKIPPED = ("epoch", "nonfinite_count", "memory_megabytes", "largest_input_layer")
+"""Fields of an epoch's record that are not written."""
 
 
 class RunEvents:
@@ -18,11 +18,11 @@ class RunEvents:
         package = optional("tensorboardX", "tensorboard", "--tensorboard")
         self._writer = package.SummaryWriter(str(folder / f"trial-{trial:04d}-seed-{seed}"))
 
-    def __call__(self, epoch: EpochRecord) -> None:
+    def __call__(self, epoch: int, numbers: Mapping[str, float | None]) -> None:
         """Write each number of an epoch as a scalar."""
-        for name, value in dataclasses.asdict(epoch).items():
-            if name not in SKIPPED and value is not None:
-                self._writer.add_scalar(name, value, epoch.epoch)
+        for name, value in numbers.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, epoch)
 
     def close(self) -> None:
         """Write the buffered epochs and close the file."""

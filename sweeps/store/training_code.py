@@ -13,7 +13,8 @@ from pathlib import Path
 
 from sweeps.syntax import digest, executed, hash_of
 
-ENTRY = "trainers.loop"
+ENTRIES = ("trainers.loop", "trainers.function")
+"""A run of this program's own networks, and one of a user's own training function."""
 PACKAGES = ("polyneuron", "trainers")
 KERNELS = (".cpp", ".hpp")
 
@@ -44,13 +45,13 @@ class TrainingCode:
 
     @cached_property
     def modules(self) -> frozenset[str]:
-        """Names of the modules that the trainer's loop reaches.
+        """Names of the modules that the entries reach.
 
         A name that a package's `__init__` takes from elsewhere is followed to the module that
         defines it: the other names there change nothing.
         """
         reached: set[str] = set()
-        waiting = [ENTRY]
+        waiting = list(ENTRIES)
         while waiting:
             name = waiting.pop()
             if name not in reached:

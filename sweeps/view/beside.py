@@ -13,6 +13,7 @@ import analysis
 from analysis.printed import MISSING, brief_parameters, count, interval, number
 from analysis.statistics.intervals import Interval
 from analysis.store.contract import Row
+from analysis.store.metric import metric_of
 from sweeps.view.columns import Column, table_of
 from sweeps.view.drawing import best_text
 from sweeps.view.overview import best_of, rows
@@ -41,7 +42,8 @@ def beside_view(
     parts += [Text(f"  {change}") for change in changes]
     for name in (first, second):
         own = results.trials[results.trials["sweep"] == name]
-        parts.append(Text.assemble(f"{name}: ", best_text(best_of(own))))
+        metric = metric_of(results.sweeps[results.sweeps["sweep"] == name].iloc[0])
+        parts.append(Text.assemble(f"{name}: ", best_text(best_of(own, metric))))
     found = rows(analysis.beside(results, first, second))
     if not found:
         return Group(*parts, Text("no trial has the same parameters in both"))

@@ -16,7 +16,6 @@ from analysis.printed import (
     brief_symbol,
     duration,
     rate,
-    with_standard_error,
 )
 from analysis.store.statuses import Status
 from sweeps.view.progress import Best, RunningTrial, SweepView
@@ -75,7 +74,7 @@ def running_table(view: SweepView, width: int, room: int | None) -> list[Rendera
         table.add_column(title, justify="right", no_wrap=True)
     if width >= NARROW:
         table.add_column("", no_wrap=True, width=10)
-    table.add_column("error %", justify="right", no_wrap=True)
+    table.add_column(view.metric.title, justify="right", no_wrap=True)
     if width >= WIDE:
         table.add_column("by epoch", no_wrap=True, width=10)
     left = width - (TAKEN_WIDE if width >= WIDE else TAKEN if width >= NARROW else TAKEN - BAR)
@@ -117,16 +116,18 @@ def add_parameter_columns(table: Table, titles: Sequence[str]) -> None:
 
 
 def _running_cells(view: SweepView, one: RunningTrial, width: int) -> list[RenderableType]:
-    bar: RenderableType = ProgressBar(total=view.epochs, completed=one.epoch, width=10)
-    seed, epoch, error = "", "", ""
-    if one.val_error_percent is None:
-        bar, error = Text("starting", style="dim"), "" if width >= NARROW else "starting"
+    total = view.epochs or None
+    bar: RenderableType = ProgressBar(total=total, completed=one.epoch, width=10, pulse=False)
+    seed, epoch, value = "", "", ""
+    if not one.started:
+        bar, value = Text("starting", style="dim"), "" if width >= NARROW else "starting"
     else:
-        seed, epoch = f"{one.seed_index + 1}/{view.seeds_of(one)}", f"{one.epoch}/{view.epochs}"
-        error = f"{one.val_error_percent:.2f}"
+        seed, epoch = f"{one.seed_index + 1}/{view.seeds_of(one)}", view.of_epochs(one.epoch)
+        known = MISSING if one.value is None else view.metric.printed(one.value)
+        value = known.removesuffix(" %")
     bars = [bar] if width >= NARROW else []
-    cells: list[RenderableType] = [str(one.number), seed, epoch, *bars, error]
-    return [*cells, Text(curve(one.errors), style="cyan")] if width >= WIDE else cells
+    cells: list[RenderableType] = [str(one.number), seed, epoch, *bars, value]
+    return [*cells, Text(curve(one.values), style="cyan")] if width >= WIDE else cells
 
 
 def _bar(view: SweepView, width: int) -> RenderableType:
@@ -185,7 +186,9 @@ def best_text(best: Best | None, width: int = WIDE) -> Text:
     """Write the best trial so far on one line, with its objective and parameters."""
     if best is None:
         return Text("best: none yet", style="dim")
-    value = with_standard_error(best.objective, best.standard_error)
+    value = best.metric.printed(best.objective, best.standard_error)
+    if not best.metric.is_error:
+        value = f"{best.metric.name} {value}"
     explained = best.standard_error is not None and width >= EXPLAINED
     value += " (standard error)" if explained else ""
     return _line(

@@ -15,8 +15,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from analysis.measures.notes import notes
-from analysis.printed import MISSING, with_standard_error
+from analysis.printed import MISSING
 from analysis.store.errors import StoreWarning
+from analysis.store.metric import Metric, metric_of
 from analysis.store.plain_rows import read_rows
 from analysis.store.roots import find_sweeps
 from analysis.store.schema import EVENTS, SWEEPS, TRIALS
@@ -41,7 +42,7 @@ RANKS = {
     "tags": 5,
 }
 """Titles of the columns; where a terminal is narrow, the highest number is left out first."""
-OF_A_SWEEP = ("benchmark", "purpose", "trials_planned", "created_at")
+OF_A_SWEEP = (*("benchmark", "purpose", "trials_planned", "created_at", "metric", "direction"),)
 OF_A_TRIAL = ("status", "objective", "objective_standard_error")
 
 
@@ -82,20 +83,20 @@ def _cells(root: Path, sweep: Row, trials: Iterable[Row]) -> list[str]:
         sweep["benchmark"],
         sweep["purpose"],
         f"{len(done)}/{sweep['trials_planned']}",
-        _best(done),
+        _best(done, metric_of(sweep)),
         f"{sweep['created_at']:%Y-%m-%d %H:%M}",
     ]
 
 
-def _best(trials: Iterable[Row]) -> str:
-    """Write the smallest objective of completed trials with its error."""
+def _best(trials: Iterable[Row], metric: Metric) -> str:
+    """Write the best objective of completed trials with its error."""
     completed = [
-        (one["objective"], one["trial"], one["objective_standard_error"])
+        (metric.badness(one["objective"]), one["trial"], one["objective_standard_error"])
         for one in trials
         if one["status"] == Status.COMPLETED and one["objective"] is not None
     ]
     known = [one for one in completed if not math.isnan(one[0])]
     if not known:
         return MISSING
-    objective, _, error = min(known)
-    return with_standard_error(objective, error)
+    badness, _, error = min(known)
+    return metric.printed(metric.badness(badness), error)

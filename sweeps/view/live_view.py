@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from analysis.printed import brief_parameters, with_standard_error
+from analysis.printed import brief_parameters
 from sweeps.view.drawing import pace_text, render, time_text
 from sweeps.view.in_place import NotebookView, in_place
-from sweeps.view.progress import SweepView
+from sweeps.view.progress import RunningTrial, SweepView
 
 if TYPE_CHECKING:
     from sweeps.search.open_trials import OpenTrial, TrialOutcome
@@ -133,7 +133,8 @@ class LiveView:
 
     def _trial_line(self, trial: OpenTrial, outcome: TrialOutcome) -> str:
         objective, error = outcome.objective, outcome.objective_standard_error
-        value = "" if objective is None else f" {with_standard_error(objective, error)}"
+        printed = self._view.metric.printed
+        value = "" if objective is None else f" {printed(objective, error)}"
         reason = f": {outcome.error}" if outcome.error else ""
         left = time_text(self._view, time.time())
         return (
@@ -144,12 +145,14 @@ class LiveView:
     def _pulse_line(self, now: float) -> str:
         with self._lock:
             heard = [one for one in self._view.running.values() if one.started]
-            trials = ", ".join(
-                f"trial {one.number} seed {one.seed_index + 1}/{self._view.seeds_of(one)}"
-                f" epoch {one.epoch}/{self._view.epochs} {one.val_error_percent:.2f} %"
-                for one in heard[:4]
-            )
+            trials = ", ".join(map(self._running_text, heard[:4]))
             pace = pace_text(self._view, now)
         running = f"{len(self._view.running)} running"
         doing = trials or self._view.company or "starting"
         return f"[{self._view.done}/{self._view.total}] {running}: {doing}  ({pace})"
+
+    def _running_text(self, one: RunningTrial) -> str:
+        view = self._view
+        seed = f"seed {one.seed_index + 1}/{view.seeds_of(one)}"
+        value = "" if one.value is None else f" {view.metric.printed(one.value)}"
+        return f"trial {one.number} {seed} epoch {view.of_epochs(one.epoch)}{value}"

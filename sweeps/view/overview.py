@@ -14,25 +14,27 @@ from rich.text import Text
 
 import analysis
 from analysis.measures.notes import Note, notes
-from analysis.printed import MISSING, brief_parameters, with_standard_error
+from analysis.printed import MISSING, brief_parameters
 from analysis.store.contract import Row
+from analysis.store.metric import Metric, metric_of
 from analysis.store.statuses import Status
 from sweeps.spec.reading import parse_spec
 from sweeps.store.locks import driver_alive
 from sweeps.store.paths import SweepPaths
 from sweeps.view.columns import GAP, Column, fitting, table_of
 from sweeps.view.drawing import best_text, parameter_columns
-from sweeps.view.progress import KEPT_ERRORS, KEPT_TROUBLES, Best, RunningTrial, SweepView
+from sweeps.view.progress import KEPT_TROUBLES, KEPT_VALUES, Best, RunningTrial, SweepView
 
 TRIAL_COLUMNS = {
     "trial": 0,
     "status": 0,
-    "error % ± s.e.": 0,
+    "{} ± s.e.": 0,
     "seeds": 1,
     "epochs": 2,
     "train s": 3,
 }
-"""Titles of the table of trials; the highest number is left out first, 0 never."""
+"""Titles of the table of trials, {} for the metric. The highest number is left out first, 0 never.
+"""
 WORDS = ("activation", "scope", "init")
 """Parameters whose values are words."""
 SHOWN_TRIALS = 40
@@ -57,15 +59,17 @@ def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
     """Rebuild the view of a sweep from its tables."""
     sweep = results.sweeps.iloc[0]
     trials = results.trials
+    metric = metric_of(sweep)
     view = SweepView(
         name=paths.sweep,
         total=int(sweep["trials_planned"]),
         seeds=int(sweep["seeds"]),
-        epochs=int(sweep["epochs_planned"]),
+        epochs=0 if pd.isna(sweep["epochs_planned"]) else int(sweep["epochs_planned"]),
         subject=parse_spec(json.loads(sweep["spec_json"])).subject,
         started_at=sweep["created_at"].timestamp(),
         counts=_ended_counts(trials),
-        best=best_of(trials),
+        metric=metric,
+        best=best_of(trials, metric),
     )
     troubled = trials["status"].isin([status for status in Status if status.trouble])
     view.troubles = [
@@ -74,7 +78,7 @@ def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
     ]
     running = rows(trials[trials["status"] == Status.RUNNING])
     if driver_alive(paths):
-        view.running = {trial["trial"]: _running(results, trial) for trial in running}
+        view.running = {trial["trial"]: _running(results, trial, metric) for trial in running}
         return view
     if running:
         lost = len(running) + view.counts.get(Status.INTERRUPTED, 0)
@@ -99,9 +103,10 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     results = analysis.load(root, [name])
     trials = results.trials
     _ = results.verified  # warns of what is damaged or missing
-    ordered = trials.sort_values(["objective", "trial"], na_position="last")
+    metric = metric_of(results.sweeps.iloc[0])
+    ordered = _best_first(trials, metric)
     shown = rows(ordered.head(SHOWN_TRIALS))
-    parts: list[RenderableType] = [_trials_table(shown, width)]
+    parts: list[RenderableType] = [_trials_table(shown, width, metric)]
     if len(ordered) > SHOWN_TRIALS:
         parts.append(Text(f"and {len(ordered) - SHOWN_TRIALS} more", style="dim"))
     parts += note_lines(notes(rows(results.events)).get(name, Note()))
@@ -110,7 +115,7 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
         f"\nGo on with\n  {paths.command('results', '--csv')}    # one row a run"
         f"\n  {paths.command('report')}    # tables and figures as HTML"
     )
-    best = best_text(best_of(trials))
+    best = best_text(best_of(trials, metric))
     best.no_wrap = False
     return Group(
         *parts,
@@ -120,11 +125,12 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     )
 
 
-def _trials_table(shown: Sequence[Row], width: int) -> Table:
+def _trials_table(shown: Sequence[Row], width: int, metric: Metric) -> Table:
     """Draw a line a trial; what a narrow terminal has no room for are times, then epochs, seeds."""
-    cells = list(zip(*map(_ending, shown), strict=True)) or [()] * len(TRIAL_COLUMNS)
+    endings = (_ending(trial, metric) for trial in shown)
+    cells = list(zip(*endings, strict=True)) or [()] * len(TRIAL_COLUMNS)
     columns = [
-        Column(title, cell, rank, right=title != "status")
+        Column(title.format(metric.title), cell, rank, right=title != "status")
         for (title, rank), cell in zip(TRIAL_COLUMNS.items(), cells, strict=True)
     ]
     drawn = [json.loads(trial["params_json"]) for trial in shown]
@@ -156,7 +162,12 @@ def rows(frame: pd.DataFrame) -> list[Row]:
     ]
 
 
-def _ending(trial: Row) -> list[str]:
+def _best_first(trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    ascending = [not metric.largest, True]
+    return trials.sort_values(["objective", "trial"], ascending=ascending, na_position="last")
+
+
+def _ending(trial: Row, metric: Metric) -> list[str]:
     """Write the end of a trial in a few cells."""
     objective = _optional(trial["objective"])
     error = _optional(trial["objective_standard_error"])
@@ -165,38 +176,40 @@ def _ending(trial: Row) -> list[str]:
     return [
         str(trial["trial"]),
         str(trial["status"]),
-        MISSING if objective is None else with_standard_error(objective, error).removesuffix(" %"),
+        MISSING if objective is None else metric.printed(objective, error).removesuffix(" %"),
         *(MISSING if pd.isna(count) else str(count) for count in counts),
         MISSING if seconds is None else f"{seconds:.1f}",
     ]
 
 
-def best_of(trials: pd.DataFrame) -> Best | None:
-    """Return the completed trial with the smallest objective; of two, the earlier one."""
+def best_of(trials: pd.DataFrame, metric: Metric) -> Best | None:
+    """Return the completed trial with the best objective; of two, the earlier one."""
     ended = trials[trials["objective"].notna() & (trials["status"] == Status.COMPLETED)]
     if ended.empty:
         return None
-    best = ended.sort_values(["objective", "trial"]).iloc[0]
+    best = _best_first(ended, metric).iloc[0]
     error = _optional(best["objective_standard_error"])
-    return Best(
-        int(best["trial"]), float(best["objective"]), error, json.loads(best["params_json"])
-    )
+    params = json.loads(best["params_json"])
+    return Best(int(best["trial"]), float(best["objective"]), error, params, metric)
 
 
-def _running(results: analysis.Results, trial: Row) -> RunningTrial:
+def _running(results: analysis.Results, trial: Row, metric: Metric) -> RunningTrial:
     runs = results.runs
     mine = runs[runs["trial"] == trial["trial"]]
     params = json.loads(trial["params_json"])
     # Seeds train one after the other, so the last run that was begun is the current one.
     shown = RunningTrial(trial["trial"], params, seed_index=max(0, len(mine) - 1))
     current = mine[mine["status"] == Status.RUNNING]["run_id"]
-    epochs = results.epochs[results.epochs["run_id"].isin(current)]
+    epochs = results.epochs[results.epochs["run_id"].isin(current)].sort_values("epoch")
     if not epochs.empty:
-        last = epochs.sort_values("epoch").iloc[-1]
-        shown.epoch = int(last["epoch"])
-        shown.val_error_percent = float(last["val_error_percent"])
-        errors = epochs.sort_values("epoch")["val_error_percent"].dropna()
-        shown.errors = [float(error) for error in errors.tail(KEPT_ERRORS)]
+        shown.epoch = int(epochs["epoch"].iloc[-1])
+    values = epochs["val_error_percent"].dropna()
+    if not metric.is_error:
+        metrics = results.metrics
+        own = metrics["run_id"].isin(current) & (metrics["name"] == metric.name)
+        values = metrics[own].sort_values("epoch")["value"].dropna()
+    shown.values = [float(value) for value in values.tail(KEPT_VALUES)]
+    shown.value = shown.values[-1] if shown.values else None
     return shown
 
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from analysis.store.metric import Metric
 from analysis.store.statuses import Status
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 KEPT_TROUBLES = 3
 """Trials in trouble of which the view says why; more would fill a terminal."""
-KEPT_ERRORS = 10
-"""Errors of a run that are drawn as a curve of so many columns."""
+KEPT_VALUES = 10
+"""Values of a run that are drawn as a curve of so many columns."""
 
 
 @dataclass
@@ -30,35 +31,38 @@ class RunningTrial:
     added_seeds: int = 0
     """Seeds that the trial has beyond those of its sweep."""
     epoch: int = 0
-    val_error_percent: float | None = None
-    errors: list[float] = field(default_factory=list)
-    """Validation errors of the run's epochs, the last ones."""
+    value: float | None = None
+    """The metric after the last epoch that had it."""
+    values: list[float] = field(default_factory=list)
+    """The metric of the run's epochs, the last ones."""
     heard_at: float = field(default_factory=time.time)
     """When it started or last reported an epoch."""
 
     @property
     def started(self) -> bool:
         """True once its worker has reported an epoch."""
-        return self.val_error_percent is not None
+        return self.epoch > 0
 
     def hear(self, ended: EpochEnded) -> None:
         """Take in an epoch that its worker reports."""
         if ended.seed_index != self.seed_index:
-            self.errors.clear()  # the curve is of one run
+            self.values.clear()  # the curve is of one run
         self.seed_index, self.epoch = ended.seed_index, ended.epoch
-        self.val_error_percent = ended.error_percent
-        self.errors = [*self.errors, ended.error_percent][-KEPT_ERRORS:]
+        if ended.value is not None:
+            self.value = ended.value
+            self.values = [*self.values, ended.value][-KEPT_VALUES:]
         self.heard_at = time.time()
 
 
 @dataclass(frozen=True)
 class Best:
-    """The trial with the smallest objective so far."""
+    """The trial with the best objective so far."""
 
     trial: int
     objective: float
     standard_error: float | None
     params: Params
+    metric: Metric = field(default_factory=Metric)
 
 
 @dataclass
@@ -69,8 +73,10 @@ class SweepView:
     total: int
     seeds: int
     epochs: int
+    """Of a run; 0: not known."""
     subject: str = ""
     """The search in a few words: activations, benchmark, algorithm, seeds and epochs."""
+    metric: Metric = field(default_factory=Metric)
     started_at: float = field(default_factory=time.time)
     stopped_at: float | None = None
     """When the last trial ended; None while a driver runs the sweep."""
@@ -84,8 +90,9 @@ class SweepView:
     notes: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """The last trials that diverged, failed or are about to, and why."""
-    epochs_interrupted: int = 0
-    """Epochs behind the trials that were interrupted: a resumed sweep goes on from there."""
+    shares_interrupted: float = 0.0
+    """The parts of the trials that were interrupted that are behind them: a resumed sweep goes on
+    from there."""
     done_before: int = 0
     """Trials that ended under an earlier driver."""
     epochs_heard: int = 0
@@ -112,15 +119,17 @@ class SweepView:
         outcome, status = trial.outcome, trial.status
         left = self.running.pop(trial.number, None)
         if left is not None and status is Status.INTERRUPTED:
-            self.epochs_interrupted += self._epochs_behind(left)
+            self.shares_interrupted += self._share_behind(left)
         self.counts[status] = self.counts.get(status, 0) + 1
         if status.trouble:
             reason = outcome.error or "no reason given"
             self.note_trouble(f"trial {trial.number} {status}: {reason}")
-        objective = outcome.objective
-        if objective is not None and (self.best is None or objective < self.best.objective):
+        objective, badness = outcome.objective, self.metric.badness
+        if objective is None:
+            return
+        if self.best is None or badness(objective) < badness(self.best.objective):
             error = outcome.objective_standard_error
-            self.best = Best(trial.number, objective, error, trial.params)
+            self.best = Best(trial.number, objective, error, trial.params, self.metric)
 
     def note_trouble(self, text: str) -> None:
         """Keep what happened to a trial or a worker, among the last few."""
@@ -142,20 +151,21 @@ class SweepView:
 
     def fraction(self) -> float:
         """Return the share of the sweep's epochs that are behind it."""
-        shares = (
-            self._epochs_behind(one) / (self.seeds_of(one) * self.epochs)
-            for one in self.running.values()
-        )
-        under_way = sum(shares) + self.epochs_interrupted / (self.seeds * self.epochs)
-        trials = self.done + under_way
+        shares = sum(self._share_behind(one) for one in self.running.values())
+        trials = self.done + shares + self.shares_interrupted
         return min(1.0, trials / max(1, self.total))
 
     def seeds_of(self, one: RunningTrial) -> int:
         """Return the number of a trial's seeds."""
         return self.seeds + one.added_seeds
 
-    def _epochs_behind(self, one: RunningTrial) -> int:
-        return one.seed_index * self.epochs + one.epoch
+    def _share_behind(self, one: RunningTrial) -> float:
+        of_run = one.epoch / self.epochs if self.epochs else 0.0
+        return (one.seed_index + of_run) / self.seeds_of(one)
+
+    def of_epochs(self, epoch: int) -> str:
+        """Write an epoch of a run, as `3/10`, or `3` where the number of epochs is not known."""
+        return f"{epoch}/{self.epochs}" if self.epochs else f"{epoch}"
 
     def seconds_at_work(self, now: float) -> float | None:
         """Return the time since the first epoch was reported, without the start of Ray and workers.
@@ -193,6 +203,8 @@ class SweepView:
         ]
         raw["running"] = {one.number: one for one in running}
         raw["counts"] = {Status(status): n for status, n in raw["counts"].items()}
-        raw["best"] = None if raw["best"] is None else Best(**raw["best"])
+        raw["metric"] = metric = Metric(**raw["metric"])
+        if raw["best"] is not None:
+            raw["best"] = Best(**{**raw["best"], "metric": metric})
         raw["first_epoch"] = None if raw["first_epoch"] is None else tuple(raw["first_epoch"])
         return cls(**raw)

@@ -45,7 +45,8 @@ def problem_here(spec: SweepSpec, paths: SweepPaths, execution: Execution, code:
             f"the worker on {host} has no folder {spec.data.folder}: copy it there, or name a"
             " shared one"
         )
-    if spec.data.name not in DATASETS:  # whatever the user's function reads
+    # Whatever the user's function reads is not known here.
+    if spec.trainer is not None or spec.data.name not in DATASETS:
         return ""
     if execution.data_root is not None and not available(spec.data.name, execution.data_root):
         return (

@@ -30,6 +30,7 @@ from sweeps.workers.messages import (
 )
 from sweeps.workers.storage import StorageError
 from trainers.config import Execution
+from trainers.function import Step
 from trainers.pulse import PULSE
 from trainers.records import EpochRecord, RunStopped
 
@@ -63,7 +64,7 @@ class _Driver:
         self._mailbox: Any = ray.get_actor(mailbox)
         self._worker = tune.get_context().get_trial_id()
         self._judges = spec.early_stopping.rule != "none"
-        self._epochs = spec.recipe.epochs
+        self._epochs = spec.steps
         self._leaves = spec.purpose == "timing"
         self._limits = spec.limits
         self._run_began: tuple[int, float] = (0, 0.0)
@@ -84,19 +85,20 @@ class _Driver:
         self.queue_seconds = time.perf_counter() - begun - order.search_seconds
         return order
 
-    def epoch(self, seed_index: int, record: EpochRecord, warning: str) -> None:
+    def epoch(self, seed_index: int, record: EpochRecord | Step, warning: str) -> None:
         """Report an epoch of one of a trial's runs, with a warning or an empty text.
 
         Raises:
             RunStopped: the trial is pruned, or the sweep stops.
             RunTooLongError: the run goes on for longer than it may.
         """
-        message = EpochEnded(seed_index, record.epoch, record.val_error_percent, warning)
+        value = record.value if isinstance(record, Step) else record.val_error_percent
+        message = EpochEnded(seed_index, record.epoch, value, warning)
         if record.epoch == self._epochs or not self._judges:
             # Without a rule no epoch has to wait for the driver's turn.
             stopping = self._mailbox.tell.remote(self._worker, sealed(message))
             # The last epoch ends the run by itself.
-            if record.epoch < self._epochs and ray.get(stopping):
+            if record.epoch != self._epochs and ray.get(stopping):
                 raise RunStopped("interrupted")
             self._check_time(seed_index, record)
             return
@@ -108,7 +110,7 @@ class _Driver:
             raise RunStopped("pruned", verdict.prune_reason)
         self._check_time(seed_index, record)
 
-    def _check_time(self, seed_index: int, record: EpochRecord) -> None:
+    def _check_time(self, seed_index: int, record: EpochRecord | Step) -> None:
         now = time.monotonic()
         if record.epoch == self._epochs:
             self._run_began = (seed_index + 1, now)
@@ -118,7 +120,8 @@ class _Driver:
         limit, hours = self._limits.run_hours, (now - self._run_began[1]) / 3600
         if limit is not None and hours > limit:
             raise RunTooLongError(
-                f"limits.run_hours: {limit:g} have passed at epoch {record.epoch} of {self._epochs}"
+                f"limits.run_hours: {limit:g} have passed at epoch {record.epoch}"
+                + (f" of {self._epochs}" if self._epochs else "")
             )
 
     def _keep_alive(self) -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import socket
 import statistics
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import fields
 
-from analysis.store.contract import Row
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.own_modules import failure
@@ -23,26 +18,11 @@ from sweeps.spec.sections import ObjectiveSection, SweepSpec
 from sweeps.store.earlier_runs import under_stored_id
 from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
+from sweeps.workers.function_run import function_run, run_function
+from sweeps.workers.run_end import OnEpoch, RunEnd, log_failure, recorded
 from sweeps.workers.storage import StorageError, blames_storage, storage_error
 from trainers import EpochRecord, Event, Execution, Record, RunConfig, RunRecord, train
 from trainers.seconds import Seconds
-
-OnEpoch = Callable[[int, EpochRecord, str], None]
-"""Is called with the seed's index and each epoch as it ends, and a warning or an empty text."""
-
-
-@dataclass(frozen=True)
-class _RunEnd:
-    """The end of a run, as far as its trial's outcome depends on it."""
-
-    status: Status
-    reason: str
-    value: float | None
-    epochs_done: int
-    epoch_seconds: float | None
-    device: str
-    seconds: Seconds
-    report_seconds: float
 
 
 def train_trial(
@@ -74,27 +54,31 @@ def train_trial(
     Raises:
         StorageError: the sweep's folder takes no more files.
     """
-    configuration = configure(spec, params)
     seeds = seeds_of(spec, params, added_seeds)
     shares = spec.purpose != "timing"  # a time is measured anew
-    ends: list[_RunEnd] = []
+    ends: list[RunEnd] = []
     for seed_index, seed in enumerate(seeds):
         # The recorder looks for earlier records: its start is part of the time for reports.
         begun = time.perf_counter()
-        config = RunConfig.of(configuration, seed, execution)
-        config = config if fresh else under_stored_id(config, paths)
-        metric = spec.objective.metric
         try:
-            recorder = RunRecorder(paths, number, config, fresh, shares)
-            ends.append(_run(config, recorder, metric, seed_index, on_epoch, begun, paths))
+            if spec.trainer is not None:
+                own = function_run(spec, params, seed, execution.checkpoint_folder)
+                end = run_function(own, number, seed_index, paths, execution, on_epoch, fresh)
+            else:
+                config = RunConfig.of(configure(spec, params), seed, execution)
+                config = config if fresh else under_stored_id(config, paths)
+                recorder = RunRecorder(paths, number, config, fresh, shares)
+                metric = spec.objective.metric
+                end = _run(config, recorder, metric, seed_index, on_epoch, begun, paths)
         except OSError as error:
             raise storage_error(error, paths.folder) from error
+        ends.append(end)
         if not _goes_on(spec, ends[-1].status):
             break
     return _outcome(spec, ends, len(seeds))
 
 
-def _outcome(spec: SweepSpec, ends: list[_RunEnd], seeds: int) -> TrialOutcome:
+def _outcome(spec: SweepSpec, ends: list[RunEnd], seeds: int) -> TrialOutcome:
     """Sum up the ends of a trial's runs, of which there may be fewer than its seeds."""
     completed = [end for end in ends if end.status is Status.COMPLETED]
     values = [end.value for end in completed if end.value is not None]
@@ -143,10 +127,11 @@ def mean_over_seeds(values: list[float]) -> tuple[float | None, float | None]:
 def objective_value(
     objective: ObjectiveSection, mean: float | None, standard_error: float | None
 ) -> float | None:
-    """Return the value that the search minimises: the mean plus so many standard errors."""
+    """Return the value of a trial: the mean, made worse by so many standard errors."""
     if mean is None:
         return None
-    return mean + objective.plus_standard_errors * (standard_error or 0.0)
+    caution = objective.plus_standard_errors * (standard_error or 0.0)
+    return mean - caution if objective.of_sweep.largest else mean + caution
 
 
 def _run(
@@ -157,7 +142,7 @@ def _run(
     on_epoch: OnEpoch,
     started: float,
     paths: SweepPaths,
-) -> _RunEnd:
+) -> RunEnd:
     reporting = time.perf_counter() - started
     warning = ""
 
@@ -175,7 +160,7 @@ def _run(
             reporting += time.perf_counter() - begun
 
     if recorder.ended is not None:
-        return _recorded(recorder.ended, objective)
+        return recorded(recorder.ended, objective)
     run: RunRecord | None = None
     try:
         run = train(config, report=report, resume=True)
@@ -187,8 +172,8 @@ def _run(
             raise
         reason = failure(error)
         recorder.fail(reason)
-        _log_failure(paths.log, config.run_id)
-    return _RunEnd(
+        log_failure(paths.log, config.run_id)
+    return RunEnd(
         status=Status(run.status) if run else Status.ERROR,
         reason=reason,
         value=getattr(run, objective) if run else None,
@@ -209,30 +194,3 @@ def _write(recorder: RunRecorder, record: Record, paths: SweepPaths) -> None:
 
 def _spent(run: RunRecord) -> Seconds:
     return Seconds(**{f.name: getattr(run, f"{f.name}_seconds") for f in fields(Seconds)})
-
-
-def _log_failure(log: Path, run_id: str) -> None:
-    """Append the traceback of the exception being handled to the sweep's log."""
-    text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} run {run_id} failed\n{traceback.format_exc()}"
-    with contextlib.suppress(OSError), log.open("a") as file:
-        file.write(text)  # at once: several workers write, each at the end
-
-
-def _recorded(row: Row, objective: str) -> _RunEnd:
-    """Take the end of a run that was trained before from its row."""
-    return _RunEnd(
-        status=Status(row["status"]),
-        reason=row["stop_reason"] or "",
-        value=row[objective],
-        epochs_done=row["epochs_done"] or 0,
-        epoch_seconds=row["epoch_seconds"],
-        device=row["device"] or "",
-        # The time of a run that another sweep trained was not spent by this trial.
-        seconds=Seconds() if row["reused_from"] else _stored(row),
-        report_seconds=0.0,
-    )
-
-
-def _stored(row: Row) -> Seconds:
-    """Read a run's seconds from its row; an older row has some of them."""
-    return Seconds(**{f.name: row.get(f"{f.name}_seconds") or 0.0 for f in fields(Seconds)})

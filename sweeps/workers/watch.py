@@ -34,11 +34,24 @@ class Watch:
     """Knows when each worker gave a sign of life and took a step, by the driver's clock alone."""
 
     def __init__(
-        self, limits: LimitsSection, epochs: int, now: Callable[[], float] = time.monotonic
+        self,
+        limits: LimitsSection,
+        epochs: int,
+        now: Callable[[], float] = time.monotonic,
+        counts_steps: bool = True,
     ) -> None:
-        """Watch workers whose runs have so many epochs."""
+        """Watch workers.
+
+        Args:
+            limits: after which a worker hangs.
+            epochs: of a run.
+            now: the clock, in seconds.
+            counts_steps: False: runs tell of nothing but their reports, between which any time may
+                pass unless `limits.stall_seconds` says otherwise.
+        """
         self._limits = limits
         self._epochs = epochs
+        self._counts_steps = counts_steps
         self._now = now
         self._looked_at = now()
         self._workers: dict[str, _Worker] = {}
@@ -96,6 +109,10 @@ class Watch:
         if not one.training:
             return ""
         still = now - one.moved_at
+        if not self._counts_steps:
+            limit = self._limits.stall_seconds
+            late = limit is not None and still > limit
+            return f"no report for {still:.0f} s (limits.stall_seconds)" if late else ""
         if not one.stepping:
             late = still > self._limits.start_seconds
             return f"no first step for {still:.0f} s (limits.start_seconds)" if late else ""

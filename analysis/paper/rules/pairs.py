@@ -23,6 +23,10 @@ from analysis.statistics.intervals import NO_CONTRAST, Contrast
 
 Arms = Mapping[Key, Arm]
 
+SIDES = ("candidate", "reference")
+SPACE = "space."
+"""Begins the column of a parameter of the space, whatever its name is."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -33,6 +37,8 @@ class Pair:
     family: Family[Arm]
     candidates: tuple[Key, ...]
     references: tuple[Key, ...]
+    unit: str = "points"
+    """Of a difference of two values."""
 
     @property
     def candidate(self) -> tuple[Arm, ...]:
@@ -80,6 +86,8 @@ def pairs(
         yield from _of_grid(claim, evidence, benchmark, metric)
     elif claim.factor is not None:
         yield from _of_levels(claim, evidence, benchmark, metric)
+    elif claim.selections is not None:
+        yield from _of_selections(claim, evidence, benchmark, metric)
 
 
 def keeps_its_rank(lower: Sequence[Arm], higher: Sequence[Arm], margin: float = 0.0) -> bool:
@@ -153,6 +161,48 @@ def _of_grid(
         yield _pair(
             f"{place} against {_place(grid, reference)}", benchmark, everyone, [key], [reference]
         )
+
+
+def _of_selections(
+    claim: Claim, evidence: Evidence, benchmark: str, metric: str
+) -> Iterator[Pair | Missing]:
+    """Yield the one pair of a hypothesis; its blocks hold equal what neither side names."""
+    candidate, reference = (dict((claim.selections or {})[side]) for side in SIDES)
+    arms = evidence.arms(claim, benchmark, claim.parameters, metric)
+    if not arms:
+        return
+    named = [place for place, column in enumerate(claim.parameters) if column in candidate]
+    named += [place for place, column in enumerate(claim.parameters) if column in reference]
+    blocks: list[dict[Key, Key]] = []
+    for side in (candidate, reference):
+        chosen = [
+            key
+            for key in arms
+            if all(_is(key[claim.parameters.index(column)], v) for column, v in side.items())
+        ]
+        blocks.append(
+            {tuple(v for place, v in enumerate(key) if place not in named): key for key in chosen}
+        )
+    name = " against ".join(map(selection_text, (candidate, reference)))
+    both = sorted(blocks[0].keys() | blocks[1].keys(), key=str)
+    for side, own in zip((candidate, reference), blocks, strict=True):
+        lacking = next((block for block in both if block not in own), None)
+        if lacking is not None or not both:
+            place = ", ".join([selection_text(side), *(map(str, lacking or ()))])
+            yield Missing(name, benchmark, f"no runs of {place}")
+            return
+    candidates, references = (tuple(own[block] for block in both) for own in blocks)
+    yield Pair(name, benchmark, Family(arms), candidates, references, claim.unit)
+
+
+def selection_text(selection: Mapping[str, Any]) -> str:
+    """Return the values of a selection as `scope = channel, s = 3`."""
+    return ", ".join(f"{column.removeprefix(SPACE)} = {v}" for column, v in selection.items())
+
+
+def _is(found: Any, wanted: Any) -> bool:
+    """Return True for equal values; to a question True is not 1."""
+    return isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)
 
 
 def _pair(

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from analysis.printed import ERROR_LABEL, activation_name, count, number
+from analysis.printed import activation_name, count, number, short
 from analysis.reporting.drawing import BLUE, GREY, INK, VERMILLION, Drawing, csv, style
 from analysis.reporting.model import PrintedFigure
+from analysis.store.metric import VALIDATION_ERROR, Metric
 from analysis.store.statuses import Status
 
 MOST_POINTS, MOST_CURVES, ALL_POINTS = 200, 60, 6000
@@ -18,7 +19,12 @@ MOST_POINTS, MOST_CURVES, ALL_POINTS = 200, 60, 6000
 
 
 def learning_curves(
-    name: str, title: str, epochs: pd.DataFrame, runs: pd.DataFrame, best_trial: int | None
+    name: str,
+    title: str,
+    epochs: pd.DataFrame,
+    runs: pd.DataFrame,
+    best_trial: int | None,
+    metric: Metric = VALIDATION_ERROR,
 ) -> PrintedFigure:
     """Draw mean validation error over epochs, of each activation or of each trial.
 
@@ -28,13 +34,16 @@ def learning_curves(
     Args:
         name: prefix of the drawing's file and ids.
         title: printed above.
-        epochs: rows of `epochs` with `val_error_percent` and `learning_rate`.
+        epochs: rows of `epochs` with `val_error_percent` and `learning_rate`; of another metric
+            rows of `metrics`.
         runs: rows of `runs` with `trial`, `status` and `activation`.
         best_trial: the trial that stands out; None: none.
+        metric: that is drawn.
     """
+    column = "val_error_percent" if metric.is_error else "value"
     columns = ["run_id", "trial", "status", "activation"]
-    joined = epochs.merge(runs[columns], on="run_id")
-    drawing = Drawing(title, "Epoch", ERROR_LABEL)
+    joined = epochs.merge(runs[columns], on="run_id").rename(columns={column: "value"})
+    drawing = Drawing(title, "Epoch" if metric.is_error else "Step", metric.label)
     by_activation = joined["trial"].nunique() == joined["activation"].nunique() > 1
     drawn = (
         _each_activation(drawing, joined)
@@ -42,14 +51,15 @@ def learning_curves(
         else _each_trial(drawing, joined, best_trial)
     )
     _mark_ends(drawing, joined)
-    dotted = _mark_drops(drawing, joined)
-    drawing.logarithmic_errors(joined["val_error_percent"].to_numpy())
+    dotted = "learning_rate" in joined and _mark_drops(drawing, joined)
+    if metric.is_error or not (metric.largest or (joined["value"] <= 0).any()):
+        drawing.logarithmic_errors(joined["value"].to_numpy())
     drawing.axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     drawing.legend()
     alt = (
-        f"Validation error of {count(joined['trial'].nunique(), 'trial')} over "
-        f"{joined['epoch'].max()} epochs, from {number(joined['val_error_percent'].max())} % at "
-        f"most to {number(joined['val_error_percent'].min())} % at least."
+        f"{metric.words} of {count(joined['trial'].nunique(), 'trial')} over "
+        f"{joined['epoch'].max()} epochs, from {_printed(joined['value'].max(), metric)} at "
+        f"most to {_printed(joined['value'].min(), metric)} at least."
     )
     caption = "Mean over seeds." + (
         " Thin lines are single runs." if by_activation else " Each line is a trial."
@@ -65,7 +75,13 @@ def learning_curves(
     caption += _still_running(joined)
     if dotted:
         caption += " Dotted: the learning rate falls."
-    return PrintedFigure(name, caption, (drawing.finish(name, alt),), csv(drawn))
+    return PrintedFigure(
+        name, caption, (drawing.finish(name, alt),), csv(drawn.rename(columns={"value": column}))
+    )
+
+
+def _printed(value: float, metric: Metric) -> str:
+    return f"{number(value)} %" if metric.is_percent else short(value)
 
 
 def _still_running(joined: pd.DataFrame) -> str:
@@ -82,15 +98,15 @@ def _still_running(joined: pd.DataFrame) -> str:
 
 def _means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Return the mean error of each epoch and the number of runs behind it."""
-    grouped = rows.groupby(by, observed=True)["val_error_percent"]
-    means = grouped.agg(val_error_percent="mean", runs="size")
+    grouped = rows.groupby(by, observed=True)["value"]
+    means = grouped.agg(value="mean", runs="size")
     return means.reset_index()
 
 
 def _write_falls(drawing: Drawing, means: pd.DataFrame, colour: str) -> None:
     """Write the number of runs on a curve wherever it falls."""
     falls = means[means["runs"].diff() < 0]
-    columns = (falls[name].tolist() for name in ("epoch", "val_error_percent", "runs"))
+    columns = (falls[name].tolist() for name in ("epoch", "value", "runs"))
     for epoch, error, runs in zip(*columns, strict=True):
         place = (float(epoch), float(error))
         drawing.axes.annotate(
@@ -125,7 +141,7 @@ def _each_trial(drawing: Drawing, joined: pd.DataFrame, best_trial: int | None) 
         drawn.append(curve)
         drawing.axes.plot(
             curve["epoch"],
-            curve["val_error_percent"],
+            curve["value"],
             color=VERMILLION if best else GREY,
             linewidth=2.2 if best else 0.9,
             alpha=1 if best else 0.6,
@@ -144,14 +160,14 @@ def _each_activation(drawing: Drawing, joined: pd.DataFrame) -> pd.DataFrame:
         for _run, run in rows.groupby("run_id", observed=True):
             run = _thinned(run.sort_values("epoch"), joined["run_id"].nunique())
             line: dict[str, Any] = {"color": colour, "linewidth": 0.5, "alpha": 0.4}
-            drawing.axes.plot(run["epoch"], run["val_error_percent"], **line)
+            drawing.axes.plot(run["epoch"], run["value"], **line)
         mean = _means(rows, ["epoch"])
         _write_falls(drawing, mean, colour)
         curve = _thinned(mean, joined["activation"].nunique()).assign(activation=activation)
         drawn.append(curve)
         drawing.axes.plot(
             curve["epoch"],
-            curve["val_error_percent"],
+            curve["value"],
             color=colour,
             linestyle=dash,
             linewidth=2,
@@ -171,7 +187,7 @@ def _mark_ends(drawing: Drawing, joined: pd.DataFrame) -> None:
     for status, mark in marks.items():
         rows = ended[ended["status"] == status]
         if len(rows):
-            drawing.axes.scatter(rows["epoch"], rows["val_error_percent"], s=26, zorder=4, **mark)
+            drawing.axes.scatter(rows["epoch"], rows["value"], s=26, zorder=4, **mark)
 
 
 def _mark_drops(drawing: Drawing, joined: pd.DataFrame) -> bool:

@@ -9,20 +9,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from analysis.printed import ERROR_LABEL, count, label, number, short
+from analysis.printed import count, label, number, short, stem
 from analysis.reporting.drawing import BLUE, NARROW, Drawing, csv
 from analysis.reporting.model import Panel, PrintedFigure
+from analysis.store.metric import VALIDATION_ERROR, Metric
 
 
-def parameters(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> PrintedFigure:
-    """Draw each run's final error against each searched parameter.
+def parameters(
+    name: str, frame: pd.DataFrame, columns: Sequence[str], metric: Metric = VALIDATION_ERROR
+) -> PrintedFigure:
+    """Draw each run's final error, or metric, against each searched parameter.
 
     Args:
         name: prefix of the drawings' files and ids.
         frame: rows of `values` of one sweep.
         columns: the parameters.
+        metric: what `value` is.
     """
-    panels = tuple(_panel(f"{name}-{column}", frame, column) for column in columns)
+    panels = tuple(_panel(f"{stem(f'{name}-{c}')}", frame, c, metric) for c in columns)
     caption = (
         "Each dot is a run; × on the upper edge is a run that failed or was stopped. "
         "The search chose the trials, so the panels show where it looked, not an effect."
@@ -31,12 +35,12 @@ def parameters(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> Printe
     return PrintedFigure(name, caption, panels, csv(data))
 
 
-def _panel(name: str, frame: pd.DataFrame, column: str) -> Panel:
+def _panel(name: str, frame: pd.DataFrame, column: str, metric: Metric) -> Panel:
     known = frame[frame[column].notna()]
     measured = known[known["outcome"] == "measured"]
     failed = known[known["outcome"] != "measured"]
     title = label(column)
-    drawing = Drawing(title, title, ERROR_LABEL, NARROW)
+    drawing = Drawing(title, title, metric.label, NARROW)
     axes = drawing.axes
     numeric = pd.api.types.is_numeric_dtype(frame[column])
     places = known[column].astype(float) if numeric else known[column].astype(str)
@@ -46,22 +50,31 @@ def _panel(name: str, frame: pd.DataFrame, column: str) -> Panel:
     drawing.failures(places[failed.index].to_numpy())
     if numeric:
         _parameter_axis(drawing, places)
-    drawing.logarithmic_errors(measured["value"].to_numpy())
-    return drawing.finish(name, _alt(measured, failed, column, numeric))
+    if metric.is_error or not (metric.largest or (measured["value"] <= 0).any()):
+        drawing.logarithmic_errors(measured["value"].to_numpy())
+    return drawing.finish(name, _alt(measured, failed, column, numeric, metric))
 
 
-def _alt(measured: pd.DataFrame, failed: pd.DataFrame, column: str, numeric: bool) -> str:
+def _alt(
+    measured: pd.DataFrame, failed: pd.DataFrame, column: str, numeric: bool, metric: Metric
+) -> str:
+    what = "error" if metric.is_error else metric.name
     if measured.empty:
-        return f"{label(column)}: no run has a final error."
-    best = measured.nsmallest(1, "value").iloc[0]
+        return f"{label(column)}: no run has a final {what}."
+    best = measured.iloc[int(measured["value"].map(metric.badness).argmin())]
+    end = "largest" if metric.largest else "smallest"
     text = (
-        f"Validation error of {count(len(measured), 'run')} against {label(column)}; the smallest, "
-        f"{number(best['value'])} %, at {short(best[column])}"
+        f"{metric.words} of {count(len(measured), 'run')} against {label(column)}; the {end}, "
+        f"{_value(best['value'], metric)}, at {short(best[column])}"
     )
     if numeric and measured[column].nunique() > 2 and measured["value"].nunique() > 1:
         rank = measured[column].astype(float).corr(measured["value"], method="spearman")
         text += f"; rank correlation {number(rank)}"
-    return text + (f"; {count(len(failed), 'run')} without a final error." if len(failed) else ".")
+    return text + (f"; {count(len(failed), 'run')} without a final {what}." if len(failed) else ".")
+
+
+def _value(value: float, metric: Metric) -> str:
+    return f"{number(value)} %" if metric.is_percent else short(value)
 
 
 def _parameter_axis(drawing: Drawing, places: pd.Series) -> None:

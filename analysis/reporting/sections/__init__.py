@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.paper.verdicts import judge
+from analysis.measures.values import function_sweeps
+from analysis.paper.verdicts import Verdict, judge
 from analysis.printed import benchmark_name, count
 from analysis.reporting.model import Document, Paragraph, ReportSection
 from analysis.reporting.sections.claims import (
@@ -12,8 +13,14 @@ from analysis.reporting.sections.claims import (
     table1_sections,
 )
 from analysis.reporting.sections.closing import failures, methods
-from analysis.reporting.sections.glance import glance
-from analysis.reporting.sections.sweep import cost_sections, figure1_sections, sweep_sections
+from analysis.reporting.sections.glance import counts_table, glance
+from analysis.reporting.sections.hypotheses import hypothesis_sections
+from analysis.reporting.sections.sweep import (
+    cost_sections,
+    figure1_sections,
+    function_sections,
+    sweep_sections,
+)
 from analysis.store.results import Results
 
 
@@ -23,6 +30,23 @@ def document_of(results: Results) -> Document:
     if results.runs.empty:
         waiting = Paragraph("No run has begun yet: come back when the first epochs are done.")
         return Document(title, "PolyNeuron sweeps", (ReportSection("runs", "Runs", (waiting,)),))
+    own = function_sweeps(results)
+    built_in = [name for name in results.names if name not in own]
+    ours = results.only(built_in) if own else results
+    found, sections = _of_networks(ours) if built_in and len(ours.runs) else ([], [])
+    if not sections:
+        sections.append(ReportSection("glance", "At a glance", (counts_table(results),)))
+    for sweep in own:
+        theirs = results.only([sweep])
+        if len(theirs.runs):
+            sections += hypothesis_sections(theirs, sweep)
+            sections += function_sections(theirs, sweep)
+    sections += [failures(results), methods(results, ours, found)]
+    return Document(title, _subtitle(results), tuple(sections))
+
+
+def _of_networks(results: Results) -> tuple[list[Verdict], list[ReportSection]]:
+    """Return the verdicts and sections on sweeps of networks that this program trains."""
     found = judge(results)
     sections = [
         *table1_section(results),
@@ -33,13 +57,8 @@ def document_of(results: Results) -> Document:
         *table1_sections(results),
     ]
     for sweep in results.runs["sweep"].astype(str).unique():
-        sections += sweep_sections(results, sweep)
-    sections += [
-        *cost_sections(results),
-        failures(results),
-        methods(results, found),
-    ]
-    return Document(title, _subtitle(results), tuple(sections))
+        sections += [*hypothesis_sections(results, sweep), *sweep_sections(results, sweep)]
+    return found, [*sections, *cost_sections(results)]
 
 
 def _subtitle(results: Results) -> str:

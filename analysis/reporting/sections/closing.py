@@ -18,6 +18,7 @@ from analysis.printed import MISSING, count, number
 from analysis.reporting.drawing import csv
 from analysis.reporting.marks import STATUS_MARKS
 from analysis.reporting.model import Attachment, Block, Paragraph, PrintedTable, ReportSection
+from analysis.store.contract import Row
 from analysis.store.results import Results
 from analysis.store.statuses import Status
 
@@ -42,7 +43,7 @@ def failures(results: Results) -> ReportSection:
                 str(row["trial"]),
                 str(row["seed"]),
                 STATUS_MARKS[row["status"]],
-                f"{row['epochs_done']} of {row['epochs_planned']}",
+                _epochs(row),
                 # a run whose worker was lost ends without a reason, which reads as NaN
                 (row["stop_reason"] if isinstance(row["stop_reason"], str) else "") or MISSING,
             )
@@ -62,12 +63,23 @@ def failures(results: Results) -> ReportSection:
     return ReportSection("failures", "Failed and stopped runs", tuple(blocks))
 
 
-def methods(results: Results, found: Sequence[Verdict]) -> ReportSection:
-    """Return the section on how numbers were made, with the runs that they stand on."""
+def _epochs(row: Row) -> str:
+    planned = row["epochs_planned"]
+    return f"{row['epochs_done']}" + ("" if pd.isna(planned) else f" of {planned}")
+
+
+def methods(results: Results, networks: Results, found: Sequence[Verdict]) -> ReportSection:
+    """Return the section on how numbers were made, with the runs that they stand on.
+
+    Args:
+        results: all.
+        networks: those of networks that this program trains.
+        found: verdicts on these.
+    """
     rows = []
     for row in records(results.sweeps):
         versions = json.loads(row["versions_json"] or "{}")
-        shown = ", ".join(f"{name} {version}" for name, version in versions.items())
+        installed = ", ".join(f"{name} {version}" for name, version in versions.items())
         ids = results.runs.loc[results.runs["sweep"] == row["sweep"], "run_id"].astype(str)
         facts = {
             "purpose": row["purpose"],
@@ -78,11 +90,12 @@ def methods(results: Results, found: Sequence[Verdict]) -> ReportSection:
             "epochs": row["epochs_planned"],
             "seeds a trial": row["seeds"],
             "code": row["code_version"],
-            "versions": shown or MISSING,
+            "versions": installed or MISSING,
             "specification sha256": row["spec_sha256"],
             "runs sha256": runs_sha256(ids),
         }
-        rows += [(str(row["sweep"]), name, str(value)) for name, value in facts.items()]
+        shown = {name: MISSING if pd.isna(value) else str(value) for name, value in facts.items()}
+        rows += [(str(row["sweep"]), name, value) for name, value in shown.items()]
     data = results.runs["data_sha256"].dropna().astype(str).unique()
     rows += [("all", "data sha256", value) for value in sorted(data)]
     rows.append(("all", "claims sha256", paper().sha256))
@@ -92,7 +105,7 @@ def methods(results: Results, found: Sequence[Verdict]) -> ReportSection:
         "Only completed runs have a final error. Intervals are Student's t at 95 %; the unit is "
         "the run, never the epoch or the activation function."
     )
-    blocks = (how, _repeatability(results), table, _runs(results), _run_sets(results, found))
+    blocks = (how, _repeatability(results), table, _runs(results), _run_sets(networks, found))
     return ReportSection("methods", "Methods and provenance", blocks)
 
 
@@ -117,7 +130,8 @@ def _run_sets(results: Results, found: Sequence[Verdict]) -> Attachment:
     for verdict in found:
         for ids in (verdict.run_ids, *(one.run_ids for one in verdict.comparisons)):
             sets[run_set(ids)] = ids
-    sets |= {run_set(ids): ids for ids in table1(results)["run_ids"]}
+    if results.names:
+        sets |= {run_set(ids): ids for ids in table1(results)["run_ids"]}
     rows = [
         {"run_set": name, "runs_sha256": runs_sha256(ids), "run_ids": " ".join(ids)}
         for name, ids in sets.items()
@@ -131,6 +145,7 @@ def _run_sets(results: Results, found: Sequence[Verdict]) -> Attachment:
 def _runs(results: Results) -> Attachment:
     columns = ["sweep", "run_id", "trial", "seed", "benchmark", *CONFIGURATION]
     columns += ["status", "epochs_done", "last_val_error_percent", "best_val_error_percent"]
+    columns += ["metric_value"] if results.runs["metric_value"].notna().any() else []
     runs = results.runs[columns]
     caption = f"All {count(len(runs), 'run')}, with the ids that tables and figures refer to"
     if len(runs) > MOST_RUNS:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-import pandas as pd
-
-from analysis.measures.trials import searched, trials_table
 from analysis.paper.claims import paper
 from analysis.paper.evidence import exploratory
-from analysis.printed import count, duration, number, parameter
+from analysis.printed import duration
 from analysis.reporting.marks import STATUS_MARKS
 from analysis.reporting.model import Block, Paragraph, PrintedTable, ReportSection
+from analysis.reporting.sections.sweep import best_sentence
 from analysis.store.results import Results
-from analysis.store.statuses import Status
 
 
 def glance(results: Results) -> ReportSection:
@@ -21,9 +16,9 @@ def glance(results: Results) -> ReportSection:
     blocks: list[Block] = []
     searches = exploratory(results)
     for sweep in searches:
-        blocks.append(Paragraph(_best_sentence(results, sweep), strong=True))
+        blocks.append(Paragraph(best_sentence(results, sweep), strong=True))
         blocks.append(Paragraph(_validation_sentence(results, sweep)))
-    blocks.append(_counts_table(results))
+    blocks.append(counts_table(results))
     of_the_paper = results.sweeps["benchmark"].isin(paper().benchmarks).any()
     if of_the_paper and len(searches) == results.runs["sweep"].nunique():
         *names, last = paper().confirmatory_sweeps
@@ -35,23 +30,6 @@ def glance(results: Results) -> ReportSection:
             )
         )
     return ReportSection("glance", "At a glance", tuple(blocks))
-
-
-def _best_sentence(results: Results, sweep: str) -> str:
-    table = trials_table(results, sweep)
-    done = table[table["status"] == Status.COMPLETED]
-    if done.empty:
-        return f"{sweep}: no trial has completed yet."
-    best = done.iloc[0]
-    names = searched(results.runs[results.runs["sweep"] == sweep])
-    parameters = ", ".join(parameter(name, best[name]) for name in names if pd.notna(best[name]))
-    error = best["standard_error"]
-    spread = f", standard error {number(error)}" if math.isfinite(error) else ""
-    return (
-        f"{sweep}: trial {best['trial']} is best with {number(best['mean'])} % validation error "
-        f"(mean of {count(best['n'], 'seed')}{spread})"
-        + (f": {parameters}." if parameters else ".")
-    )
 
 
 def _validation_sentence(results: Results, sweep: str) -> str:
@@ -70,7 +48,8 @@ def _validation_sentence(results: Results, sweep: str) -> str:
     )
 
 
-def _counts_table(results: Results) -> PrintedTable:
+def counts_table(results: Results) -> PrintedTable:
+    """Return the trials and runs of each sweep, by status."""
     rows = []
     for sweep, runs in results.runs.groupby("sweep", observed=True):
         statuses = runs["status"].value_counts()

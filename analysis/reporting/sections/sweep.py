@@ -14,8 +14,7 @@ from analysis.measures.notes import Note, notes
 from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
 from analysis.measures.shapes import measure
-from analysis.measures.trials import searched, trials_table
-from analysis.measures.values import values
+from analysis.measures.trials import metric_of_sweep, runs_of_sweep, searched, trials_table
 from analysis.paper.evidence import Evidence, exploratory
 from analysis.printed import (
     ACTIVATIONS,
@@ -41,6 +40,7 @@ from analysis.reporting.model import (
 )
 from analysis.statistics.deviations import cell_intervals
 from analysis.statistics.importance import importances
+from analysis.store.metric import VALIDATION_ERROR, Metric
 from analysis.store.results import Results
 from analysis.store.statuses import Status
 
@@ -51,10 +51,8 @@ MOST_ROWS = 30
 def sweep_sections(results: Results, sweep: str) -> list[ReportSection]:
     """Return the sections on a sweep's trials, on its errors and on its learning curves."""
     table = trials_table(results, sweep)
-    frame = values(results)
-    frame = frame[frame["sweep"] == sweep]
+    frame, names = runs_of_sweep(results, sweep)
     frame = frame.assign(apart=apart(frame))
-    names = searched(frame)
     searching = sweep in exploratory(results)
     title = f"Trials of {sweep}" + (" (exploratory)" if searching else "")
     sections = [
@@ -76,6 +74,57 @@ def sweep_sections(results: Results, sweep: str) -> list[ReportSection]:
         curves = figures.learning_curves(f"{stem(sweep)}-curves", sweep, epochs, runs, best)
         sections.append(ReportSection(f"{stem(sweep)}-learning", title, (curves,)))
     return sections
+
+
+def function_sections(results: Results, sweep: str) -> list[ReportSection]:
+    """Return the sections on a sweep of a training function of the user's own."""
+    table, metric = trials_table(results, sweep), metric_of_sweep(results, sweep)
+    frame, names = runs_of_sweep(results, sweep)
+    best = Paragraph(best_sentence(results, sweep), strong=True)
+    lucky = Paragraph(
+        "The best of many trials is partly lucky: expect a worse value from it on fresh seeds."
+    )
+    trials = _trials(results, sweep, table, names, metric)
+    sections = [
+        ReportSection(f"{stem(sweep)}-trials", f"Trials of {sweep}", (best, lucky, *trials))
+    ]
+    drawn: list[Block] = []
+    if names and (frame["outcome"] == "measured").any():
+        drawn.append(figures.parameters(f"{stem(sweep)}-parameters", frame, names, metric))
+        if len(names) > 1:
+            worse = table.assign(mean=table["mean"].map(metric.badness))
+            drawn.append(_importance(sweep, worse, names))
+    numbers = results.metrics
+    numbers = numbers[(numbers["name"] == metric.name) & (numbers["sweep"] == sweep)]
+    if numbers["value"].notna().any() and numbers["epoch"].nunique() > 1:
+        runs = results.runs[results.runs["sweep"] == sweep]
+        place = (f"{stem(sweep)}-curves", sweep)
+        numbers = numbers[numbers["value"].notna()]
+        drawn.append(figures.learning_curves(*place, numbers, runs, _best_trial(table), metric))
+    if drawn:
+        title = f"Parameters and {metric.name} of {sweep}"
+        sections.append(ReportSection(f"{stem(sweep)}-values", title, tuple(drawn)))
+    return sections
+
+
+def best_sentence(results: Results, sweep: str) -> str:
+    """Name the best trial of a sweep with its value and what it differs in from the others."""
+    table, metric = trials_table(results, sweep), metric_of_sweep(results, sweep)
+    done = table[table["status"] == Status.COMPLETED]
+    if done.empty:
+        return f"{sweep}: no trial has completed yet."
+    best = done.iloc[0]
+    _, names = runs_of_sweep(results, sweep)
+    parameters = ", ".join(parameter(name, best[name]) for name in names if pd.notna(best[name]))
+    error = best["standard_error"]
+    value = number(best["mean"]) if metric.is_error else metric.printed(best["mean"], error)
+    value = f"{value} % validation error" if metric.is_error else f"{metric.name} {value}"
+    spread = f", standard error {number(error)}" * (metric.is_error and np.isfinite(error))
+    return (
+        f"{sweep}: trial {best['trial']} is best with {value}"
+        f" (mean of {count(best['n'], 'seed')}{spread})"
+        + (f": {parameters}." if parameters else ".")
+    )
 
 
 def figure1_sections(results: Results) -> list[ReportSection]:
@@ -153,13 +202,17 @@ def _costs(place: tuple[object, ...], runs: pd.DataFrame) -> list[dict[str, obje
 
 
 def _trials(
-    results: Results, sweep: str, table: pd.DataFrame, names: list[str]
+    results: Results,
+    sweep: str,
+    table: pd.DataFrame,
+    names: list[str],
+    metric: Metric = VALIDATION_ERROR,
 ) -> tuple[Block, ...]:
     rows = tuple(
         (
             str(row["trial"]),
             STATUS_MARKS[row["status"]],
-            _with_error(row["mean"], row["standard_error"]),
+            _with_error(row["mean"], row["standard_error"], metric),
             f"{row['n']} of {row['runs']}",
             *(activation_name(row[n]) if n == "activation" else short(row[n]) for n in names),
             duration(row["train_seconds"]),
@@ -167,7 +220,8 @@ def _trials(
         for row in records(table.head(MOST_ROWS))
     )
     labels = tuple(map(symbol, names))
-    columns = ("Trial", "Status", "Error % (± standard error)", "Seeds", *labels, "Training")
+    value = "Error %" if metric.is_error else metric.name
+    columns = ("Trial", "Status", f"{value} (± standard error)", "Seeds", *labels, "Training")
     words = {"Trial", "Status", "Activation", "Initialisation", "Scope"}
     note = "± is the standard error of a trial's own seeds, as in the terminal."
     hidden = len(table) - len(rows)
@@ -185,7 +239,9 @@ def _trials(
     )
 
 
-def _with_error(mean: float, standard_error: float) -> str:
+def _with_error(mean: float, standard_error: float, metric: Metric) -> str:
+    if not metric.is_error:
+        return metric.printed(mean, standard_error) if np.isfinite(mean) else number(mean)
     if not np.isfinite(standard_error):
         return number(mean)
     return f"{number(mean)} ± {number(standard_error)}"

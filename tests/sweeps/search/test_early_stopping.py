@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.store.metric import Metric
 from sweeps.search.early_stopping import Judge
 from sweeps.spec.sections import EarlyStoppingSection
 
@@ -127,3 +128,30 @@ def test_a_verdict_says_what_was_compared(rule: str) -> None:
     judge.end(0, completed=True)
     judge.value(1, 0, 1, 20.0)
     assert "20.00 %" in judge.verdict(1, 0, 1)
+
+
+@pytest.mark.parametrize("stopping", [ASHA, MEDIAN])
+def test_the_largest_values_go_on_where_the_largest_is_best(
+    stopping: EarlyStoppingSection,
+) -> None:
+    """A metric is judged as its negative is where the smallest is best, and told as it is."""
+    curves = [[float(7 * trial * step % 11) for step in range(1, 10)] for trial in range(12)]
+    small = Judge(stopping, seeds=1, epochs=10)
+    large = Judge(stopping, seeds=1, epochs=10, metric=Metric("score", largest=True))
+    ended = []
+    for judge, sign in ((small, -1.0), (large, 1.0)):
+        found = []
+        for number, curve in enumerate(curves):
+            found.append(run(judge, number, [sign * value for value in curve]))
+            judge.end(number, completed=found[-1] is None)
+        ended.append(found)
+    assert ended[0] == ended[1]
+    assert any(ended[0])
+    assert large.values(0) == dict(enumerate(curves[0], start=1))
+
+
+def test_the_reason_names_the_metric_s_own_value() -> None:
+    judge = Judge(ASHA, seeds=1, epochs=10, metric=Metric("score", largest=True))
+    judge.value(0, 0, 1, 0.75)
+    judge.value(1, 0, 1, 0.5)
+    assert judge.verdict(1, 0, 1) == "0.5 is not among the best 1 of 2 trials after 1 steps"

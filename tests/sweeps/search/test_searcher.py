@@ -5,7 +5,7 @@ import pytest
 from optuna.trial import TrialState
 
 from analysis.store.statuses import Status
-from sweeps.search.early_stopping import Judge
+from sweeps.search.early_stopping import judge_of
 from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.search.searcher import WORKER_RESTARTS, StudySearcher
 from sweeps.search.study import Work, create_study, reopen_study
@@ -40,7 +40,7 @@ class Told:
         self.url = f"sqlite:///{self.paths.study}"
         self.changes: list[tuple[int, str]] = []
         self.study = reopen_study(spec, self.paths, 0) if again else create_study(spec, self.paths)
-        self.judge = Judge(spec.early_stopping, len(spec.seeds), spec.recipe.epochs)
+        self.judge = judge_of(spec)
         work = Work(trial_count(spec) - len(self.study.ended()))
         self.searcher = StudySearcher(spec, self.study, self.judge, self.note, work)
 
@@ -227,3 +227,44 @@ def test_the_study_names_its_values(tmp_path: Path, more: dict, names: list[str]
     told = Told(spec_of(**more), tmp_path)
     told.trials()
     assert optuna.load_study(study_name="told", storage=told.url).metric_names == names
+
+
+def test_a_search_begins_with_its_enqueued_points_and_draws_the_rest_of_them(
+    tmp_path: Path,
+) -> None:
+    """Also where it is cut off after the first of them."""
+    space = {"learning_rate": {"log": [1e-4, 1e-2]}, "drop_factor": {"uniform": [0.1, 0.9]}}
+    starts = [{"learning_rate": 1e-3}, {"learning_rate": 2e-3, "drop_factor": 0.5}]
+    search = {"algorithm": "random", "trials": 4, "enqueue": starts}
+    spec = spec_of(space=space, search=search)
+    told = Told(spec, tmp_path)
+    told.searcher.next("w1")
+    told.searcher.end("w1", COMPLETED)
+    told.study.save()
+    told.study.close()
+    again = Told(spec, tmp_path, again=True)
+    for _ in range(3):
+        again.searcher.next("w1")
+        again.searcher.end("w1", COMPLETED)
+    points = [trial.params for trial in again.trials()]
+    assert points[0]["learning_rate"] == 1e-3
+    assert points[0].keys() == space.keys()
+    assert points[1] == starts[1]
+    assert all(rate not in (1e-3, 2e-3) for rate in (p["learning_rate"] for p in points[2:]))
+
+
+def test_a_study_of_a_metric_to_be_maximised_says_so(tmp_path: Path) -> None:
+    spec = spec_of(
+        recipe={},
+        space={"x": {"uniform": [0, 1]}},
+        trainer={"name": "anything:train", "code": "0", "steps": 9},
+        objective={"metric": "score", "direction": "max"},
+    )
+    told = Told(spec, tmp_path)
+    for objective in (1.0, 3.0, 2.0):
+        told.searcher.next("w1")
+        told.searcher.end("w1", TrialOutcome(Status.COMPLETED, objective=objective))
+    told.study.save()
+    study = optuna.load_study(study_name="told", storage=told.url)
+    assert study.best_value == 3.0
+    assert study.metric_names == ["mean over seeds of score"]

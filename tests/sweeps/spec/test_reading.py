@@ -223,10 +223,14 @@ REFUSED = {
     "a short word outside": ("lr", 1e-3, "lr: unknown key; did you mean recipe.learning_rate"),
     "a short word": ("recipe/lr", 1e-3, "recipe.lr: unknown key; did you mean learning_rate"),
     "list without a kind": ("space/s", [3, 5], r"write \{choice: \[3, 5\]\}$"),
-    "condition": ("space/s", {"choice": [3], "when": "x"}, "conditions are automatic: a parameter"),
+    "condition": (
+        "space/s",
+        {"choice": [3], "when": "x"},
+        "a condition is `when: ",
+    ),
     "reduction of one": ("early_stopping", {"reduction": 1}, "reduction: expected greater than o"),
     "unknown rule": ("early_stopping", "hope", "early_stopping.rule: expected 'none', 'asha'"),
-    "unknown metric": ("objective", "accuracy", "objective.metric: expected 'last_val_error"),
+    "unknown metric": ("objective", "accuracy", "objective.metric: expected last_val_error"),
     "one GPU and a half": ("resources/gpus", 1.5, "gpus: a fraction of one, or whole GPUs"),
     "no cpus": ("resources/cpus", 0, "resources.cpus: expected greater than 0"),
 }

@@ -111,7 +111,7 @@ def test_the_pace_leaves_out_the_start_of_ray(clock) -> None:
 
 def test_more_trials_than_lines_are_counted(clock) -> None:
     view = SweepView("mine", 100, seeds=1, epochs=10)
-    view.running = {n: RunningTrial(n, PARAMS, epoch=1, val_error_percent=1.0) for n in range(60)}
+    view.running = {n: RunningTrial(n, PARAMS, epoch=1, value=1.0) for n in range(60)}
     text = drawn(view, 1.0, 80, height=20)
     assert len(text.splitlines()) <= 20
     assert "more running" in text

@@ -14,9 +14,9 @@ EPOCHS = 3
 class Watched:
     """A watch with a clock that a test turns, and one worker that gives signs of life."""
 
-    def __init__(self, **limits: float) -> None:
+    def __init__(self, counts_steps: bool = True, **limits: float) -> None:
         self.now = 0.0
-        self.watch = Watch(LimitsSection(**limits), EPOCHS, lambda: self.now)
+        self.watch = Watch(LimitsSection(**limits), EPOCHS, lambda: self.now, counts_steps)
         self.steps = 0
 
     def join(self) -> None:
@@ -110,3 +110,23 @@ def test_a_worker_that_is_gone_is_not_overdue() -> None:
     watched.join()
     watched.watch.forget("a")
     assert watched.let_pass(1000, alive=False) == []
+
+
+def test_a_function_that_tells_of_its_reports_alone_may_take_any_time_between_them() -> None:
+    watched = Watched(counts_steps=False)
+    watched.join()
+    assert watched.let_pass(10_000) == []
+    watched.watch.hear("a", EpochEnded(0, 1, 50.0))
+    assert watched.let_pass(10_000) == []
+    assert watched.let_pass(100, alive=False) == [
+        ("a", "no sign of life for 65 s (limits.silence_seconds)")
+    ]
+
+
+def test_a_function_that_reports_nothing_for_longer_than_it_may_is_overdue() -> None:
+    watched = Watched(counts_steps=False, stall_seconds=200)
+    watched.join()
+    assert watched.let_pass(150) == []
+    watched.watch.hear("a", EpochEnded(0, 1, 50.0))
+    assert watched.let_pass(150) == []
+    assert watched.let_pass(100) == [("a", "no report for 205 s (limits.stall_seconds)")]
