@@ -90,7 +90,9 @@ def _or_word(field: Schema, parts: Mapping[str, Schema], key: str) -> Schema:
     reference = next(one["$ref"] for one in (field, *field.get("anyOf", ())) if "$ref" in one)
     section = parts[reference.rpartition("/")[2]]
     word = {k: v for k, v in section["properties"][key].items() if k in ("type", "enum", "anyOf")}
-    return {"description": section["description"], "anyOf": [word, {"$ref": reference}]}
+    absent = [one for one in field.get("anyOf", ()) if one.get("type") == "null"]
+    forms = [word, {"$ref": reference}, *absent]
+    return {"description": section["description"], "anyOf": forms}
 
 
 def _space(parts: dict[str, Schema], activations: list[str]) -> Schema:
