@@ -14,7 +14,7 @@ from analysis.store.errors import PlainError
 from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import load_spec, parse_spec
 from sweeps.spec.sections import SweepSpec
-from sweeps.view.in_place import in_place, python_console
+from sweeps.view.in_place import in_place, python_console, silence_hints
 from trainers.data.sources import DataUnavailableError
 
 
@@ -57,6 +57,7 @@ def run(
         ClusterError: no cluster there, or it lacks what a trial needs.
         CutOffError: the cluster cannot go on with it; `resume` does, on this one or another.
     """
+    silence_hints()
     from sweeps.driver.driver import run_sweep
     from sweeps.driver.preparation import prepare
 
@@ -87,6 +88,7 @@ def resume(
         ClusterError: no cluster there, or it lacks what a trial needs.
         CutOffError: the cluster cannot go on with it; `resume` does, on this one or another.
     """
+    silence_hints()
     from sweeps.driver.continuation import Request, continue_sweep
 
     continue_sweep(_root(root), name, Request(), python_console(show), address)

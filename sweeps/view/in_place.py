@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -79,9 +81,20 @@ def in_place(
     return Live(get_renderable=get_renderable, console=console, auto_refresh=False, transient=True)
 
 
+def silence_hints() -> None:
+    """Keep tqdm and Ray from asking for ipywidgets in a notebook; call it before their import."""
+    if in_notebook():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        logging.getLogger("ray.widgets.util").setLevel(logging.WARNING)
+
+
 def python_console(show: bool = True) -> Console:
     """Return the console of a call from Python: rich's own for Jupyter asks for ipywidgets."""
     notebook = in_notebook()
+    if (
+        notebook
+    ):  # a library of ours imports tqdm, which asks for ipywidgets that nothing here needs
+        warnings.filterwarnings("ignore", message="IProgress not found")
     return Console(
         quiet=not show,
         force_jupyter=False,

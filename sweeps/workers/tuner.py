@@ -56,6 +56,7 @@ def tuner_of(
             failure_config=tune.FailureConfig(max_failures=-1),
             stop=_WorkIsDone(pool),
             callbacks=[_Losses(pool)],
+            progress_reporter=_Silence(),
             verbose=0,
         ),
     )
@@ -115,6 +116,13 @@ class _WorkIsDone(tune.Stopper):
 
     def stop_all(self) -> bool:
         return self._pool.ended.is_set()
+
+
+class _Silence(tune.ProgressReporter):
+    """Reports nothing: Ray Tune's own view of a notebook clears the cell that shows ours."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        return False
 
 
 class _Losses(tune.Callback):
