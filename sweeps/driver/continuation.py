@@ -83,13 +83,13 @@ def continue_sweep(
     results = analysis.load(paths.folder)
     _refuse_more_seeds(results, paths, request)
     check_there(extended_spec, paths, len(results.trials))
-    if not request.adds and complete(results, extended_spec, paths):
-        console.print(_nothing_to_train(extended_spec, paths), soft_wrap=True, markup=False)
-        return True
     if not request.accept_changes:
         hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
         refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
+    if not request.adds and complete(results, extended_spec, paths):
+        console.print(_nothing_to_train(extended_spec, paths), soft_wrap=True, markup=False)
+        return True
     prepared = prepare(extended_spec, address)
     return drive(_reopened(prepared, paths, request), prepared, console, address)
 

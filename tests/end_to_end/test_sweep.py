@@ -137,7 +137,7 @@ def test_a_resume_of_a_complete_sweep_says_what_would_add_to_it(
     done = sweeps_here(finished[0], "resume", "small")
     assert done.returncode == 0, done.stderr
     assert "small is complete, and nothing is left to train" in done.stdout
-    assert "extend small --trials +N`" in done.stdout
+    assert "extend small --seeds N`" in done.stdout, "its grid has no more trials"
 
 
 def test_a_resumed_sweep_whose_study_lost_its_trials_ends(
