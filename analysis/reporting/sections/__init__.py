@@ -33,7 +33,7 @@ def document_of(results: Results) -> Document:
     own = function_sweeps(results)
     built_in = [name for name in results.names if name not in own]
     ours = results.only(built_in) if own else results
-    found, sections = _of_networks(ours) if built_in and len(ours.runs) else ([], [])
+    found, sections = _of_networks(ours) if (built_in or not own) and len(ours.runs) else ([], [])
     if not sections:
         sections.append(ReportSection("glance", "At a glance", (counts_table(results),)))
     for sweep in own:

@@ -130,7 +130,7 @@ def _run_sets(results: Results, found: Sequence[Verdict]) -> Attachment:
     for verdict in found:
         for ids in (verdict.run_ids, *(one.run_ids for one in verdict.comparisons)):
             sets[run_set(ids)] = ids
-    if results.names:
+    if found:  # there are runs of networks
         sets |= {run_set(ids): ids for ids in table1(results)["run_ids"]}
     rows = [
         {"run_set": name, "runs_sha256": runs_sha256(ids), "run_ids": " ".join(ids)}
