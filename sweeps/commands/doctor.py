@@ -161,12 +161,12 @@ def _study(root: Path) -> str:
 def _cluster(address: str | None) -> str:
     ray_environment.set_ray_variables()
     from sweeps.spec.sections import ResourcesSection
-    from sweeps.workers.cluster import cluster
+    from sweeps.workers.cluster import cluster, offered
 
-    with cluster(address, ResourcesSection()) as slots:
+    with cluster(address, ResourcesSection()):
         place = f"{address} answers" if address else "one starts on this machine"
         doors = "" if address else f"; {_doors()}"
-        return f"{place} and runs {slots} trials of one CPU at a time{doors}"
+        return f"{place} and runs {offered().cpus:.0f} trials of one CPU at a time{doors}"
 
 
 def _doors() -> str:
