@@ -304,7 +304,9 @@ def _ended_counts(results: Results, study: SweepStudy, work: Work) -> dict[Statu
 
 
 def _sweep_row(results: Results, paths: SweepPaths) -> Row:
-    found = rows(results.sweeps)
+    sweeps = results.sweeps.astype(object)
+    # None is Arrow's null; pandas has NaN for it, which no column of text takes.
+    found = rows(sweeps.where(sweeps.notna(), None))
     if not found:
         raise StoreError(f"the table `sweeps` of {paths.folder} cannot be read")
     return found[0]
