@@ -122,7 +122,10 @@ def plan(
         prepared = prepare(load_spec(spec, settings or ()), elsewhere=True)
     for note in prepared.notes:
         say(errors, f"note: {note}", "yellow")
-    doing = "timing some steps of each kind of trial, a minute at most"
+    # Only the function itself knows what a step of it takes.
+    own = prepared.spec.trainer is not None
+    timing = "timing some steps of each kind of trial, a minute at most"
+    doing = "reading what earlier runs took" if own else timing
     if not errors.is_terminal:
         say(errors, doing)
     with errors.status(doing):
