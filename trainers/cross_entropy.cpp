@@ -45,7 +45,8 @@ bool cross_entropy(const float* logits, const std::int64_t* labels, std::int64_t
     for (std::int64_t k = 0; k < classes; ++k) g[k] = (float(g[k] / sum) - rest) / float(n);
     g[label] -= float(1 - smoothing) / float(n);
   }
-  *loss = float(total / double(n));
+  // Infinite where the sum exceeds a float, as torch's is: such a run has diverged.
+  *loss = float(total) / float(n);
   return true;
 }
 }

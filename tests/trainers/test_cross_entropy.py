@@ -42,6 +42,13 @@ def test_infinite_logits_give_what_torch_gives():
             torch.testing.assert_close(loss, F.cross_entropy(values, labels), equal_nan=True)
 
 
+def test_a_sum_beyond_float32_is_infinite_though_the_mean_is_not():
+    values, labels = torch.tensor([[3e38, 0.0], [3e38, 0.0]]), torch.tensor([1, 1])
+    assert F.cross_entropy(values, labels).isinf()
+    loss, *_ = descent(values, labels, 0.0)
+    assert loss.isinf()
+
+
 def test_a_label_that_is_no_class_is_an_error():
     with pytest.raises(ValueError, match=r"labels must be from 0 to 9, got \[3, 10\]"):
         descent(torch.zeros(2, 10), torch.tensor([3, 10]), 0.0)
