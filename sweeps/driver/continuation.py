@@ -32,7 +32,7 @@ from sweeps.spec.errors import SpecError
 from sweeps.spec.overrides import with_settings
 from sweeps.spec.reading import load_spec, parse_spec
 from sweeps.spec.repetitions import seeds_of
-from sweeps.spec.search_space import Params
+from sweeps.spec.search_space import Params, trial_count
 from sweeps.spec.sections import MAX_SEEDS, SweepSpec
 from sweeps.store.locks import driver_lock
 from sweeps.store.paths import SweepPaths
@@ -141,7 +141,8 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             row = _sweep_row(results, paths)
             blocks = _blocks(row, request)
             queued = study.queue_again() if request.retry_errors else 0
-            planned = int(row["trials_planned"]) + request.more_trials + queued
+            planned = int(row["trials_planned"]) + request.more_trials
+            planned += _uncounted(row, study, queued)
             write_atomically(paths.spec, spec.to_json().encode())
             note_code(paths)
             keep_modules(spec, paths)
@@ -179,6 +180,20 @@ def _work(results: Results, spec: SweepSpec, study: SweepStudy, row: Row, reques
         frozenset(results.runs["config_id"].astype(str)),
         added,
     )
+
+
+def _uncounted(row: Row, study: SweepStudy, queued: int) -> int:
+    """Return the new attempts that a sweep's row does not plan yet.
+
+    More than were queued just now, if a driver died between the study's row of one and the sweep's.
+
+    Args:
+        row: of the sweep.
+        study: with the attempts.
+        queued: just now.
+    """
+    counted = int(row["trials_planned"]) - trial_count(parse_spec(json.loads(row["spec_json"])))
+    return queued if counted < 0 else max(queued, study.retries - counted)
 
 
 def _wanted_spec(paths: SweepPaths, request: Request) -> SweepSpec:

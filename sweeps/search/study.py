@@ -113,7 +113,7 @@ class SweepStudy:
 
         Optuna refuses to change a finished trial, so an attempt has a number of its own.
         """
-        retried = {trial.user_attrs.get("retry_of") for trial in self.trials}
+        retried = self._retried
         failed = [
             trial
             for trial in self.ended()
@@ -124,6 +124,16 @@ class SweepStudy:
             self._memory.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
         self.save()
         return len(failed)
+
+    @property
+    def retries(self) -> int:
+        """How many trials have a new attempt, whatever became of it."""
+        return len(self._retried)
+
+    @property
+    def _retried(self) -> set[int]:
+        attempts = (trial.user_attrs.get("retry_of") for trial in self.trials)
+        return {number for number in attempts if number is not None}
 
     def ended(self) -> list[FrozenTrial]:
         """List the trials that have ended in the study."""

@@ -368,7 +368,7 @@ def test_compact_names_what_is_damaged_and_loses_nothing(one_run, tmp_path: Path
         (["run", "--help"], {"numpy", "pyarrow", "pandas", "scipy.stats", "torch", "ray"}),
         (["list"], {"pandas", "scipy.stats", "torch", "ray", "optuna"}),
     ],
-    ids=str,
+    ids=["help", "run-help", "list"],
 )
 def test_a_command_imports_only_what_it_needs(
     arguments: list[str], unused: set[str], trained: Path
