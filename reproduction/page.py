@@ -144,7 +144,7 @@ def _counted(found: pd.DataFrame) -> str:
 
 def _claim_line(row: dict[str, Any]) -> str:
     found = interval(Interval(row["estimate"], row["low"], row["high"]))
-    unit = "" if row["unit"] in (None, "rate") else f" {row['unit']}"
+    unit = "" if row["unit"] in (None, "", "rate") else f" {row['unit']}"
     compared = (row["n"], row["n_reference"])
     needed = row["seeds_needed"]
     cells = (
