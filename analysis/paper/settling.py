@@ -81,7 +81,8 @@ def standing(claim: Claim, evidence: Evidence, max_seeds: int | None = None) -> 
     courses = [_course(one, counted, claim.max_seeds, most) for one in parts]
     choose = max if claim.rule == "somewhere" else min
     chance, expected = choose(courses)
-    futile = f"a chance of {100 * chance:.0f} % to be decided by {most} seeds" * (chance < FUTILE)
+    hope = f"a chance of {100 * chance:.0f} % to be decided by {most} seeds"
+    futile = hope if chance < FUTILE else ""
     return Standing(claim, verdict.word, futile, configs, seeds, room, chance, expected)
 
 

@@ -119,7 +119,8 @@ def best_sentence(results: Results, sweep: str) -> str:
     error = best["standard_error"]
     value = number(best["mean"]) if metric.is_error else metric.printed(best["mean"], error)
     value = f"{value} % validation error" if metric.is_error else f"{metric.name} {value}"
-    spread = f", standard error {number(error)}" * (metric.is_error and np.isfinite(error))
+    known = metric.is_error and np.isfinite(error)
+    spread = f", standard error {number(error)}" if known else ""
     return (
         f"{sweep}: trial {best['trial']} is best with {value}"
         f" (mean of {count(best['n'], 'seed')}{spread})"
