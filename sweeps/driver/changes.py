@@ -59,8 +59,16 @@ def spec_changes(before: SweepSpec, now: SweepSpec) -> list[str]:
     return [
         f"{key}: {_shown(old, key)} -> {_shown(new, key)}"
         for key in dict.fromkeys((*old, *new))
-        if old.get(key) != new.get(key) and key.partition(".")[0] not in FREE
+        if old.get(key) != new.get(key)
+        and key.partition(".")[0] not in FREE
+        and not _left_out(key, old, new)
     ]
+
+
+def _left_out(key: str, old: Mapping[str, object], new: Mapping[str, object]) -> bool:
+    """Return True for what a domain has by default where the other side has no such domain."""
+    there = {**old, **new}[key]
+    return key.startswith("space.") and (key in old) != (key in new) and there in (False, {}, None)
 
 
 def _code_changes(paths: SweepPaths, before: str) -> list[str]:
