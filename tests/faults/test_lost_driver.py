@@ -19,6 +19,8 @@ import analysis
 from analysis.store.folders import open_folder
 from analysis.store.schema import SWEEPS
 from analysis.store.table_files import write_table
+from sweeps.store.locks import driver_alive
+from sweeps.store.paths import SweepPaths
 
 GRID = """
 name: grid
@@ -55,7 +57,19 @@ def start_and_signal(folder: Path, arguments: list[str], after_runs: int, number
             assert time.monotonic() < deadline, "the sweep did not get under way"
             time.sleep(0.02)
         driver.send_signal(number)
-        return driver.wait(timeout=100)
+        code = driver.wait(timeout=100)
+    # The system ends the driver's child after the driver itself: a moment later.
+    deadline = time.monotonic() + 20
+    while any(
+        driver_alive(SweepPaths(lock.parents[1], lock.parent.name)) for lock in _locks(folder)
+    ):
+        assert time.monotonic() < deadline, "the driver's child outlived it"
+        time.sleep(0.02)
+    return code
+
+
+def _locks(folder: Path) -> list[Path]:
+    return list(folder.glob("results/*/driver.lock"))
 
 
 def _ended_runs(folder: Path) -> int:
