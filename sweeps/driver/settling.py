@@ -180,6 +180,8 @@ def _cost(results: Results, seeds: Iterable[tuple[Standing, float]]) -> str:
         for config in one.config_ids:
             each[config] = max(each.get(config, 0.0), more)
     runs = results.runs.assign(config_id=results.runs["config_id"].astype(str))
-    times = runs.groupby("config_id")["epoch_seconds"].median() * runs["epochs_planned"].max()
+    # A training function of a user's own has steps of any length: its runs are timed whole.
+    whole = runs["epoch_seconds"] * runs["epochs_planned"].max()
+    times = whole.fillna(runs["train_seconds"]).groupby(runs["config_id"]).median().dropna()
     seconds = sum(more * float(times.get(config, 0.0)) for config, more in each.items())
     return f"{sum(each.values()):.0f} runs, {duration(seconds)} of training"

@@ -79,7 +79,9 @@ class OwnModules:
             assert self.root is not None
             target = folder / file.relative_to(self.root)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
+            # A sweep that goes on reads its modules from where the first start has copied them.
+            if not (target.exists() and target.samefile(file)):
+                shutil.copyfile(file, target)
 
     def use(self) -> None:
         """Make the modules importable in this process, as their files are now."""

@@ -69,6 +69,9 @@ def test_a_copy_is_what_is_imported_from_then_on(folder, tmp_path):
     modules.use()
     assert imported("nets.own:net").__doc__ == "Build it."
     modules.copy_to(tmp_path / "kept")
+    there = sorted(path.read_bytes() for path in (tmp_path / "kept").rglob("*.py"))
+    OwnModules(modules.reference, tmp_path / "kept").copy_to(tmp_path / "kept")  # as a resume does
+    assert sorted(path.read_bytes() for path in (tmp_path / "kept").rglob("*.py")) == there
     edited = folder / "nets" / "own.py"
     edited.write_text(MODULE.replace("Build it", "Edited"))
     use_copy(tmp_path / "kept")
