@@ -1,4 +1,4 @@
-"""What people wrote down about a sweep: a note, and tags to find it by. Imports no pandas."""
+"""The note that people wrote on a sweep, and its tags to find it by. Imports no pandas."""
 
 from __future__ import annotations
 

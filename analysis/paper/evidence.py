@@ -42,6 +42,8 @@ from analysis.store.results import Results
 
 CONFIRMATORY, TIMING = "confirmatory", "timing"
 """Purposes of sweeps that decide claims: on errors, and on times."""
+SPACE = "space."
+"""Begins the column of a parameter of the space, whatever its name is."""
 ON_TIME = ("slower",)
 """Rules on times."""
 _OF_AN_ARM = ("value", "outcome", "run_id", "config_id", "look")
@@ -390,4 +392,4 @@ def _named(column: str, value: object) -> str:
     if column == "activation":
         return str(value)
     number = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{column.removeprefix('space.')} = {number}"
+    return f"{column.removeprefix(SPACE)} = {number}"

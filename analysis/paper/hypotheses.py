@@ -18,8 +18,8 @@ from analysis.measures.origins import origins
 from analysis.measures.trials import drawn_parameters, metric_of_sweep, runs_of_sweep
 from analysis.measures.values import At
 from analysis.paper.claims import Claim
-from analysis.paper.evidence import Evidence
-from analysis.paper.rules.pairs import SIDES, SPACE, selection_text
+from analysis.paper.evidence import SPACE, Evidence
+from analysis.paper.rules.pairs import SIDES, selection_text
 from analysis.paper.sentences import OWN
 from analysis.paper.verdicts import Verdict, judge_all, verdict_row
 from analysis.store.declarations import DECLARED, known_before
@@ -168,4 +168,4 @@ FORMS = {
     "trend": "",
     "more_stable": "fewer runs of {arm} diverge than of {than}",
 }
-"""What each rule says, in words."""
+"""The sentence of each rule."""

@@ -13,6 +13,7 @@ from rich.console import Console
 
 import analysis
 from analysis import Results
+from analysis.measures.rows import records
 from analysis.store.blocks import AddedSeeds, Block, added_seeds, blocks_json, read_blocks
 from analysis.store.contract import Row
 from analysis.store.errors import StoreError
@@ -37,7 +38,7 @@ from sweeps.spec.sections import MAX_SEEDS, SweepSpec
 from sweeps.store.locks import driver_lock
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
-from sweeps.view.overview import best_of, rows
+from sweeps.view.overview import best_of
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,7 @@ def trials_to_repeat(
     A trial of a confirmatory sweep that diverged with one seed is trained with every other, too.
     """
     whole = [Status.COMPLETED, *([Status.DIVERGED] if spec.purpose == "confirmatory" else [])]
-    in_store = {row["trial"]: row for row in rows(results.trials)}
+    in_store = {row["trial"]: row for row in records(results.trials)}
     ended = results.runs[results.runs["status"].isin(FINAL)]
     seeds: dict[str, set[int]] = {}
     # By configuration: two trials of one configuration share their runs.
@@ -321,7 +322,7 @@ def _ended_counts(results: Results, study: SweepStudy, work: Work) -> dict[Statu
 def _sweep_row(results: Results, paths: SweepPaths) -> Row:
     sweeps = results.sweeps.astype(object)
     # None is Arrow's null; pandas has NaN for it, which no column of text takes.
-    found = rows(sweeps.where(sweeps.notna(), None))
+    found: Sequence[Row] = records(sweeps.where(sweeps.notna(), None))
     if not found:
         raise StoreError(f"the table `sweeps` of {paths.folder} cannot be read")
     return found[0]

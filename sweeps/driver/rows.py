@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 
 import analysis
+from analysis.measures.rows import records
 from analysis.store.blocks import blocks_json
 from analysis.store.contract import Row, RowWriter, SweepStore
 from analysis.store.declarations import DECLARED, declaration
@@ -19,7 +20,6 @@ from sweeps.spec.search_space import configure
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.columns import check_fields
 from sweeps.store.provenance import code_version, versions
-from sweeps.view.overview import rows
 from trainers import IDENTITY_VERSION
 
 OPEN = (Status.RUNNING, Status.INTERRUPTED)
@@ -142,7 +142,7 @@ def close_runs(results: analysis.Results, store: SweepStore) -> None:
     epochs = results.epochs["run_id"].value_counts()
     ended = {"status": Status.INTERRUPTED, "ended_at": datetime.now(UTC)}
     # None is Arrow's null; pandas has several other signs for it.
-    known = rows(left.astype(object).where(left.notna(), None))
+    known = records(left.astype(object).where(left.notna(), None))
     for row in known:
         # In the run's own name: its next worker then writes after this row, whatever the clocks.
         done = int(epochs.get(row["run_id"], 0))

@@ -10,13 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 import analysis
+from analysis.measures.rows import records
 from analysis.printed import MISSING, brief_parameters, count, interval, number
 from analysis.statistics.intervals import Interval
 from analysis.store.contract import Row
 from analysis.store.metric import metric_of
 from sweeps.view.columns import Column, table_of
 from sweeps.view.drawing import best_text
-from sweeps.view.overview import best_of, rows
+from sweeps.view.overview import best_of
 
 NOT_COMPARED = ("name", "question")
 """Keys of a specification that say nothing on what is trained."""
@@ -44,7 +45,7 @@ def beside_view(
         own = results.trials[results.trials["sweep"] == name]
         metric = metric_of(results.sweeps[results.sweeps["sweep"] == name].iloc[0])
         parts.append(Text.assemble(f"{name}: ", best_text(best_of(own, metric))))
-    found = rows(analysis.beside(results, first, second))
+    found = records(analysis.beside(results, first, second))
     if not found:
         return Group(*parts, Text("no trial has the same parameters in both"))
     note = f"difference: {second} less {first}, in points, with Welch's 95 % interval"

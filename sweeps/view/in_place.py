@@ -91,10 +91,7 @@ def silence_hints() -> None:
 def python_console(show: bool = True) -> Console:
     """Return the console of a call from Python: rich's own for Jupyter asks for ipywidgets."""
     notebook = in_notebook()
-    if (
-        notebook
-    ):  # a library of ours imports tqdm, which asks for ipywidgets that nothing here needs
-        warnings.filterwarnings("ignore", message="IProgress not found")
+    silence_hints()
     return Console(
         quiet=not show,
         force_jupyter=False,

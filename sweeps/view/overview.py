@@ -14,6 +14,7 @@ from rich.text import Text
 
 import analysis
 from analysis.measures.notes import Note, notes
+from analysis.measures.rows import records
 from analysis.printed import MISSING, brief_parameters
 from analysis.store.contract import Row
 from analysis.store.metric import Metric, metric_of
@@ -74,9 +75,9 @@ def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
     troubled = trials["status"].isin([status for status in Status if status.trouble])
     view.troubles = [
         f"trial {trial['trial']} {trial['status']}: {trial['error'] or 'no reason given'}"
-        for trial in rows(trials[troubled].tail(KEPT_TROUBLES))
+        for trial in records(trials[troubled].tail(KEPT_TROUBLES))
     ]
-    running = rows(trials[trials["status"] == Status.RUNNING])
+    running = records(trials[trials["status"] == Status.RUNNING])
     if driver_alive(paths):
         view.running = {trial["trial"]: _running(results, trial, metric) for trial in running}
         return view
@@ -105,11 +106,11 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     _ = results.verified  # warns of what is damaged or missing
     metric = metric_of(results.sweeps.iloc[0])
     ordered = _best_first(trials, metric)
-    shown = rows(ordered.head(SHOWN_TRIALS))
+    shown = records(ordered.head(SHOWN_TRIALS))
     parts: list[RenderableType] = [_trials_table(shown, width, metric)]
     if len(ordered) > SHOWN_TRIALS:
         parts.append(Text(f"and {len(ordered) - SHOWN_TRIALS} more", style="dim"))
-    parts += note_lines(notes(rows(results.events)).get(name, Note()))
+    parts += note_lines(notes(records(results.events)).get(name, Note()))
     paths = SweepPaths(root, name)
     next_steps = (
         f"\nGo on with\n  {paths.command('results', '--csv')}    # one row a run"
@@ -153,13 +154,6 @@ def note_lines(note: Note) -> list[Text]:
     """Write the note and the tags of a sweep, a line each; nothing where there are none."""
     tags = f"tags: {' '.join(note.tags)}" if note.tags else ""
     return [Text(text) for text in (note.text and f"note: {note.text}", tags) if text]
-
-
-def rows(frame: pd.DataFrame) -> list[Row]:
-    """List the rows of a frame by column name."""
-    return [
-        {str(column): value for column, value in row.items()} for row in frame.to_dict("records")
-    ]
 
 
 def _best_first(trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:

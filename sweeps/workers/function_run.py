@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.store.statuses import Status
@@ -13,7 +14,7 @@ from sweeps.spec.sections import SweepSpec
 from sweeps.store.function_recorder import FunctionRecorder
 from sweeps.store.paths import SweepPaths
 from sweeps.workers.run_end import OnEpoch, RunEnd, log_failure, recorded
-from sweeps.workers.storage import StorageError, storage_error
+from sweeps.workers.storage import StorageError, writing_in
 from trainers.config import Execution
 from trainers.function import FunctionEnd, FunctionRun, Step, train_function
 from trainers.seconds import Seconds
@@ -27,9 +28,7 @@ def function_run(
     best = objective.at == "best"
     largest = objective.of_sweep.largest
     run = FunctionRun(call, seed, objective.metric, largest, best, spec.steps)
-    return FunctionRun(
-        **{**vars(run), "checkpoint": checkpoints / run.run_id if checkpoints else None}
-    )
+    return replace(run, checkpoint=checkpoints / run.run_id) if checkpoints else run
 
 
 def run_function(
@@ -53,7 +52,8 @@ def run_function(
         nonlocal reporting
         started = time.perf_counter()
         try:
-            _write(recorder, step, paths)
+            with writing_in(paths.folder):
+                recorder.step(step)
             on_epoch(seed_index, step, "")
         finally:
             reporting += time.perf_counter() - started
@@ -81,13 +81,6 @@ def run_function(
         seconds=Seconds(train=end.seconds),
         report_seconds=reporting,
     )
-
-
-def _write(recorder: FunctionRecorder, step: Step, paths: SweepPaths) -> None:
-    try:
-        recorder.step(step)
-    except OSError as error:  # else the function, in which it rises, would be blamed
-        raise storage_error(error, paths.folder) from error
 
 
 def _set_threads(execution: Execution) -> None:

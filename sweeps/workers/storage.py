@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import EACCES, EDQUOT, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS, ESTALE
 from pathlib import Path
 
@@ -20,6 +22,19 @@ def storage_error(error: OSError, folder: Path) -> StorageError:
     """Say that a worker cannot write in a sweep's folder, and why."""
     reason = error.strerror or f"{error}" or type(error).__name__
     return StorageError(f"the worker on {socket.gethostname()} cannot write in {folder}: {reason}")
+
+
+@contextmanager
+def writing_in(folder: Path) -> Iterator[None]:
+    """Blame an error of a file on the storage, and not on the training in which it rises.
+
+    Raises:
+        StorageError: the body raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, folder) from error
 
 
 def blames_storage(error: BaseException, folder: Path) -> bool:

@@ -20,7 +20,7 @@ from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
 from sweeps.workers.function_run import function_run, run_function
 from sweeps.workers.run_end import OnEpoch, RunEnd, log_failure, recorded
-from sweeps.workers.storage import StorageError, blames_storage, storage_error
+from sweeps.workers.storage import StorageError, blames_storage, writing_in
 from trainers import EpochRecord, Event, Execution, Record, RunConfig, RunRecord, train
 from trainers.seconds import Seconds
 
@@ -60,7 +60,7 @@ def train_trial(
     for seed_index, seed in enumerate(seeds):
         # The recorder looks for earlier records: its start is part of the time for reports.
         begun = time.perf_counter()
-        try:
+        with writing_in(paths.folder):
             if spec.trainer is not None:
                 own = function_run(spec, params, seed, execution.checkpoint_folder)
                 end = run_function(own, number, seed_index, paths, execution, on_epoch, fresh)
@@ -70,8 +70,6 @@ def train_trial(
                 recorder = RunRecorder(paths, number, config, fresh, shares)
                 metric = spec.objective.metric
                 end = _run(config, recorder, metric, seed_index, on_epoch, begun, paths)
-        except OSError as error:
-            raise storage_error(error, paths.folder) from error
         ends.append(end)
         if not _goes_on(spec, ends[-1].status):
             break
@@ -150,7 +148,8 @@ def _run(
         nonlocal reporting, warning
         begun = time.perf_counter()
         try:
-            _write(recorder, record, paths)
+            with writing_in(paths.folder):
+                recorder(record)
             if isinstance(record, Event) and record.kind == "unstable":
                 warning = record.detail
             elif isinstance(record, EpochRecord):
@@ -183,13 +182,6 @@ def _run(
         seconds=_spent(run) if run else Seconds(train=time.perf_counter() - started - reporting),
         report_seconds=reporting,
     )
-
-
-def _write(recorder: RunRecorder, record: Record, paths: SweepPaths) -> None:
-    try:
-        recorder(record)
-    except OSError as error:  # else the training, in which it rises, would be blamed
-        raise storage_error(error, paths.folder) from error
 
 
 def _spent(run: RunRecord) -> Seconds:

@@ -127,7 +127,6 @@ def settled(errors: Mapping[str, np.ndarray]) -> tuple[dict[str, tuple[str, int]
         results = MemoryResults([sweep])
         found = standings(results, Wish(tuple(CLAIMS)), CLAIMS.values())
         more = next_blocks(results, found)
-        given = sum(len(seeds) for block in blocks for seeds in block.seeds.values())
         for one in found:
             if one.reason and one.claim.id not in ended:
                 mine = {
@@ -149,7 +148,6 @@ def settled(errors: Mapping[str, np.ndarray]) -> tuple[dict[str, tuple[str, int]
                         known.add((trial, seed))
                         add(sweep, names[trial], trial, seed, errors[names[trial]])
         sweep.rows["sweeps"][0]["blocks_json"] = blocks_json(blocks)
-        assert sum(len(s) for b in blocks for s in b.seeds.values()) > given
 
 
 def fixed(errors: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -60,16 +60,11 @@ def start_and_signal(folder: Path, arguments: list[str], after_runs: int, number
         code = driver.wait(timeout=100)
     # The system ends the driver's child after the driver itself: a moment later.
     deadline = time.monotonic() + 20
-    while any(
-        driver_alive(SweepPaths(lock.parents[1], lock.parent.name)) for lock in _locks(folder)
-    ):
+    results = folder / "results"
+    while any(driver_alive(SweepPaths(results, one.name)) for one in results.iterdir()):
         assert time.monotonic() < deadline, "the driver's child outlived it"
         time.sleep(0.02)
     return code
-
-
-def _locks(folder: Path) -> list[Path]:
-    return list(folder.glob("results/*/driver.lock"))
 
 
 def _ended_runs(folder: Path) -> int:

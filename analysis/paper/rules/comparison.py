@@ -12,6 +12,7 @@ from analysis.paper.evidence import Arm
 from analysis.statistics.intervals import Interval
 from analysis.statistics.looks import information, look_levels
 from analysis.statistics.power import Test, detectable_gap, seeds_needed
+from analysis.statistics.proportions import rate_difference
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,32 @@ def unready(name: str, benchmark: str, arms: Sequence[Arm], claim: Claim) -> Mis
             reason = f"{arm.name}: {arm.runs} runs, and it takes {claim.minimum_runs}"
             return Missing(name, benchmark, reason)
     return None
+
+
+def compared_rates(
+    name: str, benchmark: str, candidate: tuple[Arm, ...], reference: tuple[Arm, ...], note: str
+) -> Comparison:
+    """Hold the rate of diverged runs of a candidate against that of a reference.
+
+    Args:
+        name: of the comparison.
+        benchmark: of both.
+        candidate: one side.
+        reference: the other.
+        note: says how many runs diverged, with a {} for the count of each side.
+    """
+    (failed, of), (others, others_of) = diverged_of(candidate), diverged_of(reference)
+    level = level_of(candidate, reference)
+    return Comparison(
+        name=name,
+        benchmark=benchmark,
+        candidate=candidate,
+        reference=reference,
+        unit="rate",
+        interval=rate_difference((failed, others), (of, others_of), confidence_of(level)),
+        level=level,
+        note=note.format(f"{failed} of {of}", f"{others} of {others_of}"),
+    )
 
 
 def diverged_of(arms: Sequence[Arm]) -> tuple[int, int]:

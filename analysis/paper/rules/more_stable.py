@@ -7,16 +7,14 @@ from dataclasses import replace
 from analysis.paper.claims import Claim
 from analysis.paper.evidence import Evidence
 from analysis.paper.rules.comparison import (
-    Comparison,
     Finding,
     Missing,
-    confidence_of,
+    compared_rates,
     diverged_of,
-    level_of,
     unready,
 )
 from analysis.paper.rules.pairs import pairs
-from analysis.statistics.proportions import boschloo, rate_difference
+from analysis.statistics.proportions import boschloo
 
 
 def more_stable(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
@@ -34,23 +32,14 @@ def more_stable(claim: Claim, evidence: Evidence, benchmark: str) -> list[Findin
             found.append(not_yet)
             continue
         (failed, of), (others, others_of) = diverged_of(pair.candidate), diverged_of(pair.reference)
-        level = level_of(pair.candidate, pair.reference)
         counts, runs = (failed, others), (of, others_of)
-        compared = Comparison(
-            name=pair.name,
-            benchmark=benchmark,
-            candidate=pair.candidate,
-            reference=pair.reference,
-            unit="rate",
-            interval=rate_difference(counts, runs, confidence_of(level)),
-            level=level,
-            note=f"{failed} of {of} runs diverged, {others} of {others_of} of the others",
-        )
+        said = "{} runs diverged, {} of the others"
+        compared = compared_rates(pair.name, benchmark, pair.candidate, pair.reference, said)
         refutes = failed / of > others / others_of
         found.append(
             replace(
                 compared,
-                supports=boschloo(counts, runs, "less") < level,
+                supports=boschloo(counts, runs, "less") < compared.level,
                 against_p=boschloo(counts, runs, "greater") if refutes else 1.0,
             )
         )

@@ -16,7 +16,7 @@ import scipy
 
 from analysis.measures.cells import Family, Key
 from analysis.paper.claims import Claim
-from analysis.paper.evidence import Arm, Evidence
+from analysis.paper.evidence import SPACE, Arm, Evidence
 from analysis.paper.rules.comparison import Missing, level_of
 from analysis.printed import activation_name
 from analysis.statistics.intervals import NO_CONTRAST, Contrast
@@ -24,8 +24,6 @@ from analysis.statistics.intervals import NO_CONTRAST, Contrast
 Arms = Mapping[Key, Arm]
 
 SIDES = ("candidate", "reference")
-SPACE = "space."
-"""Begins the column of a parameter of the space, whatever its name is."""
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,16 @@ from dataclasses import replace
 import scipy
 
 from analysis.paper.claims import Claim
-from analysis.paper.evidence import Arm, Evidence
+from analysis.paper.evidence import Evidence
 from analysis.paper.rules.comparison import (
     Comparison,
     Finding,
     Missing,
-    confidence_of,
-    level_of,
+    compared_rates,
     unready,
 )
 from analysis.printed import activation_name
-from analysis.statistics.proportions import boschloo, failure_rate, rate_difference
+from analysis.statistics.proportions import boschloo, failure_rate
 
 
 def unstable_start(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
@@ -57,25 +56,13 @@ def _each_activation(
             reason = f"needs {activation_name(activation)} from both starts"
             found.append(Missing(name, benchmark, reason))
             continue
-        not_yet = unready(name, benchmark, [random, relu_like], claim)
-        found.append(not_yet or decide(_compared(name, benchmark, random, relu_like), claim))
+        if not_yet := unready(name, benchmark, [random, relu_like], claim):
+            found.append(not_yet)
+            continue
+        said = "{} random and {} ReLU-like runs diverged"
+        compared = compared_rates(name, benchmark, (random,), (relu_like,), said)
+        found.append(decide(compared, claim))
     return found
-
-
-def _compared(name: str, benchmark: str, random: Arm, relu_like: Arm) -> Comparison:
-    diverged, of = (random.diverged, relu_like.diverged), (random.runs, relu_like.runs)
-    shares = [f"{n} of {total}" for n, total in zip(diverged, of, strict=True)]
-    level = level_of([random, relu_like])
-    return Comparison(
-        name=name,
-        benchmark=benchmark,
-        candidate=(random,),
-        reference=(relu_like,),
-        unit="rate",
-        interval=rate_difference(diverged, of, confidence_of(level)),
-        level=level,
-        note=f"{shares[0]} random and {shares[1]} ReLU-like runs diverged",
-    )
 
 
 def _unstable(one: Comparison, claim: Claim) -> Comparison:

@@ -10,10 +10,10 @@ import numpy as np
 
 from analysis.measures.cells import Family, Key
 from analysis.paper.claims import Claim
-from analysis.paper.evidence import Arm, Evidence
+from analysis.paper.evidence import SPACE, Arm, Evidence
 from analysis.paper.rules.comparison import Comparison, Finding, Missing, unready
 from analysis.paper.rules.gain import undecided, untrained
-from analysis.paper.rules.pairs import SPACE, Pair, keeps_its_rank
+from analysis.paper.rules.pairs import Pair, keeps_its_rank
 from analysis.statistics.intervals import Contrast
 
 
