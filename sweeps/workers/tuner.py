@@ -7,6 +7,7 @@ import threading
 from typing import Any, Protocol
 
 from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -55,7 +56,7 @@ def tuner_of(
             # -1: always start a worker again; the searcher counts how often a trial loses its own.
             failure_config=tune.FailureConfig(max_failures=-1),
             stop=_WorkIsDone(pool),
-            callbacks=[_Losses(pool)],
+            callbacks=[_Losses(pool), _NoLines()],
             progress_reporter=_Silence(),
             verbose=0,
         ),
@@ -123,6 +124,13 @@ class _Silence(tune.ProgressReporter):
 
     def should_report(self, trials: list[Any], done: bool = False) -> bool:
         return False
+
+
+class _NoLines(TrialProgressCallback):
+    """Prints nothing: Ray Tune's own calls a worker that leaves a trial that has completed."""
+
+    def _print(self, msg: str) -> None:
+        pass
 
 
 class _Losses(tune.Callback):

@@ -67,6 +67,7 @@ def test_every_trial_ends_and_is_said_to(finished: tuple[Path, str]) -> None:
     for number in range(4):
         assert f"trial {number} " in output
     assert "best: trial" in output
+    assert "Last result" not in output  # Ray Tune's own words, which are of workers
     assert "sweeps results small --csv" in output
     assert "sweeps report small" in output
 
