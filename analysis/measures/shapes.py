@@ -6,6 +6,7 @@ The functions of one run are averaged: they share its seed, so they are not inde
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -120,6 +121,8 @@ class Measure:
 
     of: Callable[[Results, pd.DataFrame], pd.Series]
     printed: str
+    range: tuple[float, float] = (-math.inf, math.inf)
+    """The values that it can take; no interval of its mean is shown to reach beyond."""
 
 
 MEASURES = {
@@ -130,8 +133,8 @@ MEASURES = {
     "early_share_before_drop": Measure(early_share_before_drop, "the same before the rate drops"),
     "early_path": Measure(early_path, "share of the way travelled in the first quarter"),
     "tail_bend": Measure(tail_bend, "bend of the tails"),
-    "gap_correlation": Measure(gap_correlation, "rank correlation"),
-    "sensitivity_correlation": Measure(sensitivity_correlation, "rank correlation"),
+    "gap_correlation": Measure(gap_correlation, "rank correlation", (-1.0, 1.0)),
+    "sensitivity_correlation": Measure(sensitivity_correlation, "rank correlation", (-1.0, 1.0)),
 }
 
 

@@ -87,6 +87,8 @@ def _found(one: Comparison) -> str:
         text += f" ({percent(one.confidence)} interval {low} to {high}, {runs})"
     else:
         text += f" ({runs})"
-    if one.level < paper().level["planned"]:
-        text += f", judged at {100 * one.level:.2g} %, the level of this look"
+    spent, planned = 100 * one.level, 100 * paper().level["planned"]
+    digits = 2 if f"{spent:.2g}" != f"{planned:.2g}" else 3
+    if f"{spent:.{digits}g}" != f"{planned:.{digits}g}":
+        text += f", judged at {spent:.{digits}g} %, the level of this look"
     return text + "."

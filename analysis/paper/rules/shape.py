@@ -98,11 +98,20 @@ def _each_activation(
             name = f"{activation_name(activation)}, {MEASURES[measure].printed}"
             arm = arms.get((activation,))
             if measure in claim.measures:
-                found.append(_decide(claim, arm, name, benchmark, side, claim.margin or 0.0))
+                one = _decide(claim, arm, name, benchmark, side, claim.margin or 0.0)
             else:  # a mean above 0 fails to support the claim, and refutes nothing
                 one = _decide(claim, arm, name, benchmark, "high", 0.0)
-                found.append(replace(one, against_p=1.0) if isinstance(one, Comparison) else one)
+                one = replace(one, against_p=1.0) if isinstance(one, Comparison) else one
+            found.append(_within(one, *MEASURES[measure].range))
     return found
+
+
+def _within(one: Finding, lowest: float, highest: float) -> Finding:
+    """Return a finding whose interval ends where the measure does: Student's knows no bounds."""
+    if isinstance(one, Missing):
+        return one
+    low, high = max(one.interval.low, lowest), min(one.interval.high, highest)
+    return replace(one, interval=replace(one.interval, low=low, high=high))
 
 
 def _decide(

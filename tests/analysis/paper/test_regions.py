@@ -1,7 +1,7 @@
 """The regions in which a claim is supported and contradicted have nothing in common."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from analysis.paper.claims import Claim, paper
 from analysis.paper.evidence import Arm
 from analysis.paper.rules import RULES, Comparison
+from analysis.paper.sentences import reason_of
+from analysis.paper.words import Word
 from analysis.printed import ACTIVATIONS
+from analysis.statistics.intervals import contrast
 
 CLAIMS = {claim.id: claim for claim in paper().claims}
 SPREAD = np.array([-1.0, -0.6, -0.1, 0.2, 0.5, 1.1])
@@ -117,3 +120,25 @@ def test_a_gain_below_the_margin_never_refutes_that_there_is_none(gain, runs, ex
     for one in RULES["no_gain"](claim, Drawn(arms), "lenet5/mnist"):
         assert (one.supports, refutes(one)) == expected
         assert ("too small to matter" in one.note) == (gain == 0.05)
+
+
+def test_an_interval_of_correlations_ends_at_one():
+    """Student's interval of ten correlations, nine of them near 1, would go beyond."""
+    claim = CLAIMS["closer_points_are_more_sensitive"]
+    arms = {("polyneuron_r",): Arm(np.array([0.99] * 9 + [0.8]), looks=((0, 10),), max_seeds=10)}
+    (found,) = RULES[claim.rule](claim, Drawn(arms), "lenet5/mnist")
+    assert contrast([arms[("polyneuron_r",)].sample], [1]).interval().high > 1.0
+    assert found.interval.high == 1.0
+    assert -1.0 < found.interval.low < found.interval.estimate
+
+
+@pytest.mark.parametrize(
+    ("level", "said"), [(0.05, ""), (0.0498, "4.98 %"), (0.049, "4.9 %"), (0.00305, "0.3")]
+)
+def test_the_level_of_a_look_is_said_where_it_is_another_than_the_planned_one(level, said):
+    chosen = CLAIMS["relaxed_beats_polyneuron_on_lenet5"]
+    arms = {key: Arm(SPREAD) for key in CELLS[chosen.id]}
+    (one,) = RULES[chosen.rule](chosen, Drawn(arms), "lenet5/mnist")
+    text = reason_of(Word.NOT_DECIDED, "", replace(one, level=level), [])
+    assert ("the level of this look" in text) == bool(said)
+    assert f"judged at {said}" in text if said else True
