@@ -14,6 +14,7 @@ from sweeps.store.training_code import TrainingCode
 PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pandas", "pyarrow")
 
 
+@lru_cache
 def versions() -> dict[str, str]:
     """Return the versions of Python, the platform and each package that can change a result."""
     found = {"python": platform.python_version(), "platform": platform.platform()}

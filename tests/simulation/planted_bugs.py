@@ -86,7 +86,7 @@ def trained_before_recorded(patch: Patch) -> None:
 
 def ends_forgotten(patch: Patch) -> None:
     """Train a run again although the store has its end."""
-    patch.setattr(recorder, "_is_final", lambda row: False)
+    patch.setattr(recorder, "is_final", lambda row: False)
 
 
 def running_for_ever(patch: Patch) -> None:

@@ -19,7 +19,8 @@ import pytest
 
 from sweeps.search.study import SweepStudy
 
-DRIVER = "driver"
+PLACES = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where simulated sweeps lie: in memory, where there is such a folder."""
 
 
 class Killed(BaseException):

@@ -9,7 +9,6 @@ dispatcher, watch and recorder are the product's own. Everything follows from th
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import multiprocessing
 import os
@@ -18,8 +17,9 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +27,14 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.storages import RDBStorage
 from simulated_cluster import Cluster, Faults
-from simulated_processes import Disk, Killed, faulty
+from simulated_database import quick_storage
+from simulated_processes import PLACES, Disk, Killed, faulty
 from simulated_training import Training, error_percent
 
 import analysis
-from analysis.store.errors import StoreError
+from analysis.store import open_files, reading
+from analysis.store.errors import StoreError, StoreWarning
 from analysis.store.statuses import Status
 from sweeps.driver import continuation, driver
 from sweeps.driver.continuation import Request
@@ -57,36 +58,21 @@ ROUNDS, FAULTY = 20, 3
 """Drivers that a sweep may use up; those after the first three meet no faults."""
 LONGEST_SECONDS = 20_000.0
 """Most virtual time of a driver: ten hung workers, one after the other, take 1,000."""
-PLACES = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-class AtOnce:
+class AtOnce(Executor):
     """Stands for a pool of threads: it does the work where it is asked to."""
 
-    def submit(self, work: Any, *arguments: Any) -> Future[None]:
-        done: Future[None] = Future()
+    def __init__(self, threads: int = 0) -> None:
+        del threads
+
+    def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
         try:
-            done.set_result(work(*arguments))
+            done.set_result(work(*arguments, **named))
         except Exception as error:
             done.set_exception(error)
         return done
-
-
-@functools.cache
-def _empty_database() -> bytes:
-    """Make Optuna's tables once: to make and check them takes longer than a simulated sweep."""
-    with tempfile.TemporaryDirectory(dir=PLACES) as folder:
-        RDBStorage(f"sqlite:///{folder}/study.db").remove_session()
-        return Path(folder, "study.db").read_bytes()
-
-
-def quick_storage(url: str, engine_kwargs: dict[str, Any]) -> RDBStorage:
-    """Open a database whose tables are known to be those of this version of Optuna."""
-    file = Path(url.removeprefix("sqlite:///"))
-    if not file.exists():
-        file.write_bytes(_empty_database())
-    checked = {"skip_compatibility_check": True, "skip_table_creation": True}
-    return RDBStorage(url, engine_kwargs, **checked)
 
 
 @dataclass
@@ -143,8 +129,12 @@ def simulate(seed: int) -> Outcome:
     outcome, folder = Outcome(seed), Path(tempfile.mkdtemp(dir=PLACES))
     disk = Disk(chance)
     try:
-        with pytest.MonkeyPatch.context() as patch, faulty(disk):
+        with pytest.MonkeyPatch.context() as patch, faulty(disk), warnings.catch_warnings():
+            # The disk loses and cuts what is being written, never what was written.
+            warnings.simplefilter("error", StoreWarning)
             patch.setattr(recorder, "BESIDE", AtOnce())
+            patch.setattr(open_files, "ThreadPoolExecutor", AtOnce)
+            patch.setattr(reading, "ThreadPoolExecutor", AtOnce)
             patch.setattr(databases, "RDBStorage", quick_storage)
             paths = SweepPaths(folder, spec.name)
             clusters: list[Cluster] = []
