@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
-from polyneuron.hooks import has_hooks
+from polyneuron.hooks import has_hooks, is_watched, watched_input
 from polyneuron.kernels.cpp.stages import ConvolutionShape
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.stages import (
@@ -51,8 +51,13 @@ class Chain(nn.Sequential):
         while at < len(layers):
             run = Run()
             length = _gather(run, x, layers[at:])
-            x = run(x) if length else layers[at](x)
-            at += max(1, length)
+            if length:
+                x = run(x)
+            elif is_watched(layers[at]) and at + 1 < len(layers) and _halves(layers[at + 1]):
+                x, length = pooled_activation(layers[at], layers[at + 1], x), 2
+            else:
+                x, length = layers[at](x), 1
+            at += length
         return x
 
 
@@ -66,10 +71,12 @@ def pooled_activation(
         pool: a pooling of its values; `nn.MaxPool2d(2)` has kernels.
         x: (N, C, H, W).
     """
+    watched = is_watched(activation)
+    seen = watched_input(activation, x) if watched else x
     run = Run()
-    if is_staged(x) and _pooled(run, tuple(x.shape), [activation, pool]) is not None:
-        return run(x)
-    y = pool(activation(x))
+    if is_staged(seen) and _pooled(run, tuple(seen.shape), [activation, pool], watched) is not None:
+        return run(seen)
+    y = pool(activation.forward(seen) if watched else activation(x))
     assert isinstance(y, Tensor)
     return y
 
@@ -116,9 +123,12 @@ def _convolved(run: Run, size: Size, layers: Sequence[nn.Module]) -> Size | None
     return size[0], shape.outputs, height // 2, width // 2
 
 
-def _pooled(run: Run, size: Size, layers: Sequence[nn.Module]) -> Size | None:
+def _pooled(
+    run: Run, size: Size, layers: Sequence[nn.Module], watched: bool = False
+) -> Size | None:
     # Without a window torch raises an error.
-    kernel = _kernel(*layers) if len(size) == 4 and min(size[2:]) > 1 else None
+    activation, pool = layers
+    kernel = _kernel(activation, pool, watched) if len(size) == 4 and min(size[2:]) > 1 else None
     if kernel is None:
         return None
     function, parameters = kernel
@@ -162,11 +172,14 @@ def _flattened(run: Run, size: Size, layer: nn.Module) -> Size | None:
     return size[0], math.prod(size[1:])
 
 
-def _kernel(activation: nn.Module, pool: nn.Module) -> Kernel | None:
-    """Return the function and its parameters if the two modules can be computed as one."""
-    if not isinstance(activation, Activation) or not _halves(pool):
+def _kernel(activation: nn.Module, pool: nn.Module, watched: bool = False) -> Kernel | None:
+    """Return the function and its parameters if the two modules can be computed as one.
+
+    `watched`: the activation's hooks have run.
+    """
+    if not isinstance(activation, Activation) or not _halves(pool) or has_hooks(pool):
         return None
-    return None if has_hooks(activation) or has_hooks(pool) else activation.kernel()
+    return None if has_hooks(activation) and not watched else activation.kernel()
 
 
 def _halves(pool: nn.Module) -> bool:

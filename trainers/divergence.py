@@ -37,18 +37,22 @@ class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
 @contextlib.contextmanager
 def locate_singular_system(net: nn.Module) -> Iterator[None]:
     """Turn a singular system, met outside training, into Diverged with the layer's name."""
-    entered: list[str] = []
-    hooks = [
-        module.register_forward_pre_hook(lambda *_, name=name: entered.append(name))
-        for name, module in activation_modules(net)
-    ]
     try:
         yield
     except SingularSystemError as error:
-        raise Diverged(0, entered[-1] if entered else "", str(error)) from None
-    finally:
-        for hook in hooks:
-            hook.remove()
+        # Found afterwards: a hook on each layer would keep layers from being computed as one.
+        raise Diverged(0, _singular_layer(net), str(error)) from None
+
+
+def _singular_layer(net: nn.Module) -> str:
+    """Return the first layer whose functions do not all exist; empty if there is none."""
+    for name, module in activation_modules(net):
+        parameter = next(module.parameters(), torch.empty(0))
+        try:
+            module.curve(torch.zeros(1, dtype=torch.float32, device=parameter.device))
+        except SingularSystemError:
+            return name
+    return ""
 
 
 class SavedState:

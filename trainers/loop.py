@@ -28,7 +28,14 @@ from trainers.remedies import remedies
 from trainers.seconds import Seconds
 from trainers.seeding import global_stream
 from trainers.snapshots import INPUT_IMAGES, Range, input_ranges, snapshot_epochs, take_snapshots
-from trainers.stability import OBSERVED_IMAGES, Stability, has_statistics, observe
+from trainers.stability import (
+    OBSERVED_IMAGES,
+    Stability,
+    as_numbers,
+    has_statistics,
+    largest_inputs,
+    observe,
+)
 from trainers.step import Objective, Training, precision
 from trainers.validation import Validation, validate
 
@@ -204,12 +211,14 @@ class _Run:
         rate = set_rates(training.optimizer, self.config.recipe, epoch)
         with self.seconds.on("train"), self._draws(epoch):
             totals = train_epoch(training, epoch, graph)
-        with self.seconds.on("evaluation"):
-            validation = self._validate(training)
+        with self.seconds.on("evaluation"), contextlib.ExitStack() as watch:
+            # Snapshots and warnings ask what activations receive: the first batch tells both.
+            ranges = watch.enter_context(self._ranges(training, epoch))
+            largest = watch.enter_context(largest_inputs(training.net))
+            validation = self._validate(training, watch)
         spent = self.seconds.train - trained, self.seconds.evaluation - evaluated
-        # Both look at what activations receive: in one pass, in whose time each has its part.
-        with self.seconds.on("evaluation"), self._ranges(training, epoch) as ranges:
-            seen = self._observe(training, validation)
+        with self.seconds.on("evaluation"):
+            seen = self._observe(training, validation, as_numbers(largest))
         record = self._epoch_record(training, epoch, rate, totals, validation, seen, spent)
         snapshots, warning = self._snapshots(training, epoch, ranges), self._warning(seen, epoch)
         self.outbox.add(*snapshots, *warning, record)
@@ -221,7 +230,9 @@ class _Run:
         seed = self.config.seed
         return contextlib.nullcontext() if ours else global_stream(seed, epoch, self.device)
 
-    def _validate(self, training: Training) -> Validation:
+    def _validate(
+        self, training: Training, watch: contextlib.AbstractContextManager[object]
+    ) -> Validation:
         images = training.images
         with locate_singular_system(training.net):
             return validate(
@@ -230,13 +241,16 @@ class _Run:
                 images.val_labels,
                 training.normalise,
                 precision(self.config.recipe, self.device),
+                watch,
             )
 
-    def _observe(self, training: Training, validation: Validation) -> Stability:
+    def _observe(
+        self, training: Training, validation: Validation, inputs: dict[str, float]
+    ) -> Stability:
         images, normalise = training.images, training.normalise
         first = images.val_images[:OBSERVED_IMAGES], images.val_labels[:OBSERVED_IMAGES]
         with locate_singular_system(training.net):
-            return observe(training.net, *first, normalise, validation)
+            return observe(training.net, *first, normalise, (validation, inputs))
 
     def _warning(self, seen: Stability, epoch: int) -> list[Record]:
         # Not of the start: before the first epoch running statistics are no statistics at all.

@@ -90,7 +90,7 @@ def input_ranges(
 ) -> Iterator[dict[str, Range]]:
     """Keep the percentiles of what each activation receives in the next forward pass.
 
-    The first `INPUT_IMAGES` images of the pass count.
+    The first `INPUT_IMAGES` images of the pass count, in the precision in which it computes.
 
     Args:
         net: the network, left as it is.

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from polyneuron import Activation, SingularSystemError, activation_modules
 from trainers.augment import Normaliser
-from trainers.validation import BATCH, Validation, validate
+from trainers.validation import Validation, validate
 
 OBSERVED_IMAGES = 500
 """The first so many validation images are classified with both kinds of statistics. More would
@@ -86,7 +86,7 @@ def observe(
     images: Tensor,
     labels: Tensor,
     normalise: Normaliser,
-    validation: Validation | None = None,
+    known: tuple[Validation, Mapping[str, float]] | None = None,
 ) -> Stability:
     """Observe a network on validation images (N, C, H, W) uint8 with labels (N,).
 
@@ -97,23 +97,25 @@ def observe(
         images: validation images.
         labels: of the images.
         normalise: with the training images' statistics.
-        validation: the network's results on these images and others that follow, where they are
-            known: a single batch then tells the inputs on running statistics.
+        known: where they are, the network's results on these images and others that follow, and by
+            layer the largest |x| of its activations' inputs in the first batch.
     """
 
-    def seen(n: int) -> tuple[dict[str, float], float]:
+    def seen() -> tuple[dict[str, float], float]:
         with largest_inputs(net) as largest:
-            found = validate(net, images[:n], labels[:n], normalise, contextlib.nullcontext())
+            found = validate(net, images, labels, normalise, contextlib.nullcontext())
         return as_numbers(largest), found.error_percent
 
-    n = len(images)
-    inputs, error = seen(n if validation is None else min(n, BATCH))
-    if validation is not None:
-        error = 100 * (1 - float(validation.correct[:n].mean()))
+    if known is None:
+        inputs, error = seen()
+    else:
+        validation, largest = known
+        inputs = dict(largest)
+        error = 100 * (1 - float(validation.correct[: len(images)].mean()))
     batch_inputs, batch_error = inputs, error
     if has_statistics(net):
         with batch_statistics(net):
-            batch_inputs, batch_error = seen(n)
+            batch_inputs, batch_error = seen()
     largest = {layer: _larger(x, batch_inputs[layer]) for layer, x in inputs.items()}
     sums, gains = largest_sums(net), tail_gains(net, largest)
     return Stability(inputs, batch_inputs, sums, gains, error, batch_error)

@@ -15,6 +15,8 @@ from trainers.augment import Normaliser
 BATCH = 250
 """Images in one forward pass: more are no faster on a CPU, whose cache they outgrow."""
 
+NOTHING = contextlib.nullcontext()
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -43,6 +45,7 @@ def validate(
     labels: Tensor,
     normalise: Normaliser,
     precision: contextlib.AbstractContextManager[object],
+    watch: contextlib.AbstractContextManager[object] = NOTHING,
 ) -> Validation:
     """Classify images (N, C, H, W) uint8 in their order, never augmented.
 
@@ -52,12 +55,15 @@ def validate(
         labels: int64 (N,).
         normalise: with the training images' statistics.
         precision: context in which the network computes.
+        watch: context of the first batch alone, of up to `BATCH` images.
     """
     net.eval()
-    losses, correct = [], []
+    losses: list[Tensor] = []
+    correct: list[Tensor] = []
     with precision:
         for chunk, target in zip(images.split(BATCH), labels.split(BATCH), strict=True):
-            logits = net(normalise(chunk)).float()
+            with watch if not losses else NOTHING:
+                logits = net(normalise(chunk)).float()
             losses.append(F.cross_entropy(logits, target, reduction="sum"))
             correct.append((logits.argmax(1) == target) & logits.isfinite().all(1))
     # Summed in float64 on the device, and read once: a read waits for the device.

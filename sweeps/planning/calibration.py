@@ -6,6 +6,7 @@ neither. On a GPU, whose work no processor's clock counts, the wall's is read.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from trainers.graph import StepGraph
 from trainers.loop import set_up
 from trainers.recipe import Recipe
 from trainers.snapshots import input_ranges, snapshot_epochs, take_snapshots
-from trainers.stability import OBSERVED_IMAGES, observe
+from trainers.stability import OBSERVED_IMAGES, as_numbers, largest_inputs, observe
 from trainers.step import Training, precision
 from trainers.validation import BATCH, validate
 
@@ -146,11 +147,13 @@ def _validation_seconds(training: Training, clock: Callable[[], float]) -> float
     images, labels = training.images.val_images, training.images.val_labels
     n = min(len(images), VALIDATED_IMAGES)
     within = precision(training.config.recipe, training.device)
+    net, normalise = training.net, training.normalise
     begun = clock()
-    found = validate(training.net, images[:n], labels[:n], training.normalise, within)
+    with contextlib.ExitStack() as watch:
+        largest = watch.enter_context(largest_inputs(net))
+        found = validate(net, images[:n], labels[:n], normalise, within, watch)
     validated = clock() - begun
     begun = clock()
-    observe(
-        training.net, images[:OBSERVED_IMAGES], labels[:OBSERVED_IMAGES], training.normalise, found
-    )
+    known = found, as_numbers(largest)
+    observe(net, images[:OBSERVED_IMAGES], labels[:OBSERVED_IMAGES], normalise, known)
     return validated * len(images) / n + clock() - begun

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from polyneuron import PolyNeuronWarning
+from polyneuron import PolyNeuronWarning, make_activation
 from trainers import (
     ActivationConfig,
     DataConfig,
@@ -17,7 +17,13 @@ from trainers import (
     checkpoint,
     train,
 )
-from trainers.divergence import CHECK_EVERY, diagnose, first_nonfinite
+from trainers.divergence import (
+    CHECK_EVERY,
+    Diverged,
+    diagnose,
+    first_nonfinite,
+    locate_singular_system,
+)
 
 SINGULAR_HALF_RANGE = 2 ** (-4 / 3)
 """At k = 4 three control points so far apart have no spline."""
@@ -111,6 +117,15 @@ def test_a_run_that_never_finished_an_epoch():
     assert run.last_val_error_percent is None
     assert run.best_epoch is None
     assert run.correct_bits == b""
+
+
+def test_a_singular_system_is_located_in_its_layer():
+    net = nn.Sequential(*(make_activation("polyneuron") for _ in range(3)))
+    with torch.no_grad():
+        net[1].c_x.zero_()
+    with pytest.raises(Diverged, match="layer 1: ") as caught, locate_singular_system(net):
+        net(torch.ones(2))
+    assert (caught.value.step, caught.value.layer) == (0, "1")
 
 
 @pytest.mark.parametrize(("snapshots", "step"), [(True, 0), (False, 1)])

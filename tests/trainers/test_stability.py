@@ -1,5 +1,6 @@
 """Observing a network changes nothing in it, and names the layer that runs away."""
 
+import contextlib
 import copy
 import dataclasses
 import math
@@ -25,8 +26,15 @@ from trainers import (
 from trainers.augment import Normaliser
 from trainers.networks.build import build_network
 from trainers.remedies import known_failure, remedies
-from trainers.stability import Stability, observe, tail_at_fault, tail_gains
-from trainers.validation import Validation
+from trainers.stability import (
+    Stability,
+    as_numbers,
+    largest_inputs,
+    observe,
+    tail_at_fault,
+    tail_gains,
+)
+from trainers.validation import BATCH, Validation, validate
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +66,27 @@ def test_observing_changes_nothing_and_tells_both_statistics_apart(seen_images):
 def test_a_validation_that_is_there_is_not_made_again(seen_images):
     correct = np.zeros(100, bool)
     correct[:16] = True
-    known = Validation(1.0, correct)
-    seen, alone = observe(resnet(), *seen_images, known), observe(resnet(), *seen_images)
+    alone = observe(resnet(), *seen_images)
+    inputs = dict.fromkeys(alone.inputs, 7.0)
+    seen = observe(resnet(), *seen_images, (Validation(1.0, correct), inputs))
     assert seen.error_percent == 75.0  # 16 of the 64 images, and none of those that follow
-    assert seen.inputs == alone.inputs
+    assert seen.inputs == inputs
     assert seen.batch_error_percent == alone.batch_error_percent
+
+
+def test_the_first_batch_of_a_validation_tells_what_activations_receive():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (2 * BATCH, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    images[BATCH:] = 255 * (images[BATCH:] > 127)  # of more contrast
+    labels, normalise = torch.zeros(2 * BATCH, dtype=torch.int64), Normaliser(images, "dataset")
+    net = build_network(NetworkConfig(), ActivationConfig("polyneuron_r"), (1, 28, 28), 10, 0)
+    with contextlib.ExitStack() as first:
+        largest = first.enter_context(largest_inputs(net))
+        validate(net, images, labels, normalise, contextlib.nullcontext(), first)
+    whole, half = (observe(net, images[:n], labels[:n], normalise) for n in (2 * BATCH, BATCH))
+    assert as_numbers(largest) == half.inputs
+    assert whole.inputs != half.inputs
+    assert not any(module._forward_pre_hooks for module in net.modules())
 
 
 def runaway(sum_w):

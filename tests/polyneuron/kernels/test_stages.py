@@ -254,6 +254,48 @@ def test_second_derivatives_are_the_modules() -> None:
         torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-4)
 
 
+class TestHooksOnAnActivationsInput:
+    """They leave its pooling in one with it, and do what they do on modules called one by one."""
+
+    def net(self) -> Chain:
+        torch.manual_seed(3)
+        return Chain(
+            *(nn.Conv2d(1, 4, 3), make_activation("swish"), nn.MaxPool2d(2), nn.Flatten()),
+            *(nn.Linear(36, 5), make_activation("swish"), nn.Linear(5, 2)),
+        )
+
+    def test_see_it_once(self, used: list[str]) -> None:
+        net, seen = self.net(), []
+        net[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        x = torch.randn(2, 1, 8, 8)
+        torch.testing.assert_close(net(x), nn.Sequential(*net)(x))
+        assert used == ["pooled", "linear", "linear"]
+        assert len(seen) == 2  # the second is that of the modules
+        assert torch.equal(*seen)
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_may_replace_it(self, dtype: torch.dtype, used: list[str]) -> None:
+        activation, pool, x = make_activation("swish"), nn.MaxPool2d(2), torch.randn(2, 4, 6, 6)
+        activation.register_forward_pre_hook(lambda _, inputs: -inputs[0].to(dtype))
+        with torch.no_grad():
+            y = Chain(activation, pool)(x)
+        torch.testing.assert_close(y, pool(activation(x)))
+        assert used == ["pooled"] * (dtype is torch.float32)
+
+    def test_are_called_as_torch_does_where_they_take_more(self, used: list[str]) -> None:
+        for register in ("register_forward_hook", "register_full_backward_pre_hook"):
+            net, seen = self.net(), []
+            net[1].register_forward_pre_hook(lambda *_, seen=seen: seen.append(1))
+            getattr(net[1], register)(lambda *_, seen=seen: seen.append(2))
+            net(torch.randn(2, 1, 8, 8)).sum().backward()
+            assert seen == [1, 2]
+        net, seen = self.net(), []
+        net[1].register_forward_pre_hook(lambda *_: seen.append(len(_)), with_kwargs=True)
+        net(torch.randn(2, 1, 8, 8))
+        assert seen == [3]
+        assert "pooled" not in used
+
+
 def test_a_function_that_does_not_exist_raises() -> None:
     activation = make_activation("polyneuron")
     with torch.no_grad():
