@@ -62,8 +62,8 @@ clean:
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	@echo "Installing into $(VENV): about 7 GB, most of it PyTorch with CUDA. pip shows how far it is;"
-	@echo "the download takes the longest. Nothing is installed outside of $(VENV)."
+	@echo "Installing into $(VENV): about 7 GB, most of it PyTorch with CUDA. Nothing is"
+	@echo "installed elsewhere. pip shows its progress; the download takes the longest."
 	@$(PYTHON) -m venv $(VENV)
 # Not compiled: Python compiles what it imports, when it first does, which is a small part of it.
 # So it has to be allowed to keep that, or each start would compile PyTorch anew.

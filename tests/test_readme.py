@@ -45,7 +45,7 @@ def test_what_the_last_line_says_runs_as_printed(
     steps = re.findall(r"^Go on with\n  (.*)\n  (.*)$", shown, re.MULTILINE)
     assert ".venv/bin/sweeps results quickstart --csv" in steps[0][0]
     output = paste("\n".join(steps[0]) + "\n", *checkout)
-    assert "polyneuron_r" in output
+    assert "polyneuron_r" in (checkout[0] / "quickstart.csv").read_text("utf-8")
     assert "report.html" in output
 
 

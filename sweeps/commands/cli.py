@@ -240,8 +240,11 @@ def results(
     from sweeps.store.export import export_runs, write_manifest
 
     export_runs(root, name, chosen[0], out, sys.stdout)
+    if out is not None:
+        console.print(str(out), soft_wrap=True)
     if manifest is not None and out is not None:
         write_manifest(root, name, out, manifest)
+        console.print(str(manifest), soft_wrap=True)
 
 
 @app.command()

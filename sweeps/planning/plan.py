@@ -63,8 +63,8 @@ def _findings(spec: SweepSpec, scatter: Deviation | None, width: int) -> list[Re
     seeds = count(len(spec.seeds), "seed")
     if scatter is None:
         text = (
-            f"seed-to-seed deviation unknown (no earlier runs of {spec.benchmark}): cannot say"
-            f" which gap {seeds} a trial can resolve"
+            f"seed-to-seed deviation unknown (too few earlier runs of {spec.benchmark} over"
+            f" {count(spec.recipe.epochs, 'epoch')}): cannot say which gap {seeds} a trial can resolve"
         )
         return [Text(text, style="dim"), *hypotheses_table(spec, None)]
     resolution = Text(resolution_text(spec, scatter))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -112,8 +113,9 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
         parts.append(Text(f"and {len(ordered) - SHOWN_TRIALS} more", style="dim"))
     parts += note_lines(notes(records(results.events)).get(name, Note()))
     paths = SweepPaths(root, name)
+    export = paths.command("results", f"--csv --out {shlex.quote(f'{name}.csv')}")
     next_steps = (
-        f"\nGo on with\n  {paths.command('results', '--csv')}    # one row a run"
+        f"\nGo on with\n  {export}    # one row a run"
         f"\n  {paths.command('report')}    # tables and figures as HTML"
     )
     best = best_text(best_of(trials, metric))
