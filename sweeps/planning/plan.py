@@ -64,7 +64,8 @@ def _findings(spec: SweepSpec, scatter: Deviation | None, width: int) -> list[Re
     if scatter is None:
         text = (
             f"seed-to-seed deviation unknown (too few earlier runs of {spec.benchmark} over"
-            f" {count(spec.recipe.epochs, 'epoch')}): cannot say which gap {seeds} a trial can resolve"
+            f" {count(spec.recipe.epochs, 'epoch')}): cannot say which gap {seeds} a trial can"
+            " resolve"
         )
         return [Text(text, style="dim"), *hypotheses_table(spec, None)]
     resolution = Text(resolution_text(spec, scatter))
