@@ -7,11 +7,11 @@ import warnings
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from polyneuron.basis import check_order
 from polyneuron.options import check_choice, check_integer, check_number
-from polyneuron.system import solve_coefficients
+from polyneuron.system import solve_coefficients, solve_isolated
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -31,7 +31,7 @@ def start_points(
     half_range: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"]]:
-    """Return the control points c_x and c_y from which a PolyNeuron starts, in float64.
+    """Return the control points c_x and c_y from which a PolyNeuron starts, in float64 on the CPU.
 
     `relu_like`: points of ReLU, evenly spaced on [-half_range, half_range]; for s = 3 the paper's
     (-1, 0), (0, 0), (1, 1). For s = k = 3 the left tail rises (slope -1/4) and the right one is too
@@ -55,9 +55,9 @@ def start_points(
     _check_start(s, k, init, half_range)
     if init == "random":
         shape = (2, functions, s)
-        c_x, c_y = half_range * torch.randn(shape, generator=generator, dtype=torch.float64)
+        c_x, c_y = half_range * _normal(shape, generator)
         return c_x, c_y
-    c_x = half_range * torch.linspace(-1, 1, s, dtype=torch.float64)
+    c_x = half_range * torch.linspace(-1, 1, s, dtype=torch.float64, device="cpu")
     c_y = torch.relu(c_x) if init == "relu_like" else smooth_relu(c_x, half_range)
     return c_x.expand(functions, s).clone(), c_y.expand(functions, s).clone()
 
@@ -70,7 +70,7 @@ def start_coefficients(
     half_range: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"], Float[Tensor, "A 2"]]:
-    """Return c_x, w and v from which a PolyNeuron-R starts, in float64.
+    """Return c_x, w and v from which a PolyNeuron-R starts, in float64 on the CPU.
 
     w and v solve Eq. 2 for the points of `start_points`. For `random` they are drawn from N(0, 1):
     `half_range` scales c_x alone.
@@ -89,12 +89,23 @@ def start_coefficients(
     """
     c_x, c_y = start_points(functions, s, k, init, half_range, generator)
     if init == "random":
-        draw = torch.randn((functions, s + 2), generator=generator, dtype=torch.float64)
+        draw = _normal((functions, s + 2), generator)
         return c_x, draw[:, :s], draw[:, s:]
-    if type(c_x) is not Tensor or c_x.device.type != "cpu":
-        return (c_x, *solve_coefficients(c_x, c_y, k))
+    # Values that are not there, as those of torch's fake tensors, can be neither kept nor checked.
+    if type(c_x) is not Tensor:
+        return (c_x, *solve_isolated(c_x, c_y, k)[:2])
     w, v = _solved_start(functions, s, k, init, half_range)
     return c_x, w.clone(), v.clone()
+
+
+def _normal(shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
+    device = "cpu" if generator is None else generator.device
+    return torch.randn(shape, generator=generator, dtype=torch.float64, device=device).cpu()
+
+
+def as_parameter(start: Float[Tensor, "*start"]) -> nn.Parameter:
+    """Return a parameter of torch's default dtype on torch's default device."""
+    return nn.Parameter(start.to(torch.get_default_device(), torch.get_default_dtype()))
 
 
 # A sweep starts thousands of networks from the same points.

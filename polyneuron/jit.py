@@ -1,4 +1,4 @@
-"""Asks whether torch.jit traces: its programs are for inference, in torch's own operators."""
+"""Asks whether a program is made for inference elsewhere, in torch's own operators."""
 
 from __future__ import annotations
 
@@ -9,3 +9,11 @@ def is_traced() -> bool:
     """True within `torch.jit.trace`, whose programs keep no autograd Function."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return traced
+
+
+def is_exporting() -> bool:
+    """True while a program is made that must load without this package.
+
+    Such a program consists of torch's own operators, and is for inference.
+    """
+    return is_traced() or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()

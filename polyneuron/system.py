@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from polyneuron.basis import basis, basis_derivative, check_order
-from polyneuron.jit import is_traced
+from polyneuron.elimination import eliminate
+from polyneuron.jit import is_exporting, is_traced
 from polyneuron.natural_spline import (
     MIN_RELATIVE_GAP,
     coincident_neighbours,
@@ -57,9 +58,13 @@ class SingularSystemError(ValueError):
 
 def assemble(c_x: Float[Tensor, "*batch s"], k: int) -> Float[Tensor, "*batch s+2 s+2"]:
     """Return the matrix of Eq. 2, as printed at the top of this module."""
-    K = basis(torch.abs(c_x[..., :, None] - c_x[..., None, :]), k)
-    C = torch.stack([c_x, torch.ones_like(c_x)], dim=-1)
-    bottom = torch.cat([C.mT, C.new_zeros(*C.shape[:-2], 2, 2)], dim=-1)
+    return _bordered(basis(torch.abs(c_x[..., :, None] - c_x[..., None, :]), k), c_x)
+
+
+def _bordered(K: Tensor, t: Tensor) -> Tensor:
+    C = torch.stack([t, torch.ones_like(t)], dim=-1)
+    corner = torch.zeros_like(C[..., :2, :])
+    bottom = torch.cat([C.transpose(-1, -2), corner], dim=-1)
     return torch.cat([torch.cat([K, C], dim=-1), bottom], dim=-2)
 
 
@@ -220,20 +225,25 @@ def _by_lu(c_x: Tensor, c_y: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """
     low, high = c_x.aminmax(dim=1, keepdim=True)
     middle, half = (low + high) / 2, (high - low) / 2
-    M = assemble(c_x, k)
     s = c_x.shape[1]
-    scale = M[:, :s, :s].abs().amax((1, 2), keepdim=True)
-    M[:, :s, :s] /= scale
-    M[:, :s, s] = M[:, s, :s] = (c_x - middle) / half
-    rhs = torch.cat([c_y, c_y.new_zeros(len(c_y), 2)], dim=1)
+    K = basis(torch.abs(c_x[:, :, None] - c_x[:, None, :]), k)
+    scale = K.abs().amax((1, 2), keepdim=True)
+    M = _bordered(K / scale, (c_x - middle) / half)
+    heights = torch.cat([c_y, torch.zeros_like(c_y[:, :2])], dim=1)
     identity = torch.eye(s + 2, dtype=M.dtype, device=M.device).expand_as(M)
-    # The _ex form reports a failing spline instead of raising for the whole batch.
-    LU, pivots, _ = torch.linalg.lu_factor_ex(M)
-    solved = torch.linalg.lu_solve(LU, pivots, torch.cat([rhs[:, :, None], identity], dim=2))
+    rhs = torch.cat([heights[:, :, None], identity], dim=2)
+    solved = eliminate(M, rhs) if is_exporting() else _by_factors(M, rhs)
     rcond = 1 / (_norm_1(M) * _norm_1(solved[:, :, 1:]))
     w = solved[:, :s, 0] / scale[:, 0]
     slope = solved[:, s, 0] / half[:, 0]
     return w, torch.stack([slope, solved[:, s + 1, 0] - slope * middle[:, 0]], dim=1), rcond
+
+
+def _by_factors(M: Tensor, rhs: Tensor) -> Tensor:
+    # The _ex form reports a failing spline instead of raising for the whole batch.
+    LU, pivots, _ = torch.linalg.lu_factor_ex(M)
+    solved: Tensor = torch.linalg.lu_solve(LU, pivots, rhs)
+    return solved
 
 
 def _norm_1(M: Tensor) -> Tensor:

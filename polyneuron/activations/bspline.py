@@ -4,19 +4,16 @@ The straight tails are those of Bohra, Campos, Gupta, Aziznejad and Unser, Learn
 Functions in Deep (Spline) Neural Networks, 2020.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
-from polyneuron.activations.activation import Activation
-from polyneuron.activations.cubic_spline import even_grid
+from polyneuron.activations.even_grid import OnEvenGrid
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.hermite.formula import EVEN
 from polyneuron.scope import Channels
 
 
-class BSpline(Activation):
+class BSpline(OnEvenGrid):
     """sum_i a_i B(x / h - i), B the cubic B-spline, on a fixed, even grid, with straight tails.
 
     At a knot the sum is (a_{i-1} + 4 a_i + a_{i+1}) / 6 with slope (a_{i+1} - a_{i-1}) / 2h: these
@@ -35,17 +32,11 @@ class BSpline(Activation):
         ValueError: an argument is out of range.
     """
 
-    shown: ClassVar[tuple[str, ...]] = ("knots", "half_range")
-    grid: Tensor
-
     def __init__(
         self, channels: Channels = None, *, knots: int = 21, half_range: float = 3.0
     ) -> None:
-        super().__init__(channels)
-        grid = even_grid(knots, half_range)
-        self.knots, self.half_range = knots, half_range
-        # A buffer moves with the module; the options determine it, so the state need not hold it.
-        self.register_buffer("grid", grid, persistent=False)
+        super().__init__(channels, knots, half_range)
+        grid = self.grid
         h = grid[1:2] - grid[:1]
         wider = torch.cat([grid[:1] - h, grid, grid[-1:] + h])
         self.a = nn.Parameter(torch.relu(wider).expand(self.functions, -1).clone())

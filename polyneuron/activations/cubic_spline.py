@@ -1,26 +1,19 @@
 """Cubic-spline unit: Scardapane, Scarpiniti, Comminiello and Uncini, arXiv 1605.05509, 2016."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar
-
 import torch
 from torch import Tensor, nn
 
-from polyneuron.activations.activation import Activation
+from polyneuron.activations.even_grid import OnEvenGrid
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.hermite.formula import EVEN
 from polyneuron.natural_spline import differences
-from polyneuron.options import check_choice, check_integer, check_number
+from polyneuron.options import check_choice
 from polyneuron.scope import Channels
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 STARTS = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-class CubicSpline(Activation):
+class CubicSpline(OnEvenGrid):
     """Catmull-Rom spline through learned heights on a fixed, even grid, with straight tails.
 
     The slope at an inner knot is that of the secant through its two neighbours. The paper does not
@@ -39,9 +32,6 @@ class CubicSpline(Activation):
         ValueError: an argument is out of range.
     """
 
-    shown: ClassVar[tuple[str, ...]] = ("knots", "half_range")
-    grid: Tensor
-
     def __init__(
         self,
         channels: Channels = None,
@@ -50,13 +40,9 @@ class CubicSpline(Activation):
         half_range: float = 2.0,
         start: str = "tanh",
     ) -> None:
-        super().__init__(channels)
-        grid = even_grid(knots, half_range)
+        super().__init__(channels, knots, half_range)
         check_choice("start", start, STARTS)
-        self.knots, self.half_range = knots, half_range
-        # A buffer moves with the module; the options determine it, so the state need not hold it.
-        self.register_buffer("grid", grid, persistent=False)
-        self.c_y = nn.Parameter(STARTS[start](grid).expand(self.functions, -1).clone())
+        self.c_y = nn.Parameter(STARTS[start](self.grid).expand(self.functions, -1).clone())
 
     def kernel(self) -> tuple[Function, tuple[Tensor, ...]]:
         """Return the spline's function with its knots, heights and slopes."""
@@ -65,14 +51,3 @@ class CubicSpline(Activation):
         inner = (secant[:, :-1] + secant[:, 1:]) / 2
         m = torch.cat([secant[:, :1], inner, secant[:, -1:]], dim=1)
         return EVEN, (c_x, self.c_y, m)
-
-
-def even_grid(knots: int, half_range: float) -> Float[Tensor, " knots"]:
-    """Return evenly spaced knots on [-half_range, half_range].
-
-    Raises:
-        ValueError: fewer than 3 knots, or half_range not positive.
-    """
-    check_integer("knots", knots, least=3)
-    check_number("half_range", half_range, above=0)
-    return torch.linspace(-half_range, half_range, knots, dtype=torch.get_default_dtype())

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from polyneuron.activations.activation import Activation
+from polyneuron.jit import is_exporting
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.hermite.formula import HERMITE
 from polyneuron.kernels.natural.formula import NATURAL
 from polyneuron.kernels.operators import apply
 from polyneuron.kernels.radial.formula import radial
 from polyneuron.kernels.spline import natural_spline
-from polyneuron.kernels.tracing import is_exporting
 from polyneuron.system import raise_if_singular, solve_coefficients, solve_isolated
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from polyneuron.activations.interpolating import Interpolating
-from polyneuron.initialization import start_points, warn_if_unsound
+from polyneuron.initialization import as_parameter, start_points, warn_if_unsound
 from polyneuron.scope import Channels
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ class PolyNeuron(Interpolating):
         c_x, c_y = start_points(self.functions, s, k, init, half_range, generator)
         warn_if_unsound(s, k)
         self.s, self.k = s, k
-        dtype = torch.get_default_dtype()
-        self.c_x = nn.Parameter(c_x.to(dtype))
-        self.c_y = nn.Parameter(c_y.to(dtype))
+        self.c_x, self.c_y = as_parameter(c_x), as_parameter(c_y)
 
     def points(self) -> tuple[Float[Tensor, "A s"], Float[Tensor, "A s"]]:
         """Return the control points c_x and c_y of all functions."""

@@ -13,11 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from polyneuron.activations.interpolating import Interpolating
-from polyneuron.initialization import start_points, warn_if_unsound
+from polyneuron.initialization import as_parameter, start_points, warn_if_unsound
 from polyneuron.options import check_flag, check_number
 from polyneuron.scope import Channels
 
@@ -75,14 +75,13 @@ class PolyNeuronOrdered(Interpolating):
         # Only random starts have gaps below min_gap. They are widened to a little more, since no
         # finite g gives min_gap itself.
         excess = (c_x.diff(dim=1) - min_gap).clamp_min(1e-3 * min_gap)
-        dtype = torch.get_default_dtype()
-        self.c_first = nn.Parameter(c_x[:, :1].to(dtype))
+        self.c_first = as_parameter(c_x[:, :1])
         # log(expm1(y)) is the inverse of softplus.
-        self.raw_gaps = nn.Parameter(torch.expm1(excess).log().to(dtype))
-        self.heights = nn.Parameter((c_y[:, :1] if slopes else c_y).to(dtype))
+        self.raw_gaps = as_parameter(torch.expm1(excess).log())
+        self.heights = as_parameter(c_y[:, :1] if slopes else c_y)
         self.secants = None
         if slopes:
-            self.secants = nn.Parameter((c_y.diff(dim=1) / (min_gap + excess)).to(dtype))
+            self.secants = as_parameter(c_y.diff(dim=1) / (min_gap + excess))
 
     @property
     def c_x(self) -> Float[Tensor, "A s"]:

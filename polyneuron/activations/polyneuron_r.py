@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from polyneuron.activations.activation import Activation
-from polyneuron.initialization import start_coefficients, warn_if_unsound
+from polyneuron.initialization import as_parameter, start_coefficients, warn_if_unsound
 from polyneuron.kernels import evaluate
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.hermite.formula import HERMITE
@@ -70,12 +70,11 @@ class PolyNeuronR(Activation):
             check_number("tail_range", tail_range, above=0)
             if k != 3:
                 raise ValueError(f"tail_range needs k = 3, got k = {k}: leave one of them out")
-        # Solved in float64 and rounded once.
-        start = start_coefficients(self.functions, s, k, init, half_range, generator)
+        c_x, w, v = start_coefficients(self.functions, s, k, init, half_range, generator)
         warn_if_unsound(s, k)
         self.s, self.k, self.tail_range = s, k, tail_range
-        c_x, w, v = (tensor.to(torch.get_default_dtype()) for tensor in start)
-        self.c_x, self.w, self.v = nn.Parameter(c_x), nn.Parameter(w), nn.Parameter(v)
+        # Solved in float64 and rounded once.
+        self.c_x, self.w, self.v = as_parameter(c_x), as_parameter(w), as_parameter(v)
 
     @property
     def c_y(self) -> Float[Tensor, "A s"]:

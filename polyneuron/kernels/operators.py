@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from polyneuron.jit import is_exporting
 from polyneuron.kernels.backend import Backend, Case
 from polyneuron.kernels.choice import backend_for
 from polyneuron.kernels.function import Function
 from polyneuron.kernels.functions import named
 from polyneuron.kernels.plain import gradients, wide_dtype, widened
-from polyneuron.kernels.tracing import is_eager, is_exporting, is_transformed
+from polyneuron.kernels.tracing import is_eager, is_transformed
 
 
 def apply(function: Function, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:

@@ -7,20 +7,12 @@ here alone, and `test_torch_func_transforms_the_formula` would notice if it went
 import torch
 from torch import Tensor
 
-from polyneuron.jit import is_traced
+from polyneuron.jit import is_exporting
 
 
 def is_transformed() -> bool:
     """True while torch.func is at work: autograd Functions and custom operators do not join it."""
     return torch._C._are_functorch_transforms_active()
-
-
-def is_exporting() -> bool:
-    """True while a program is made that must load without this package.
-
-    Such a program consists of torch's own operators, and is for inference.
-    """
-    return is_traced() or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
 def is_eager(x: Tensor) -> bool:

@@ -119,6 +119,22 @@ class ActivationContract:
         x = _input(2)
         assert torch.equal(fresh.eval()(x), module(x))
 
+    @every_scope
+    @pytest.mark.parametrize("assign", [True, False], ids=["assigned", "copied"])
+    def test_a_start_on_the_meta_device_takes_a_state(
+        self, channels: Channels, assign: bool
+    ) -> None:
+        """Made without values, as large networks are, it computes what its loaded state says."""
+        module = self.trained(channels)
+        with torch.device("meta"):
+            empty = self.make(channels)
+        assert {tensor.device.type for tensor in empty.parameters()} <= {"meta"}
+        if not assign:
+            empty.to_empty(device="cpu")
+        empty.load_state_dict(module.state_dict(), assign=assign)
+        x = _input(2)
+        assert torch.equal(empty.eval()(x), module(x))
+
     def test_copies_are_independent(self) -> None:
         """Deep copies and pickles compute the same, and training them leaves the original alone."""
         module = self.trained()

@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from polyneuron import (
     PolyNeuronOrdered,
     PolyNeuronR,
     SingularSystemError,
+    basis,
     evaluate,
     solve_coefficients,
 )
@@ -112,6 +114,29 @@ def test_the_curve_is_the_function(kind: type[PolyNeuron | PolyNeuronR]) -> None
     )
     # w and v were rounded to float32.
     torch.testing.assert_close(curve, plain.T.detach(), rtol=1e-3, atol=1e-3)
+
+
+FAR = torch.tensor([10.0, 1000.0, 1e4, 1e6])
+
+
+@pytest.mark.parametrize("s", [3, 5, 9, 33])
+def test_tails_of_polyneuron_lose_nothing_far_away(s: int) -> None:
+    activation = PolyNeuron(s)
+    x = torch.cat([-FAR, FAR, 1.0001 * FAR])
+    exact = copy.deepcopy(activation).double()(x.double())
+    # A slope and an offset of float32, a product and a sum: less than 4 units each.
+    limit = 4 * torch.finfo(x.dtype).eps * (x.double().abs() + exact.abs())
+    assert bool(((activation(x).double() - exact).abs() <= limit).all())
+
+
+def test_tails_of_polyneuron_r_lose_what_its_terms_do() -> None:
+    """At 10,000 a quarter of the value: each of three terms is 1e11, and their sum 1e4."""
+    activation = PolyNeuronR()
+    x = torch.cat([-FAR, FAR, 1.0001 * FAR])
+    exact = copy.deepcopy(activation).double()(x.double())
+    terms = activation.w[0] * basis((x[:, None] - activation.c_x[0]).abs(), 3)
+    error = (activation(x).double() - exact).abs()
+    assert bool((error <= 4 * torch.finfo(x.dtype).eps * terms.abs().sum(1)).all())
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5])

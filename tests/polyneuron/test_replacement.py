@@ -257,6 +257,19 @@ def test_random_starts_differ_and_come_from_the_generator() -> None:
     assert first == starts()
 
 
+def test_a_network_without_values_takes_them_afterwards() -> None:
+    with torch.device("meta"):
+        inside = replace_activations(models.resnet18(), "polyneuron_r", "channel")
+        plain = models.resnet18()
+    outside = replace_activations(plain, "polyneuron_r", "channel")
+    full = replace_activations(models.resnet18(), "polyneuron_r", "channel").eval()
+    x = torch.randn(1, 3, 32, 32)
+    for network in (inside, outside):
+        assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
+        network.load_state_dict(full.state_dict(), assign=True)
+        assert torch.equal(network.eval()(x), full(x))
+
+
 def test_a_lone_relu() -> None:
     assert isinstance(replace_activations(nn.ReLU(), "polyneuron"), PolyNeuron)
     made = replace_activations(nn.ReLU(), "swish", "channel", example=torch.zeros(2, 5, 3))

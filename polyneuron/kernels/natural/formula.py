@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
+from polyneuron.jit import is_exporting
 from polyneuron.kernels.function import Function, two_smooth_rows
 from polyneuron.kernels.hermite.formula import HERMITE, hermite_spline
-from polyneuron.kernels.tracing import is_exporting, is_transformed
+from polyneuron.kernels.tracing import is_transformed
 from polyneuron.natural_spline import natural_spline
 from polyneuron.system import raise_if_singular
 
