@@ -75,3 +75,22 @@ def test_only_sweeps_knows_ray_and_optuna() -> None:
     for package in ("polyneuron", "trainers", "analysis"):
         for file in (ROOT / package).rglob("*.py"):
             assert _imported(file) & {"ray", "optuna"} == asks.get(file, set()), file
+
+
+def test_training_on_a_processor_imports_no_compiler_of_torch() -> None:
+    # A second of each worker's start, for a compiler that no step of ours makes use of.
+    code = """
+import sys, tempfile
+from pathlib import Path
+from trainers import DataConfig, Execution, Recipe, RunConfig, train
+with tempfile.TemporaryDirectory() as folder:
+    run = train(RunConfig(
+        data=DataConfig("digits", train_images=64), recipe=Recipe(epochs=2),
+        execution=Execution("cpu", threads=1, checkpoint_folder=Path(folder)),
+    ))
+print(run.status, *sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    status, *loaded = done.stdout.split()
+    assert status == "completed"
+    assert not {"torch._dynamo", "torch._inductor"} & set(loaded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,13 @@ class Adam(torch.optim.Adam):
 
     Parameters, gradients or moments of other dtypes, devices or layouts are left to torch.
     """
+
+    # Torch marks these for its compiler, and imports it at the first call of one: a second, of
+    # which no step of ours makes use.
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
 
     # Not in the state: a copy of the optimizer finds its own.
     _known: dict[int, _Known] | None = None

@@ -93,12 +93,18 @@ def settings(execution: Execution, device: torch.device) -> Iterator[None]:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if device.type == "cpu":
         keep_freed_memory()
-    torch.use_deterministic_algorithms(execution.deterministic)
+    _set_determinism(execution.deterministic)
     # The fastest of cuDNN's algorithms, found by timing, may be another one in the next run.
     torch.backends.cudnn.benchmark = device.type == "cuda" and not execution.deterministic
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
+        _set_determinism(strict)
         torch.backends.cudnn.benchmark = benchmark
+
+
+def _set_determinism(strict: bool) -> None:
+    # Not where nothing changes: the call imports torch's compiler, which takes a second.
+    if torch.are_deterministic_algorithms_enabled() != strict:
+        torch.use_deterministic_algorithms(strict)
