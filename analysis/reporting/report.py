@@ -9,12 +9,14 @@ from analysis.reporting.model import Attachment, Document, PrintedFigure
 from analysis.store.results import Results
 
 FORMATS = ("html", "md", "tex")
+USUAL = ("html", "md")
+"""LaTeX takes every figure drawn a second time, as PDF."""
 
 
 def report(
     results: Results,
     out: str | Path,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = USUAL,
     *,
     refresh_seconds: float | None = None,
 ) -> list[Path]:
@@ -26,7 +28,7 @@ def report(
     Args:
         results: from `load`.
         out: the folder.
-        formats: some of `FORMATS`.
+        formats: some of `FORMATS`; LaTeX takes every figure drawn once more.
         refresh_seconds: time after which a browser loads the page again; None: never.
 
     Raises:

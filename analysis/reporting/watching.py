@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from analysis.measures.values import UNFINISHED
-from analysis.reporting.report import FORMATS, report
+from analysis.reporting.report import USUAL, report
 from analysis.store.results import Results, load
 
 EVERY_SECONDS = 30.0
@@ -17,7 +17,7 @@ def watch(
     path: str | Path,
     sweeps: Sequence[str] | None,
     out: str | Path,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = USUAL,
     every_seconds: float = EVERY_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[Results, list[Path]]]:

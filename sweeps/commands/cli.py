@@ -295,18 +295,23 @@ def report(
         str | None, typer.Option(help="Only runs on data of this hash, or of this start of it.")
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Also as LaTeX, with the figures as PDF.")
+    ] = False,
 ) -> None:
-    """Write a report of one or more sweeps as HTML, Markdown and LaTeX."""
+    """Write a report of one or more sweeps as HTML and Markdown."""
     import analysis
+    from analysis.reporting.report import FORMATS, USUAL
 
     folder = out or root / names[0] / "report"
     if watch and (code or data):
         raise typer.BadParameter("--watch follows all runs: leave out --code and --data")
+    formats = FORMATS if latex else USUAL
     if watch:
-        _watch_report(root, names, folder)
+        _watch_report(root, names, folder, formats)
         return
     results = analysis.load(root, names).where(code_version=code, data_sha256=data)
-    for path in analysis.report(results, folder):
+    for path in analysis.report(results, folder, formats):
         if path.suffix in REPORTS:
             console.print(str(path), soft_wrap=True)
     if show:
@@ -339,11 +344,11 @@ def train(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _watch_report(root: Path, names: Sequence[str], folder: Path) -> None:
+def _watch_report(root: Path, names: Sequence[str], folder: Path, formats: Sequence[str]) -> None:
     from analysis.reporting.watching import watch
 
     try:
-        for results, paths in watch(root, names, folder):
+        for results, paths in watch(root, names, folder, formats):
             ended = (results.runs["status"] != "running").sum()
             console.print(f"{paths[0]}: {ended} of {len(results.runs)} runs", soft_wrap=True)
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from synthetic_store import SyntheticSweep, configuration, learning_curve
 
 import analysis
 from analysis.reporting.rendering import unbroken
+from analysis.reporting.report import FORMATS
 
 
 def search_sweep() -> SyntheticSweep:
@@ -37,7 +38,7 @@ def search_sweep() -> SyntheticSweep:
 def written(tmp_path_factory):
     root, out = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("out")
     search_sweep().write(root)
-    paths = analysis.report(analysis.load(root), out)
+    paths = analysis.report(analysis.load(root), out, FORMATS)
     return out, paths
 
 
@@ -159,13 +160,15 @@ def test_the_same_store_gives_the_same_bytes(written, tmp_path):
     out, paths = written
     root = tmp_path / "root"
     search_sweep().write(root, parts=3, shuffle_seed=2)
-    analysis.report(analysis.load(root), tmp_path / "again")
+    analysis.report(analysis.load(root), tmp_path / "again", FORMATS)
     for path in paths:
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(out)).read_bytes(), path
 
 
 def test_only_the_forms_asked_for_are_written(tmp_path):
     search_sweep().write(tmp_path / "root")
+    usual = analysis.report(analysis.load(tmp_path / "root"), tmp_path / "usual")
+    assert {path.suffix for path in usual} == {".html", ".md", ".csv", ".svg"}
     paths = analysis.report(analysis.load(tmp_path / "root"), tmp_path / "out", ("html",))
     assert [p.name for p in paths] == ["report.html"]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["report.html"]
@@ -192,7 +195,7 @@ def test_names_that_are_markup_stay_text(tmp_path):
     sweep = SyntheticSweep("a_b<i>|{x}%&")
     sweep.add_run(configuration(), 0, np.array([5.0]), status="diverged")
     sweep.write(tmp_path / "root")
-    analysis.report(analysis.load(tmp_path / "root"), tmp_path / "out")
+    analysis.report(analysis.load(tmp_path / "root"), tmp_path / "out", FORMATS)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "a_b&lt;i&gt;|{x}%&amp;" in page
     assert r"a\_b\<i\>\|{x}%&" in (tmp_path / "out" / "report.md").read_text()
@@ -225,7 +228,7 @@ def judged(tmp_path_factory):
             sweep.add_run(configuration(activation=activation), seed, curve, status=status)
     sweep.write(root)
     results = analysis.load(root)
-    analysis.report(results, out)
+    analysis.report(results, out, FORMATS)
     return results, out
 
 
@@ -272,7 +275,7 @@ def test_any_name_of_a_sweep_works_in_addresses_ids_and_files(tmp_path):
     page = tmp_path / "page"
     texts = {
         path.suffix: path.read_text("utf-8")
-        for path in analysis.report(results, page)
+        for path in analysis.report(results, page, FORMATS)
         if path.suffix in (".html", ".md", ".tex")
     }
     plain = re.compile(r"[A-Za-z0-9._/-]+")
