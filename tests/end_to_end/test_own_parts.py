@@ -1,0 +1,72 @@
+"""A network of one's own on a folder of images, under Ray: stopped, resumed and reported."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import analysis
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+# Networks that learn nothing at a rate of 1e-7 are pruned once another has reached the rung.
+SPEC = """
+name: own
+question: Which width suits a network of one's own on images of one's own?
+network: my_models:mlp
+data: folder:images
+data_options: {side: 8}
+recipe: {epochs: 60, optimizer: sgd, schedule: cosine}
+space:
+  activation: relu
+  width: {grid: [16, 32]}
+  learning_rate: {grid: [1e-2, 1e-7]}
+search: grid
+seeds: 2
+early_stopping: {rule: asha, grace_epochs: 2}
+"""
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "sweeps", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode in (0, 130), errors
+    return output
+
+
+def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "own_network" / "my_models.py", tmp_path)
+    shutil.copy(EXAMPLES / "image_folder" / "write_digits.py", tmp_path)
+    subprocess.run([sys.executable, tmp_path / "write_digits.py"], check=True)
+    (tmp_path / "own.yaml").write_text(SPEC)
+    running = start(tmp_path, "run", "own.yaml")
+    checkpoints = tmp_path / "results" / "own" / "checkpoints"
+    while running.poll() is None and not any(checkpoints.glob("**/*.ckpt")):
+        time.sleep(0.02)
+    os.kill(running.pid, signal.SIGINT)
+    end(running)
+    stopped = analysis.load(tmp_path / "results").trials
+    assert "interrupted" in set(stopped["status"]), stopped
+    end(start(tmp_path, "resume", "own"))
+    results = analysis.load(tmp_path / "results")
+    trials = results.trials.set_index("trial")
+    assert len(trials) == 4
+    assert set(trials["status"]) == {"completed", "pruned"}
+    # The code of the copy reaches the runs, and each of them has each of its epochs once.
+    runs = results.runs
+    assert set(runs["benchmark"]) == {"my_models:mlp/folder:images"}
+    assert sorted(runs.loc[runs["status"] == "completed"].groupby("trial").size()) == [2] * int(
+        (trials["status"] == "completed").sum()
+    )
+    epochs = results.epochs.groupby("run_id")["epoch"].apply(list)
+    assert all(found == list(range(1, len(found) + 1)) for found in epochs)
+    report = end(start(tmp_path, "report", "own"))
+    assert "Which width suits" in (tmp_path / report.splitlines()[0]).read_text("utf-8")
