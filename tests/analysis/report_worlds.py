@@ -16,7 +16,7 @@ from worlds import MemoryResults
 
 from analysis.paper.claims import paper
 from analysis.paper.evidence import Evidence
-from analysis.paper.verdicts import judge_claim
+from analysis.paper.verdicts import Verdict, judge_all
 from analysis.paper.words import Word
 from analysis.reporting.sections.claims import claim_sections, table1_section
 
@@ -118,12 +118,11 @@ KINDS: dict[str, Callable[[Rows, Rng], None]] = {
 }
 
 
-def words(kind: str, number: int) -> dict[str, Word]:
+def verdicts(kind: str, number: int) -> dict[str, Verdict]:
     """Return the verdicts of one campaign's report, by claim, as its tables were printed."""
     rng = np.random.default_rng([number, *map(ord, kind)])
     results = MemoryResults(sweeps(rng, KINDS[kind]))
-    evidence = Evidence(results)
-    found = [judge_claim(claim, evidence) for claim in paper().claims if claim.id in WRONG]
+    found = judge_all([c for c in paper().claims if c.id in WRONG], Evidence(results))
     table1_section(results)
     claim_sections(results, found)
-    return {one.claim.id: one.word for one in found}
+    return {one.claim.id: one for one in found}
