@@ -13,6 +13,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from analysis.store.metric import Metric
 from sweeps.spec.sections import EarlyStoppingSection, SweepSpec
 
@@ -92,7 +94,11 @@ class Judge:
         if self._stopping.rule == "asha":
             return self._halve(trial, seed_index, epoch) if self._is_rung(step) else ""
         if self._stopping.rule == "median":
-            return self._compare_with_median(trial, seed_index, epoch)
+            return self._compare_with_share(trial, seed_index, epoch, 50)
+        if self._stopping.rule == "percentile":
+            return self._compare_with_share(trial, seed_index, epoch, self._stopping.percentile)
+        if self._stopping.rule == "wilcoxon" and epoch == self._epochs:
+            return self._test_seeds(trial, seed_index)
         return ""
 
     @property
@@ -131,8 +137,8 @@ class Judge:
             f" after {self.step(seed_index, epoch)} {self._noun}"
         )
 
-    def _compare_with_median(self, trial: int, seed_index: int, epoch: int) -> str:
-        """Compare a trial's best value with the median of others here (Golovin et al., 2017).
+    def _compare_with_share(self, trial: int, seed_index: int, epoch: int, percent: float) -> str:
+        """Compare a trial's best value with a percentile of others here (Golovin et al., 2017).
 
         The others are the trials that have finished.
         """
@@ -145,12 +151,54 @@ class Judge:
             return ""
         curve = self._curves[trial]
         best = min(curve.value(*place) for place in curve.errors)
-        median = statistics.median(others)
-        if best <= median:
+        limit = float(np.percentile(others, percent))
+        if best <= limit:
             return ""
         side = "below" if self._metric.largest else "above"
+        name = "median" if percent == 50 else f"best {percent:g} %,"
         return (
-            f"its best, {self._printed(best)}, is {side} the median {self._printed(median)} of"
+            f"its best, {self._printed(best)}, is {side} the {name} {self._printed(limit)} of"
             f" {len(others)} trials"
             f" after {self.step(seed_index, epoch)} {self._noun}"
         )
+
+    def _test_seeds(self, trial: int, seed_index: int) -> str:
+        """Compare a trial with the best finished one on the seeds that it has trained.
+
+        Steps are seeds, as Optuna's `WilcoxonPruner` needs independent ones: epochs of a run are
+        not. As there, a trial with the better mean goes on whatever its ranks.
+        """
+        places = [(index, self._epochs) for index in range(seed_index + 1)]
+        finished = [
+            curve
+            for number, curve in self._curves.items()
+            if number != trial and curve.finished and all(p in curve.errors for p in places)
+        ]
+        if not finished:
+            return ""
+        # Best on all its seeds: a trial chosen for these seeds would be a lucky one.
+        end = self._total // self._epochs - 1, self._epochs
+        best, last = min(finished, key=lambda curve: curve.value(*end)), places[-1]
+        rival, own = best.value(*last), self._curves[trial].value(*last)
+        differences = [self._curves[trial].errors[p] - best.errors[p] for p in places]
+        if own <= rival:
+            return ""
+        p_value = worse_by_ranks(differences)
+        if p_value >= self._stopping.p_threshold:
+            return ""
+        return (
+            f"worse than the best trial on {len(places)} seeds: {self._printed(own)} against"
+            f" {self._printed(rival)}, p = {p_value:.2g}"
+        )
+
+
+def worse_by_ranks(differences: list[float]) -> float:
+    """Return the p-value of Wilcoxon's signed-rank test that differences are not above 0.
+
+    Differences of 0 are split between both signs, as Optuna does.
+    """
+    # SciPy's statistics take a second to import, and few sweeps ask for them.
+    from scipy.stats import wilcoxon
+
+    found = wilcoxon(differences, alternative="greater", zero_method="zsplit")
+    return float(found.pvalue)

@@ -74,6 +74,23 @@ def check_metric(spec: SweepSpec) -> None:
         )
 
 
+LEAST_SEEDS = 5
+"""Of four seeds, the one before the last leaves Wilcoxon's test a p-value of 1/8 at the least."""
+
+
+def check_seeds_of_rule(spec: SweepSpec) -> None:
+    """Check that an early stopping that compares seeds has some.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if spec.early_stopping.rule == "wilcoxon" and len(spec.seeds) < LEAST_SEEDS:
+        raise ValueError(
+            f"early_stopping.rule: wilcoxon compares seeds and needs at least {LEAST_SEEDS}; got"
+            f" {len(spec.seeds)}: add seeds, or take asha, median or percentile"
+        )
+
+
 def check_trainer(spec: SweepSpec) -> None:
     """Check that a training function of the user's own has no sections that it does not read.
 
@@ -115,6 +132,7 @@ AGREEMENTS: tuple[Callable[[SweepSpec], None], ...] = (
     check_enqueued,
     check_hypotheses_design,
     check_metric,
+    check_seeds_of_rule,
     check_trainer,
 )
 """Each raises a ValueError that names the section."""

@@ -1,5 +1,6 @@
+import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.store.metric import Metric
@@ -155,3 +156,51 @@ def test_the_reason_names_the_metric_s_own_value() -> None:
     judge.value(0, 0, 1, 0.75)
     judge.value(1, 0, 1, 0.5)
     assert judge.verdict(1, 0, 1) == "0.5 is not among the best 1 of 2 trials after 1 steps"
+
+
+CURVES = st.lists(
+    st.lists(st.integers(0, 40), min_size=6, max_size=6, unique=True), min_size=3, max_size=6
+)
+"""Badness by trial and step; the last trial is judged, the others have finished."""
+
+
+def pruned_by_optuna(pruner: optuna.pruners.BasePruner, curves: list[list[int]]) -> int | None:
+    """Return the last trial's step, from 1, at which one of Optuna's pruners ends it."""
+    study = optuna.create_study(pruner=pruner)
+    for curve in curves[:-1]:
+        trial = study.ask()
+        for step, value in enumerate(curve, start=1):
+            trial.report(value, step)
+        study.tell(trial, sum(curve) / len(curve))
+    trial = study.ask()
+    for step, value in enumerate(curves[-1][:-1], start=1):
+        trial.report(value, step)
+        if trial.should_prune():
+            return step
+    return None
+
+
+@given(CURVES)
+@settings(deadline=None, derandomize=True, max_examples=40)
+def test_percentiles_are_optunas(curves: list[list[int]]) -> None:
+    section = EarlyStoppingSection(rule="percentile", percentile=40, startup_trials=1)
+    judge = Judge(section, seeds=1, epochs=6)
+    for number, curve in enumerate(curves[:-1]):
+        judge.recall(((number, 0, epoch, v) for epoch, v in enumerate(curve, 1)), [number])
+    pruner = optuna.pruners.PercentilePruner(40, n_startup_trials=1)
+    assert run(judge, len(curves), curves[-1]) == pruned_by_optuna(pruner, curves)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@given(CURVES)
+@settings(deadline=None, derandomize=True, max_examples=40)
+def test_ranks_of_seeds_are_optunas(curves: list[list[int]]) -> None:
+    """Steps are seeds, of two epochs each: the first epoch is nobody's to judge by."""
+    judge = Judge(EarlyStoppingSection(rule="wilcoxon"), seeds=6, epochs=2)
+    for number, curve in enumerate(curves[:-1]):
+        judge.recall(((number, seed, 2, value) for seed, value in enumerate(curve)), [number])
+    found = None
+    for seed, value in enumerate(curves[-1]):
+        found = found or (seed + 1 if run(judge, len(curves), [99.0, value], seed) else None)
+    pruner = optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=0)
+    assert found == pruned_by_optuna(pruner, curves)

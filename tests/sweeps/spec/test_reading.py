@@ -229,6 +229,10 @@ REFUSED = {
         "a condition is `when: ",
     ),
     "reduction of one": ("early_stopping", {"reduction": 1}, "reduction: expected greater than o"),
+    "seeds that are too few for their test": (
+        *("early_stopping", "wilcoxon"),
+        "early_stopping.rule: wilcoxon compares seeds and needs at least 5; got",
+    ),
     "unknown rule": ("early_stopping", "hope", "early_stopping.rule: expected 'none', 'asha'"),
     "unknown metric": ("objective", "accuracy", "objective.metric: expected last_val_error"),
     "one GPU and a half": ("resources/gpus", 1.5, "gpus: a fraction of one, or whole GPUs"),
