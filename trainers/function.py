@@ -274,7 +274,8 @@ def _number(name: str, value: Any) -> float:
     try:
         if isinstance(value, str | bytes):
             raise TypeError
-        return float(value)
+        # A loss in torch has a graph behind it, about which `float` warns.
+        return float(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(
             f"report({name}=...): expected a number; got {type(value).__name__} {value!r:.60}"

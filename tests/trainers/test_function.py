@@ -61,9 +61,14 @@ def test_a_step_may_be_without_the_metric(call: Callable[..., Any]) -> None:
     assert (end.value, end.epochs_done) == (7.0, 2)
 
 
+@pytest.mark.filterwarnings("error")
 def test_numbers_of_numpy_and_torch_are_numbers(call: Callable[..., Any]) -> None:
-    body = "import numpy, torch\nreport(numpy.int64(1), rmse=numpy.float32(2), x=torch.ones(()))"
-    assert call(body)[1][0].metrics == {"rmse": 2.0, "x": 1.0}
+    body = (
+        "import numpy, torch\n"
+        "loss = torch.ones((), requires_grad=True)\n"
+        "report(numpy.int64(1), rmse=numpy.float32(2), x=torch.ones(()), loss=loss)"
+    )
+    assert call(body)[1][0].metrics == {"rmse": 2.0, "x": 1.0, "loss": 1.0}
 
 
 @pytest.mark.parametrize(
