@@ -68,6 +68,9 @@ def _ray(address: str | None) -> Iterator[None]:
         if address is not None and "connect" in reason.lower():
             # The address answered a moment ago: Ray calls a wrong token a failed connection.
             reason = "it answers and refuses us: is RAY_AUTH_TOKEN_PATH that of its own token?"
+        if address is None and "timed out" in reason:
+            reason = "Ray did not start in time, as on a busy machine. Try again when it is less so"
+            raise ClusterError(f"no Ray cluster {place}: {reason}") from None
         raise ClusterError(f"no Ray cluster {place}: {reason}. Try `{program()} doctor`") from None
     try:
         yield

@@ -229,6 +229,7 @@ def _trials(
     note += f" {count(hidden, 'further trial')} not shown." if hidden else ""
     caption = f"{count(len(table), 'trial')}, best first"
     question = _question(results, sweep)
+    name, file = shlex.quote(sweep), shlex.quote(f"{sweep}.csv")
     return (
         *([Paragraph(question)] if question else []),
         *_note(results, sweep),
@@ -236,7 +237,7 @@ def _trials(
             f"{stem(sweep)}-trials", caption, columns, rows, frozenset(columns) - words, note
         ),
         Paragraph("One row per run, for a spreadsheet or pandas:"),
-        Commands(tuple(f"sweeps results {shlex.quote(sweep)}{form}" for form in ("", " --csv"))),
+        Commands((f"sweeps results {name} --csv --out {file}",)),
     )
 
 
