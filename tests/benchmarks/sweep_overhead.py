@@ -4,9 +4,10 @@
     python tests/benchmarks/sweep_overhead.py --trials 1000
 
 A trivial trial is a real one: LeNet-5 with ReLU, one image, one epoch. Its control-plane time is
-the time from its worker's start on it to the worker's start on the next one, less the training and
-the data: search, start, report, tell, and the wait for the driver. Plain Ray Tune runs a function
-that reports once, with OptunaSearch on an SQLite file; its figure is wall time times slots, warm.
+the time from its worker's start on it to the worker's start on the next one, less the run's own
+parts, from data to checkpoints: search, start, report, tell, and the wait for the driver. Plain Ray
+Tune runs a function that reports once, with OptunaSearch on an SQLite file; its figure is wall time
+times slots, warm.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +42,7 @@ from sweeps.driver.preparation import prepare  # noqa: E402
 from sweeps.spec.reading import parse_spec  # noqa: E402
 from sweeps.store.provenance import versions  # noqa: E402
 from sweeps.view.progress import SweepView  # noqa: E402
+from trainers.seconds import Seconds  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "sweep_overhead.json"
 SLOTS = 2
@@ -94,7 +97,7 @@ def engine(trials: int, algorithm: str, root: Path) -> dict[str, object]:
 
 
 def control_plane(trials: pd.DataFrame) -> list[float]:
-    """Return milliseconds a trial between a worker's starts, less training and data.
+    """Return milliseconds a trial between a worker's starts, less what its run takes.
 
     Workers are told apart by their times: a trial belongs to the worker that ended its last one
     before, the latest of those.
@@ -103,7 +106,7 @@ def control_plane(trials: pd.DataFrame) -> list[float]:
     costs = []
     for _, trial in trials.sort_values("started_at").iterrows():
         start = trial["started_at"].timestamp()
-        work = trial["data_seconds"] + trial["train_seconds"]
+        work = sum(trial[f"{part.name}_seconds"] for part in fields(Seconds))
         ended = [one for one in free if one[1] <= start]
         if ended:
             last = max(ended, key=lambda one: one[1])
