@@ -16,14 +16,18 @@ from typing import Annotated
 import typer
 
 from analysis.store.errors import StoreError
+from sweeps.commands.afar import app as afar
+from sweeps.commands.afar import run_there
 from sweeps.commands.ending import go_on, print_trials, to_the_end
 from sweeps.commands.looking import app as views
 from sweeps.commands.notification import Notify
 from sweeps.commands.terminal import (
+    HTTP,
     INTERRUPTED,
     ROOT,
     AcceptChanges,
     Address,
+    JobsAddress,
     Root,
     Settings,
     SpecName,
@@ -128,6 +132,11 @@ def resume(
     notice: Notify = None,
 ) -> None:
     """Go on with a sweep that was stopped, or whose driver died."""
+    if address is not None and address.startswith(HTTP):
+        if spec is not None or settings or notice is not None:
+            raise SpecError("--spec, --set and --notify are of this machine, the sweep is not")
+        accept = ["--accept-changes"] * accept_changes
+        run_there(address, root, name, ["resume", name, "--address", "auto", *accept])
     from sweeps.driver.continuation import Request
 
     request = Request(
@@ -207,8 +216,10 @@ def retry(
 
 
 @app.command()
-def stop(name: SweepName, root: Root = ROOT) -> None:
+def stop(name: SweepName, root: Root = ROOT, address: JobsAddress = None) -> None:
     """Stop a running sweep at the end of its epochs; `sweeps resume` goes on with it."""
+    if address is not None:
+        run_there(address, root, name, ["stop", name])
     from sweeps.driver.signals import stop_driver
 
     stop_driver(root, name)
@@ -227,8 +238,14 @@ def results(
     manifest: Annotated[
         Path | None, typer.Option(help="Also write a CODECHECK-style description of --out here.")
     ] = None,
+    address: JobsAddress = None,
 ) -> None:
     """Print the trials of a sweep, or export its runs as CSV, JSON lines or Parquet."""
+    if address is not None:
+        if parquet or out is not None or manifest is not None:
+            raise StoreError("--out, --manifest and --parquet write files: use them there")
+        forms = ["--csv"] * csv + ["--json"] * json
+        run_there(address, root, name, ["results", name, *forms])
     chosen = [form for form, on in (("csv", csv), ("json", json), ("parquet", parquet)) if on]
     if len(chosen) > 1:
         raise StoreError(f"choose one of --{' and --'.join(chosen)}")
@@ -356,6 +373,7 @@ def _watch_report(root: Path, names: Sequence[str], folder: Path, formats: Seque
 
 
 app.add_typer(views)
+app.add_typer(afar)
 
 
 def _print_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -13,9 +13,11 @@ import typer
 from rich.console import RenderableType
 from rich.live import Live
 
+from sweeps.commands.afar import run_there
 from sweeps.commands.terminal import (
     ROOT,
     Address,
+    JobsAddress,
     Root,
     Settings,
     SpecName,
@@ -39,8 +41,11 @@ def status(
     name: SweepName,
     root: Root = ROOT,
     watch: Annotated[bool, typer.Option("--watch", help="Redraw until the sweep ends.")] = False,
+    address: JobsAddress = None,
 ) -> None:
     """Show the progress, the best trial and the running trials of a sweep."""
+    if address is not None:
+        run_there(address, root, name, ["status", name, *["--watch"] * watch])
     from sweeps.view.overview import current_view
 
     if watch:

@@ -70,6 +70,12 @@ SweepName = Annotated[
     str, typer.Argument(help="Name of a sweep under the root.", autocompletion=_sweeps)
 ]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to run on; default: here.")]
+HTTP = ("http://", "https://")
+"""How the address of a cluster's Jobs API begins; that of the cluster itself is HOST:PORT."""
+JobsAddress = Annotated[
+    str | None,
+    typer.Option("--address", help="Jobs API of the sweep's cluster; default: the sweep is here."),
+]
 AcceptChanges = Annotated[
     bool,
     typer.Option("--accept-changes", help="Go on although spec, code or data changed."),

@@ -90,7 +90,7 @@ class ClusterBoard:
         """Take in a claim; an actor whose machine was lost is made anew.
 
         Raises:
-            RayError: neither answers.
+            RayError: neither answers; GetTimeoutError, which is a TimeoutError too: not yet.
         """
         import ray
         from ray.exceptions import RayActorError

@@ -45,7 +45,9 @@ class Places:
         self._share = Share(0, 0)
 
     def __enter__(self) -> Places:
-        self.renew()
+        # On a busy cluster the board's process takes long to start: the sweep waits for its places.
+        with contextlib.suppress(TimeoutError):
+            self.renew()
         self._thread.start()
         return self
 

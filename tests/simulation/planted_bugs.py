@@ -103,20 +103,6 @@ def missing_in_the_store(patch: Patch) -> None:
     patch.setattr(continuation, "trials_to_repeat", lambda spec, results, study, added: ())
 
 
-def queued_points_drawn_again(patch: Patch) -> None:
-    """Forget that a point of the grid waits in the study for its first worker."""
-    points = study._points_left
-
-    def left(spec: Any, known: Any) -> Any:
-        class Unqueued:
-            def get_trials(self, deepcopy: bool) -> Any:
-                return [one for one in known.get_trials(deepcopy=False) if one.params]
-
-        return points(spec, Unqueued())  # type: ignore[arg-type]
-
-    patch.setattr(study, "_points_left", left)
-
-
 def shared_dicts(patch: Patch) -> None:
     """Compare what the database has with what changed together with it."""
     patch.setattr(optuna_tables, "_copied", lambda trial: trial)
@@ -155,7 +141,6 @@ BUGS: tuple[Callable[[Patch], None], ...] = (
     ends_forgotten,
     running_for_ever,
     missing_in_the_store,
-    queued_points_drawn_again,
     shared_dicts,
     retried_twice,
     impatient,

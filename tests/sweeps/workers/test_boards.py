@@ -5,10 +5,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from ray.exceptions import GetTimeoutError
 
 from sweeps.workers.boards import MachineBoard
 from sweeps.workers.places import Machines, Places
-from sweeps.workers.shares import Claim
+from sweeps.workers.shares import Claim, Share
 
 CLAIM = Claim("one", 4, 0, 1, 0)
 
@@ -59,3 +60,22 @@ def test_where_machines_may_join_one_worker_more_is_asked_for(folder: Path) -> N
         assert places.startable == 3
         places.note(wanted=2)
         assert places.startable == 2
+
+
+class SlowBoard(MachineBoard):
+    """Is asked once before it can answer, as an actor of a busy cluster."""
+
+    asked = 0
+
+    def renew(self, key: str, claim: Claim, cpus: float, gpus: float) -> Share:
+        self.asked += 1
+        if self.asked == 1:
+            raise GetTimeoutError("Get timed out: some object(s) not ready.")
+        return super().renew(key, claim, cpus, gpus)
+
+
+def test_a_sweep_waits_for_a_board_that_starts_late(folder: Path) -> None:
+    with Places(SlowBoard(), CLAIM, lambda: Machines(2, 0), growing=False) as places:
+        assert places.kept == 0
+        places.renew()
+        assert places.kept == 2
