@@ -27,8 +27,8 @@ from sweeps.workers.token import check_token
 SWEEP = "sweep"
 """The entry of a job's metadata that names its sweep."""
 LOOK_SECONDS = 1.0
-UPLOADS = "ray.dashboard.modules.dashboard_sdk"
-"""The logger of Ray's that tells of each file it ships."""
+UPLOADS = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
+"""The loggers of Ray's that tell of each folder it ships."""
 OF_RAY = ("Running entrypoint for job", "Runtime env is setting up")
 """Words of the lines that Ray itself writes into a job's log."""
 SHIPPED = Path(__file__).parents[2]
@@ -77,7 +77,8 @@ def connect(address: str) -> JobSubmissionClient:
     optional("aiohttp", "jobs", "a sweep on another machine")
     try:
         client = JobSubmissionClient(address)
-        logging.getLogger(UPLOADS).setLevel(logging.WARNING)
+        for name in UPLOADS:
+            logging.getLogger(name).setLevel(logging.WARNING)
         return client
     except (ConnectionError, RuntimeError, AuthenticationError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

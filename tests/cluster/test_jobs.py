@@ -26,7 +26,7 @@ MODELS = """
 from torch import nn
 
 def net(activation, classes):
-    return nn.Sequential(nn.Flatten(), nn.LazyLinear(16), activation(), nn.Linear(16, classes))
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(16), activation(16), nn.Linear(16, classes))
 """
 
 
