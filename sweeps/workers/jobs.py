@@ -44,11 +44,21 @@ class Job:
     id: str
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of the job, also while it runs; they end when the job does."""
+        """Yield the lines of the job, also while it runs; they end when the job does.
+
+        Raises:
+            ClusterError: the cluster no longer answers.
+        """
         printed = 0
         while True:
-            ended = self.client.get_job_status(self.id).is_terminal()
-            whole = self.client.get_job_logs(self.id).splitlines(keepends=True)
+            try:
+                ended = self.client.get_job_status(self.id).is_terminal()
+                whole = self.client.get_job_logs(self.id).splitlines(keepends=True)
+            except OSError as error:  # of `requests`, whose errors are OSErrors
+                raise ClusterError(
+                    f"the cluster no longer answers ({type(error).__name__}). A job goes on"
+                    " without its followers: follow it again with `sweeps logs`"
+                ) from None
             lines = whole if ended else [one for one in whole if one.endswith("\n")]
             for line in lines[printed:]:
                 if not any(words in line for words in OF_RAY):

@@ -9,8 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+import requests
 
 pytestmark = pytest.mark.timeout(600)
 SPEC = """
@@ -111,3 +113,29 @@ def test_what_the_jobs_api_needs_is_named_where_it_is_not_installed(tmp_path: Pa
         text=True,
     )
     assert "pip install 'polyneuron-sweeps[jobs]'" in ended.stderr
+
+
+def test_a_connection_lost_while_following_is_said_in_words() -> None:
+    pytest.importorskip("aiohttp", reason="ray[default] is not installed")
+    from ray.job_submission import JobStatus
+
+    from sweeps.workers.environment import ClusterError
+    from sweeps.workers.jobs import Job
+
+    class Leaving:
+        """A client whose cluster answers once."""
+
+        logs: ClassVar[list[str]] = ["trial 0 begins\n"]
+
+        def get_job_status(self, job: str) -> JobStatus:
+            return JobStatus.RUNNING
+
+        def get_job_logs(self, job: str) -> str:
+            if not self.logs:
+                raise requests.exceptions.ConnectionError("refused")
+            return self.logs.pop()
+
+    lines = Job(Leaving(), "one").lines()  # type: ignore[arg-type]
+    assert next(lines) == "trial 0 begins"
+    with pytest.raises(ClusterError, match=r"no longer answers.*sweeps logs"):
+        next(lines)
