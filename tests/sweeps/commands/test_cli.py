@@ -177,7 +177,7 @@ def test_status_list_and_report_read_the_same_store(one_run) -> None:
     assert "1/1 trials done" in status
     _, listed, _ = one_run("list")
     assert "lenet5/digits" in listed
-    code, paths, err = one_run("report", "one")
+    code, paths, err = one_run("report", "one", "--latex")
     assert code == 0, err
     assert {Path(path).suffix for path in paths.split()} == {".html", ".md", ".tex"}
     for path in paths.split():
