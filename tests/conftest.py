@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.workers.environment import set_ray_variables
+
+# Ray reads how it is guarded when it is imported, whichever test or module does so first.
+set_ray_variables()
+
 # Without a GPU, Triton's kernels run interpreted. Triton reads this when it is first imported,
 # which torchvision already does.
 if not Path("/dev/nvidiactl").exists():
