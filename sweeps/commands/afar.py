@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -71,7 +71,7 @@ def logs(name: JobsName, address: ThereAddress) -> None:
     _end_like(latest(connect(address), name))
 
 
-def run_there(address: str, root: Path, name: str, command: list[str]) -> None:
+def run_there(address: str, root: Path, name: str, command: list[str]) -> NoReturn:
     """Run a command on a sweep's cluster, print its lines, and exit with its code.
 
     Args:
@@ -88,7 +88,7 @@ def run_there(address: str, root: Path, name: str, command: list[str]) -> None:
     _end_like(job)
 
 
-def _end_like(job: Job) -> None:
+def _end_like(job: Job) -> NoReturn:
     try:
         for line in job.lines():
             print(line, flush=True)

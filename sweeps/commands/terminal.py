@@ -71,7 +71,7 @@ SweepName = Annotated[
 ]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to run on; default: here.")]
 HTTP = ("http://", "https://")
-"""How the address of a cluster's Jobs API begins; that of the cluster itself is HOST:PORT."""
+"""Beginnings of the address of a cluster's Jobs API; the cluster's own address is HOST:PORT."""
 JobsAddress = Annotated[
     str | None,
     typer.Option("--address", help="Jobs API of the sweep's cluster; default: the sweep is here."),

@@ -19,6 +19,7 @@ from pathlib import Path
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from analysis.program import program
 from sweeps.extras import optional
 from sweeps.spec.own_modules import OURS
 from sweeps.workers.environment import ClusterError
@@ -57,7 +58,7 @@ class Job:
             except OSError as error:  # of `requests`, whose errors are OSErrors
                 raise ClusterError(
                     f"the cluster no longer answers ({type(error).__name__}). A job goes on"
-                    " without its followers: follow it again with `sweeps logs`"
+                    f" without its followers: follow it again with `{program()} logs`"
                 ) from None
             lines = whole if ended else [one for one in whole if one.endswith("\n")]
             for line in lines[printed:]:

@@ -28,11 +28,12 @@ from sweeps.workers.ports import descendants
 
 RESULTS = Path(__file__).parent / "results" / "first_trial.json"
 TARGET_SECONDS, AIM_SECONDS = 10.0, 5.0
+WORKER = "ray::ImplicitFun"
 PROCESSES = {
     "gcs_server": "Ray's control store starts",
     "raylet": "Ray's raylet starts",
     "ray::Mailbox": "the mailbox is up",
-    "ray::ImplicitFun": "the first worker runs our code",
+    WORKER: "the first worker runs our code",
 }
 """Names of processes, as far as Linux keeps them (15 characters), and what their start means."""
 LIBRARIES = {
@@ -67,7 +68,7 @@ def time_line(root: Path) -> tuple[dict[str, float], float]:
             if (root / "quickstart" / "progress.json").exists() and _first_epoch(root):
                 break
             time.sleep(LOOK_SECONDS)
-        spent = sum(map(_processor_seconds, [sweep.pid, *descendants(sweep.pid)]))
+        spent = sum(map(_processor_seconds, descendants(sweep.pid)))
         sweep.send_signal(signal.SIGINT)
         sweep.wait(60)
     events = analysis.load(root).events
@@ -108,10 +109,10 @@ def _now(pid: int, folder: Path) -> Iterator[str]:
         for known, meaning in PROCESSES.items():
             if name == known[:15]:
                 yield meaning
-        # Its guardian, which a user starts, is not the driver.
+        # The guardian has such a name too; it loads none of the libraries.
         driver = name.startswith(("python", "sweeps"))
         who = "the driver" if driver else "a worker"
-        if driver or name == "ray::ImplicitFun"[:15]:
+        if driver or name == WORKER[:15]:
             yield from (f"{who} loads {what}" for lib, what in LIBRARIES.items() if lib in maps)
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from sweeps.workers import environment as ray_environment
 
+# Ray reads them when it is imported, so whatever may import it follows: E402.
 ray_environment.set_ray_variables()
 
 import optuna  # noqa: E402

@@ -35,7 +35,7 @@ def test_each_repetition_is_a_trial_in_a_process_of_its_own(
     results = analysis.load(tmp_path / "timed")
     trials = results.trials.sort_values("trial")
     assert list(trials["status"].astype(str)) == ["completed"] * 3
-    # Each has started a process, and saw what else its machine did meanwhile.
+    # Each trial has started a process, and saw what else its machine did meanwhile.
     assert (trials["start_seconds"] > 0).all()
     assert (trials["other_load"] >= 0).all()
     runs = results.runs.set_index("trial").sort_index()

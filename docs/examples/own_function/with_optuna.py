@@ -19,9 +19,9 @@ def objective(trial):
     curves = np.full((SEEDS, STEPS), np.nan)
     for seed in range(SEEDS):
 
-        def report(epoch, accuracy, **_):
-            curves[seed, epoch - 1] = accuracy  # noqa: B023
-            step = seed * STEPS + epoch  # noqa: B023
+        def report(epoch, accuracy, seed=seed, **_):
+            curves[seed, epoch - 1] = accuracy
+            step = seed * STEPS + epoch
             trial.report(np.nanmean(curves[:, epoch - 1]), step)
             if trial.should_prune():
                 raise optuna.TrialPruned

@@ -17,9 +17,9 @@ def trainable(config):
     curves = np.full((SEEDS, STEPS), np.nan)
     for seed in range(SEEDS):
 
-        def report(epoch, accuracy, **_):
-            curves[seed, epoch - 1] = accuracy  # noqa: B023
-            begun = curves[: seed + 1, epoch - 1]  # noqa: B023
+        def report(epoch, accuracy, seed=seed, **_):
+            curves[seed, epoch - 1] = accuracy
+            begun = curves[: seed + 1, epoch - 1]
             error = begun.std(ddof=1) / len(begun) ** 0.5 if len(begun) > 1 else float("nan")
             tune.report({"accuracy": begun.mean(), "standard_error": error})
 

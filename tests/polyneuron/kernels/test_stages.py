@@ -255,7 +255,7 @@ def test_second_derivatives_are_the_modules() -> None:
 
 
 class TestHooksOnAnActivationsInput:
-    """They leave its pooling in one with it, and do what they do on modules called one by one."""
+    """Hooks leave activation and pooling one, and act as on modules called one by one."""
 
     def net(self) -> Chain:
         torch.manual_seed(3)
