@@ -23,7 +23,10 @@ from analysis.store.places import TABLES_FOLDER
 from analysis.store.statuses import FINAL
 
 COMMIT = "5111bbc47680a79c9ae8e7a3f3cce9f980b742fa"
-"""The commit whose training code the whole campaign is run with."""
+"""The commit whose training code the campaign is run with, where a part names no other."""
+
+TIMING_COMMIT = "29da7e3c2d641076039d4900d59b6999102f2c25"
+"""A later one: at `COMMIT` no sweep could time each repetition in a process of its own."""
 
 STORES = Path(__file__).with_name("stores")
 
@@ -44,6 +47,8 @@ class Part:
     """Name of the bundled specification, and of the sweep."""
     seeds: tuple[int, ...]
     """Seeds of a trial at each look: the first come from the specification, others are added."""
+    commit: str = COMMIT
+    """The commit whose training code it is run with."""
 
 
 PARTS = (
@@ -52,7 +57,7 @@ PARTS = (
     Part("ablation_lambda_sum", (10,)),
     Part("ablation_lambda_prod", (10,)),
     Part("no_penalty_lenet5", (20,)),
-    Part("timing_lenet5", (5,)),
+    Part("timing_lenet5", (5,), TIMING_COMMIT),
     Part("ablation_sk", (5,)),
     Part("scope_lenet5", (5,)),
     Part("lr_sensitivity", (5,)),

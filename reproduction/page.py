@@ -73,6 +73,7 @@ def page(results: Results) -> str:
         hours=duration(_own(results)["train_seconds"].sum()),
         runs=count(len(_own(results)), "run"),
         commit=COMMIT,
+        later=[part for part in PARTS if part.commit != COMMIT],
         claims_before=CLAIMS_SHA256,
         claims_sha256=str(found["claims_sha256"].iloc[0])[:12],
     )

@@ -34,7 +34,8 @@ def speed_table(content: dict[str, Any]) -> str:
     kept = f" Tensors of x's size kept for the backward pass: {content.get('kept_for_backward')}."
     if "load_before_and_after" in machine:
         before, after = machine["load_before_and_after"]
-        place += f", other work on the machine (load {before:.0f} before, {after:.0f} after)"
+        busy = f"other work on the machine (load {before:.0f} before, {after:.0f} after)"
+        place += f", {busy if before > 1 else 'nothing else on the machine'}"
         command, kept = "python tests/benchmarks/lenet_step.py", ""
     lines.append(
         f"\n*{place}, torch {machine['torch']}; least of many turns, rivals in alternation:"

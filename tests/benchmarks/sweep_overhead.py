@@ -32,7 +32,6 @@ ray_environment.set_ray_variables()
 
 import optuna  # noqa: E402
 import pandas as pd  # noqa: E402
-import ray  # noqa: E402
 from ray import tune  # noqa: E402
 from ray.tune.search.optuna import OptunaSearch  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -41,8 +40,10 @@ import analysis  # noqa: E402
 from sweeps.driver.driver import run_sweep  # noqa: E402
 from sweeps.driver.preparation import prepare  # noqa: E402
 from sweeps.spec.reading import parse_spec  # noqa: E402
+from sweeps.spec.sections import ResourcesSection  # noqa: E402
 from sweeps.store.provenance import versions  # noqa: E402
 from sweeps.view.progress import SweepView  # noqa: E402
+from sweeps.workers.cluster import cluster  # noqa: E402
 from trainers.seconds import Seconds  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "sweep_overhead.json"
@@ -148,11 +149,8 @@ def ray_tune(trials: int, reuse: bool, folder: Path) -> dict[str, object]:
     run = tune.RunConfig(
         name=f"plain-{reuse}", storage_path=str(folder), verbose=0, callbacks=[Starts()]
     )
-    ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    try:
+    with cluster(None, ResourcesSection()):
         tune.Tuner(trivial, tune_config=config, run_config=run).fit()
-    finally:
-        ray.shutdown()
     warm = starts[len(starts) // 4 :]
     each = 1e3 * SLOTS * (warm[-1] - warm[0]) / (len(warm) - 1)
     return {"trials": trials, "reuse_actors": reuse, "milliseconds_a_trial_and_slot": each}
