@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
+
+import yaml
 
 from analysis.store.contract import Row
 from analysis.store.errors import StoreError
@@ -55,20 +58,18 @@ def note_code(paths: SweepPaths) -> None:
 
 def spec_changes(before: SweepSpec, now: SweepSpec) -> list[str]:
     """List the settings that differ, a line each."""
-    old, new = _flat(before.model_dump(mode="json")), _flat(now.model_dump(mode="json"))
+    old, new = _settings(before), _settings(now)
     return [
         f"{key}: {_shown(old, key)} -> {_shown(new, key)}"
         for key in dict.fromkeys((*old, *new))
-        if old.get(key) != new.get(key)
-        and key.partition(".")[0] not in FREE
-        and not _left_out(key, old, new)
+        if old.get(key) != new.get(key) and key.partition(".")[0] not in FREE
     ]
 
 
-def _left_out(key: str, old: Mapping[str, object], new: Mapping[str, object]) -> bool:
-    """Return True for what a domain has by default where the other side has no such domain."""
-    there = {**old, **new}[key]
-    return key.startswith("space.") and (key in old) != (key in new) and there in (False, {}, None)
+def _settings(spec: SweepSpec) -> dict[str, object]:
+    """List all settings by their paths, as `recipe.epochs`, and each domain as it is written."""
+    others = _flat(spec.model_dump(mode="json", exclude={"space"}))
+    return {**others, **{f"space.{key}": domain.written for key, domain in spec.space.items()}}
 
 
 def _code_changes(paths: SweepPaths, before: str) -> list[str]:
@@ -105,4 +106,10 @@ def _flat(value: object, path: str = "") -> dict[str, object]:
 
 
 def _shown(values: Mapping[str, object], key: str) -> str:
-    return json.dumps(values[key]) if key in values else "not there"
+    if key not in values:
+        return "not there"
+    value = values[key]
+    # As a specification has it: without quotation marks.
+    if isinstance(value, dict):
+        return yaml.safe_dump(value, default_flow_style=True, width=math.inf).strip()
+    return json.dumps(value)

@@ -23,13 +23,14 @@ from sweeps.spec.search_space import trial_count
 from sweeps.spec.sections import SweepSpec
 
 
-def function_plan(spec: SweepSpec, root: Path, slots: int) -> RenderableType:
+def function_plan(spec: SweepSpec, root: Path, slots: int, width: int) -> RenderableType:
     """Show trials and runs, and, if there are earlier runs, their time and the gap they resolve.
 
     Args:
         spec: of the sweep.
         root: of earlier sweeps.
         slots: trials at a time on this machine.
+        width: characters of a line.
     """
     trials, seeds = trial_count(spec), len(spec.seeds)
     table = Table.grid(padding=(0, 2))
@@ -50,7 +51,7 @@ def function_plan(spec: SweepSpec, root: Path, slots: int) -> RenderableType:
     deviation = _deviation(earlier)
     resolved = _resolution(spec, deviation)
     texts = (Text(text, style="dim") for text in (unknown, resolved) if text)
-    return Group(table, *texts, *hypotheses_table(spec, deviation))
+    return Group(table, *texts, *hypotheses_table(spec, deviation, width))
 
 
 def _earlier_runs(spec: SweepSpec, root: Path) -> pd.DataFrame:

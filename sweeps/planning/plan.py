@@ -46,7 +46,7 @@ def describe_plan(
     """
     spec = prepared.spec
     if spec.trainer is not None:
-        return function_plan(spec, root, slots_here(spec))
+        return function_plan(spec, root, slots_here(spec), width)
     cost = cost_of(prepared, again)
     free = free_share(cores_used(spec))
     parts: list[RenderableType] = [
@@ -67,14 +67,14 @@ def _findings(spec: SweepSpec, scatter: Deviation | None, width: int) -> list[Re
             f" {count(spec.recipe.epochs, 'epoch')}): cannot say which gap {seeds} a trial can"
             " resolve"
         )
-        return [Text(text, style="dim"), *hypotheses_table(spec, None)]
+        return [Text(text, style="dim"), *hypotheses_table(spec, None, width)]
     resolution = Text(resolution_text(spec, scatter))
     if spec.purpose == "exploratory":
         text = "an exploratory sweep decides no claim of the paper; `purpose: confirmatory` does"
         return [resolution, Text(text, style="dim")]
     found = prospects(spec, scatter.points)
     none = Text("none of the paper's claims is about such a sweep", style="dim")
-    own = hypotheses_table(spec, scatter.points)
+    own = hypotheses_table(spec, scatter.points, width)
     if own and not found:
         return [resolution, *own]
     return [resolution, Text(), *(claims_table(found, width) if found else [none]), *own]

@@ -103,6 +103,14 @@ class Domain(Section):
         return self.step is None or abs(steps - round(steps)) < 1e-9 * max(1.0, steps)
 
     @property
+    def written(self) -> object:
+        """Return the domain as a specification has it: `{"grid": [3, 5]}`, or a plain value."""
+        if self.kind == "fixed":
+            return self.values[0]
+        refined = self.model_dump(mode="json", include=set(REFINEMENTS), exclude_defaults=True)
+        return {self.kind: list(self.values), **refined}
+
+    @property
     def counted(self) -> bool:
         """True of what a grid search can walk: a grid, or one fixed value."""
         return self.kind in ("grid", "fixed")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.store.folders import ElsewhereError
+from analysis.store.errors import StoreError
 from analysis.store.schema import (
     EPOCHS,
     EVENTS,
@@ -52,15 +52,23 @@ def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, A
     for name in sorted(folder.name for folder in paths.root.iterdir() if folder.is_dir()):
         other = SweepPaths(paths.root, name, paths.tables_at)
         try:
-            known = other.sweep != paths.sweep and other.store.has_run(config.run_id)
-        except ElsewhereError:
-            continue  # tables that the user did not point to
-        # Repetitions of a timing sweep are measured for their times alone.
-        known = known and _purpose(other) != "timing"
-        row = other.store.row_of_run(config.run_id) if known else None
-        if row and Status(row["status"]).reproducible and _same_origin(row, config):
+            row = _row_in(other, config) if other.sweep != paths.sweep else None
+        except StoreError:
+            # Its tables are elsewhere, where the user did not point to, or a newer version wrote
+            # them. The run is trained here then.
+            continue
+        if row and _same_origin(row, config):
             return other, row
     return None
+
+
+def _row_in(other: SweepPaths, config: RunConfig) -> dict[str, Any] | None:
+    """Return the row of a run in another sweep, if it may be taken over."""
+    # Repetitions of a timing sweep are measured for their times alone.
+    if not other.store.has_run(config.run_id) or _purpose(other) == "timing":
+        return None
+    row = other.store.row_of_run(config.run_id)
+    return row if row and Status(row["status"]).reproducible else None
 
 
 def _purpose(other: SweepPaths) -> str | None:

@@ -8,6 +8,7 @@ FOLDER = Path(__file__).parent
 
 LOAD_ALL = """
 import importlib.util, pathlib, sys
+sys.path.insert(0, str(pathlib.Path(sys.argv[1]).parent))  # as of a script that is run
 failed = {}
 for path in map(pathlib.Path, sys.argv[1:]):
     spec = importlib.util.spec_from_file_location(path.stem, path)

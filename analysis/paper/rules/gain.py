@@ -85,7 +85,8 @@ def slower(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     """Hold if the 95 % interval of a ratio of epoch times lies above the margin.
 
     The largest level of a factor counts alone. Times compare only within one device of one host,
-    and the unit is a process, of which an arm needs as many as runs of others.
+    and the unit is a process, of which an arm needs as many as runs of others. A process whose run
+    diverged has no time.
     """
     places = sorted(evidence.machines(claim, benchmark))
     if len(places) > 1:
@@ -98,16 +99,27 @@ def slower(claim: Claim, evidence: Evidence, benchmark: str) -> list[Finding]:
     if not marked:
         return found
     note = f"{count(marked, 'trial')} timed while other processes used over {LOADED:.0%} of a core"
-    return [replace(one, note=note) if isinstance(one, Comparison) else one for one in found]
+    return [
+        replace(one, note="; ".join(filter(None, (one.note, note))))
+        if isinstance(one, Comparison)
+        else one
+        for one in found
+    ]
 
 
-def _few_processes(pair: Pair | Missing, claim: Claim) -> Missing | None:
-    arms = () if isinstance(pair, Missing) else (*pair.candidate, *pair.reference)
-    for arm in arms:
-        if not arm.lacking and arm.runs < claim.minimum_runs:
-            where = f"{count(arm.runs, 'trial')}, of one process each"
-            reason = f"{arm.name}: timed in {where}, and it takes {claim.minimum_runs}"
-            return Missing(pair.name, pair.benchmark, reason)
+def _few_processes(pair: Pair | Missing, claim: Claim) -> Finding | None:
+    if isinstance(pair, Missing):
+        return None
+    for arm in (*pair.candidate, *pair.reference):
+        timed = len(arm.sample)
+        if arm.lacking or timed >= claim.minimum_runs:
+            continue
+        where = f"{count(timed, 'trial')}, of one process each"
+        if arm.runs >= claim.minimum_runs:
+            lost = f"{arm.name}: timed in {where}; the other {arm.diverged} diverged"
+            return replace(undecided(pair, NO_CONTRAST), note=lost)
+        reason = f"{arm.name}: timed in {where}, and it takes {claim.minimum_runs}"
+        return Missing(pair.name, pair.benchmark, reason)
     return None
 
 

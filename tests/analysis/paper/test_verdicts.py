@@ -183,6 +183,19 @@ def test_a_verdict_on_time_says_beside_what_load_it_was_measured(load):
     assert (marked in verdict.reason) == (load > 0.1)
 
 
+def test_a_run_that_diverged_has_no_time_and_is_no_repetition():
+    """An arm of which one repetition is left was compared with fifteen others."""
+    sweep = timed_world()
+    lost = [row for row in sweep.rows["runs"] if row["activation"] == "polyneuron"][1:]
+    for row in lost:
+        row.update(status="diverged", epoch_seconds=None, last_val_error_percent=None)
+    verdict = judge_claim(CLAIMS["relaxed_computes_less"], Evidence(MemoryResults([sweep])))
+    assert verdict.word == "not decided"
+    assert (
+        f"timed in 1 trial, of one process each; the other {len(lost)} diverged" in verdict.reason
+    )
+
+
 def test_only_timing_sweeps_speak_on_time_and_they_on_nothing_else():
     """Seeds of a confirmatory sweep share a process, and a timed run was not planned for errors."""
     timed = timed_world()

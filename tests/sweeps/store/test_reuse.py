@@ -5,11 +5,12 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import analysis
 from analysis.store.folder_store import FolderStore
-from analysis.store.schema import SWEEPS
+from analysis.store.schema import SCHEMA_VERSION, SWEEPS
 from sweeps.search.open_trials import TrialOutcome
 from sweeps.spec.reading import bundled_names, load_spec, parse_spec
 from sweeps.spec.search_space import Params, configure, grid
@@ -121,6 +122,23 @@ def test_other_code_or_data_makes_another_run(
         )
     run(tmp_path, spec_of("second", seeds=1))
     assert len(trained) == 2
+
+
+def test_a_sweep_that_a_newer_version_wrote_is_passed_by(
+    tmp_path: Path, trained: list[str]
+) -> None:
+    """Each trial of a sweep beside it ended as an error."""
+    run(tmp_path, spec_of("first"))
+    paths = SweepPaths(tmp_path, "first")
+    paths.store.compact()
+    for path in paths.folder.rglob("runs.parquet"):
+        table = pq.read_table(path)
+        newer = {**table.schema.metadata, b"schema_version": str(SCHEMA_VERSION + 1).encode()}
+        pq.write_table(table.replace_schema_metadata(newer), path)
+    with pytest.raises(analysis.StoreError, match="schema version"):
+        _ = analysis.load(tmp_path, ["first"]).runs
+    assert run(tmp_path, spec_of("second")).status == "completed"
+    assert len(trained) == 4
 
 
 def test_an_interrupted_run_is_not_taken_over(tmp_path: Path, trained: list[str]) -> None:
