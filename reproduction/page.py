@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -145,7 +146,8 @@ def _counted(found: pd.DataFrame) -> str:
 
 def _claim_line(row: dict[str, Any]) -> str:
     found = interval(Interval(row["estimate"], row["low"], row["high"]))
-    unit = "" if row["unit"] in (None, "", "rate") else f" {row['unit']}"
+    unmeasured = pd.isna(row["estimate"]) or row["unit"] in (None, "", "rate")
+    unit = "" if unmeasured else f" {row['unit']}"
     compared = (row["n"], row["n_reference"])
     needed = row["seeds_needed"]
     cells = (
@@ -224,6 +226,8 @@ def main() -> None:
     results = analysis.load(STORES)
     PAGE.write_text(page(results), "utf-8")
     README.write_text(with_table1(README.read_text("utf-8"), results), "utf-8")
+    # A figure that the report has no more would stay.
+    shutil.rmtree(FOLDER / "report", ignore_errors=True)
     for path in analysis.report(results, FOLDER / "report", ("html", "md")):
         print(path.relative_to(FOLDER))
 

@@ -11,11 +11,20 @@ import pandas as pd
 from analysis.measures.values import RUN, in_order_of, unchecked_values
 from analysis.store.results import Results
 
+TIMING = "timing"
+"""The purpose of such a sweep."""
+
 LOADED = 0.1
 """Cores that other processes may keep busy beside a timed trial; more, and the trial is marked."""
 
 WARM_UP = 1
 """First epochs of a run that are not timed: memory is allocated, and caches are filled."""
+
+
+def timing_sweeps(results: Results) -> list[str]:
+    """Return the sweeps that measure times, and whose errors are no second outcome."""
+    sweeps = results.sweeps
+    return [str(name) for name in sweeps.loc[sweeps["purpose"] == TIMING, "sweep"]]
 
 
 def log_epoch_seconds(results: Results) -> pd.DataFrame:

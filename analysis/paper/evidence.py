@@ -16,7 +16,13 @@ from analysis.measures.cells import Cell, Key
 from analysis.measures.origins import ORIGIN, choice_between, origins
 from analysis.measures.rows import rows_of_each
 from analysis.measures.shapes import measure
-from analysis.measures.timing import loaded, log_epoch_seconds, machines, one_each_process
+from analysis.measures.timing import (
+    TIMING,
+    loaded,
+    log_epoch_seconds,
+    machines,
+    one_each_process,
+)
 from analysis.measures.values import (
     CONFIGURATION,
     OUTCOMES,
@@ -40,8 +46,8 @@ from analysis.statistics.intervals import pooled_deviation
 from analysis.store.blocks import read_blocks
 from analysis.store.results import Results
 
-CONFIRMATORY, TIMING = "confirmatory", "timing"
-"""Purposes of sweeps that decide claims: on errors, and on times."""
+CONFIRMATORY = "confirmatory"
+"""The purpose of sweeps that decide claims on errors; `TIMING` sweeps decide those on times."""
 SPACE = "space."
 """Begins the column of a parameter of the space, whatever its name is."""
 ON_TIME = ("slower",)

@@ -10,8 +10,9 @@ from rich.console import Console
 
 import analysis
 from analysis import Results
+from analysis.measures.timing import TIMING
 from analysis.paper.claims import Claim, paper
-from analysis.paper.evidence import TIMING, Evidence
+from analysis.paper.evidence import Evidence
 from analysis.paper.hypotheses import SweepEvidence, hypotheses_of
 from analysis.paper.rules import RULES
 from analysis.paper.settling import Standing, standing

@@ -12,9 +12,11 @@ from analysis.reporting.figures.maps import error_map, shrinkage_map
 from analysis.reporting.figures.parallel import parallel
 from analysis.reporting.figures.parameters import parameters
 from analysis.reporting.figures.strips import rate_response, seeds_strip
+from analysis.reporting.figures.times import Timed, times
 
 __all__ = [
     "Shown",
+    "Timed",
     "activation_functions",
     "cost",
     "error_map",
@@ -26,4 +28,5 @@ __all__ = [
     "rate_response",
     "seeds_strip",
     "shrinkage_map",
+    "times",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.measures.timing import timing_sweeps
 from analysis.measures.values import function_sweeps
 from analysis.paper.verdicts import Verdict, judge
 from analysis.printed import benchmark_name, count
@@ -21,6 +22,7 @@ from analysis.reporting.sections.sweep import (
     function_sections,
     sweep_sections,
 )
+from analysis.reporting.sections.times import times_sections
 from analysis.store.results import Results
 
 
@@ -56,8 +58,10 @@ def _of_networks(results: Results) -> tuple[list[Verdict], list[ReportSection]]:
         *claim_sections(results, found),
         *table1_sections(results),
     ]
+    timing = timing_sweeps(results)
     for sweep in results.runs["sweep"].astype(str).unique():
-        sections += [*hypothesis_sections(results, sweep), *sweep_sections(results, sweep)]
+        about = times_sections if sweep in timing else sweep_sections
+        sections += [*hypothesis_sections(results, sweep), *about(results, sweep)]
     return found, [*sections, *cost_sections(results)]
 
 

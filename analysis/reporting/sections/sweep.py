@@ -14,6 +14,7 @@ from analysis.measures.notes import Note, notes
 from analysis.measures.rows import records
 from analysis.measures.run_sets import run_set
 from analysis.measures.shapes import measure
+from analysis.measures.timing import timing_sweeps
 from analysis.measures.trials import metric_of_sweep, runs_of_sweep, searched, trials_table
 from analysis.paper.evidence import Evidence, exploratory
 from analysis.printed import (
@@ -164,7 +165,7 @@ def figure1_sections(results: Results) -> list[ReportSection]:
 def cost_sections(results: Results) -> list[ReportSection]:
     """Return the section on error against time, with a mark for each configuration."""
     runs = results.runs[results.runs["status"] == Status.COMPLETED]
-    runs = runs[runs["epoch_seconds"].notna()]
+    runs = runs[runs["epoch_seconds"].notna() & ~runs["sweep"].isin(timing_sweeps(results))]
     if runs.empty:
         return []
     # a run that two sweeps share counts once, one of another code or data by itself
