@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from polyneuron.activations.activation import Activation
@@ -53,6 +54,8 @@ class Chain(nn.Sequential):
             length = _gather(run, x, layers[at:])
             if length:
                 x = run(x)
+            elif (values := _watched_values(x, layers[at : at + 3])) is not None:
+                x, length = values, 1
             elif is_watched(layers[at]) and at + 1 < len(layers) and _halves(layers[at + 1]):
                 x, length = pooled_activation(layers[at], layers[at + 1], x), 2
             else:
@@ -104,12 +107,42 @@ def _gather(run: Run, x: Tensor, layers: Sequence[nn.Module]) -> int:
 
 
 def _convolved(run: Run, size: Size, layers: Sequence[nn.Module]) -> Size | None:
+    found = _convolution(size, layers)
+    if found is None:
+        return None
+    stage, tensors = found
+    run.add(stage, *tensors)
+    height, width = stage.shape.sides
+    return size[0], stage.shape.outputs, height // 2, width // 2
+
+
+def _watched_values(x: Tensor, layers: Sequence[nn.Module]) -> Tensor | None:
+    """Compute what hooks on an activation see behind the convolution before it.
+
+    None where no kernel does so without gradients.
+    """
+    if len(layers) < 3 or not is_watched(layers[1]) or torch.is_grad_enabled():
+        return None
+    found = _convolution(tuple(x.shape), layers, watched=True) if is_staged(x) else None
+    if found is None:
+        return None
+    stage, tensors = found
+    return stage.values(x, tensors)
+
+
+def _convolution(
+    size: Size, layers: Sequence[nn.Module], watched: bool = False
+) -> tuple[Convolution, list[Tensor]] | None:
+    """Return the stage of convolution, activation and pooling with its tensors, if there is one.
+
+    `watched`: hooks that look at the activation's input are no hindrance.
+    """
     convolution, activation, pool = layers
     # A subclass may compute something else.
     if type(convolution) is not nn.Conv2d or len(size) != 4 or has_hooks(convolution):
         return None
     shape = _shape(convolution, size)
-    kernel = None if shape is None else _kernel(activation, pool)
+    kernel = None if shape is None else _kernel(activation, pool, watched)
     if shape is None or kernel is None:
         return None
     function, parameters = kernel
@@ -118,9 +151,7 @@ def _convolved(run: Run, size: Size, layers: Sequence[nn.Module]) -> Size | None
         return None
     if not has_stage("stage", function, shape.outputs, parameters, shape):
         return None
-    run.add(Convolution(function, shape), weight, bias, *parameters)
-    height, width = (side + 2 * shape.padding - shape.kernel + 1 for side in size[2:])
-    return size[0], shape.outputs, height // 2, width // 2
+    return Convolution(function, shape), [weight, bias, *parameters]
 
 
 def _pooled(

@@ -103,6 +103,11 @@ class Convolution:
     function: Function
     shape: ConvolutionShape
 
+    def values(self, x: Tensor, tensors: Sequence[Tensor]) -> Tensor:
+        """Compute what the function receives; no gradients pass."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        return stages.convolution_values(self.shape, x, tensors[0], tensors[1].contiguous())
+
     def forward(self, x: Tensor, tensors: Sequence[Tensor]) -> Passed:
         """See `Stage`."""
         x = x.contiguous(memory_format=torch.channels_last)

@@ -16,6 +16,12 @@ bool convolution_forward(const float* x, const float* weight, const std::int64_t
                          images, threads);
 }
 
+// The values alone, before any function and pooling.
+void convolution_values(const float* x, const float* weight, const std::int64_t* strides,
+                        const float* bias, float* y, std::int64_t images, int threads) {
+  Shaped::values(x, weight, {strides}, bias, y, images, threads);
+}
+
 void convolution_backward(const float* g, const std::uint8_t* which, const float* x,
                           const float* weight, const std::int64_t* strides, float* g_x,
                           float* g_weight, float* g_bias, std::int64_t images, int threads) {

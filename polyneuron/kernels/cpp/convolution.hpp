@@ -83,9 +83,10 @@ struct Convolution {
                   WIDTH * IN * sizeof(float));
   }
 
+  // The values at N pixels of a row: every second one goes to `odd`, those of a plane `step` apart.
   template <int N>
   INLINED static void pixels(const float* x, const float* weight, const float* bias, float* even,
-                             float* odd) {
+                             float* odd, int step = OUT) {
     typename Outputs::Lanes sum[N][OUT_VECTORS];
 #pragma GCC unroll 32
     for (int n = 0; n < N; ++n)
@@ -107,20 +108,59 @@ struct Convolution {
     for (int n = 0; n < N; ++n)
 #pragma GCC unroll 8
       for (int v = 0; v < OUT_VECTORS; ++v)
-        Outputs::store((n % 2 ? odd : even) + n / 2 * OUT + v * OUT_LANES, sum[n][v]);
+        Outputs::store((n % 2 ? odd : even) + n / 2 * step + v * OUT_LANES, sum[n][v]);
+  }
+
+  // A weight and a bias as `pixels` reads them, filled with zeros.
+  struct Packed {
+    std::vector<float> weight, bias;
+    Packed(const float* from, Weight layout, const float* offsets)
+        : weight(K * TAPS * OUT_VECTORS * OUT_LANES), bias(OUT_VECTORS * OUT_LANES) {
+      for (int ky = 0; ky < K; ++ky)
+        for (int t = 0; t < TAPS; ++t)
+          for (int o = 0; o < OUT; ++o)
+            weight[(ky * TAPS + t) * OUT_VECTORS * OUT_LANES + o] =
+                from[layout.at(o, t % IN, ky, t / IN)];
+      std::copy_n(offsets, OUT, bias.data());
+    }
+  };
+
+  // The values before any function or pooling: y (images, VALUE_ROWS, VALUE_COLUMNS, OUT).
+  static constexpr int VALUE_ROWS = HEIGHT + 2 * PADDING - K + 1;
+  static constexpr int VALUE_COLUMNS = PADDED_WIDTH - K + 1;
+  static void values(const float* x, const float* weight, Weight layout, const float* bias,
+                     float* y, std::int64_t images, int threads) {
+    const Packed packed(weight, layout, bias);
+    constexpr int FLOATS = VALUE_COLUMNS * OUT;
+#pragma omp parallel num_threads(threads)
+    {
+      // With room for the last pixel's unused lanes.
+      std::vector<float> padded(PADDED), row(FLOATS + OUT_VECTORS * OUT_LANES);
+#pragma omp for schedule(static)
+      for (std::int64_t i = 0; i < images; ++i) {
+        pad(x + i * HEIGHT * WIDTH * IN, padded.data());
+        for (int r = 0; r < VALUE_ROWS; ++r) {
+          const auto some = [&](int q, auto n) INLINED {
+            float* to = row.data() + q * OUT;
+            pixels<n>(padded.data() + r * LINE + q * IN, packed.weight.data(), packed.bias.data(),
+                      to, to + OUT, 2 * OUT);
+          };
+          int q = 0;
+          for (; q + PIXELS <= VALUE_COLUMNS; q += PIXELS)
+            some(q, std::integral_constant<int, PIXELS>{});
+          if constexpr (VALUE_COLUMNS % PIXELS != 0)
+            some(q, std::integral_constant<int, VALUE_COLUMNS % PIXELS>{});
+          std::copy_n(row.data(), FLOATS, y + (i * VALUE_ROWS + r) * FLOATS);
+        }
+      }
+    }
   }
 
   // Returns false if some function does not exist; its values are NaN.
   static bool forward(const float* x, const float* weight, Weight layout, const float* bias,
                       const float* const* parameters, std::int64_t functions, Pool pool, float* y,
                       float* kept, std::uint8_t* which, std::int64_t images, int threads) {
-    std::vector<float> packed(K * TAPS * OUT_VECTORS * OUT_LANES), offsets(OUT_VECTORS * OUT_LANES);
-    for (int ky = 0; ky < K; ++ky)
-      for (int t = 0; t < TAPS; ++t)
-        for (int o = 0; o < OUT; ++o)
-          packed[(ky * TAPS + t) * OUT_VECTORS * OUT_LANES + o] =
-              weight[layout.at(o, t % IN, ky, t / IN)];
-    std::copy_n(bias, OUT, offsets.data());
+    const Packed packed(weight, layout, bias);
     std::vector<float> table(pool.table(OUT) + LANES);
     // The function reads its table as aligned vectors.
     float* aligned = (float*)(ceiling(std::int64_t(table.data()), REGISTER_BYTES) * REGISTER_BYTES);
@@ -138,11 +178,11 @@ struct Convolution {
             const float* line = padded.data() + (2 * first + r) * LINE;
             int q = 0;
             for (; q + PIXELS <= 2 * COLUMNS; q += PIXELS)
-              pixels<PIXELS>(line + q * IN, packed.data(), offsets.data(), even + q / 2 * OUT,
-                             even + shape.plane() + q / 2 * OUT);
+              pixels<PIXELS>(line + q * IN, packed.weight.data(), packed.bias.data(),
+                             even + q / 2 * OUT, even + shape.plane() + q / 2 * OUT);
             if constexpr (2 * COLUMNS % PIXELS != 0)
-              pixels<2 * COLUMNS % PIXELS>(line + q * IN, packed.data(), offsets.data(),
-                                           even + q / 2 * OUT,
+              pixels<2 * COLUMNS % PIXELS>(line + q * IN, packed.weight.data(),
+                                           packed.bias.data(), even + q / 2 * OUT,
                                            even + shape.plane() + q / 2 * OUT);
           }
           const std::int64_t at = i * WINDOWS * OUT + first * shape.row_windows();

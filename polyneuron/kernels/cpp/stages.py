@@ -32,6 +32,12 @@ class ConvolutionShape(NamedTuple):
     height: int
     width: int
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the images that it makes."""
+        less = self.kernel - 2 * self.padding - 1
+        return self.height - less, self.width - less
+
 
 class Selected(NamedTuple):
     """The values of a stage and what its backward pass needs of each window."""
@@ -84,6 +90,8 @@ def convolution_library(shape: ConvolutionShape) -> ctypes.CDLL | None:
         pointers = 5 * (_POINTER,)
         found.convolution_forward.argtypes = (*pointers, _SIZE, *4 * (_POINTER,), _SIZE, _INT)
         found.convolution_forward.restype = ctypes.c_bool
+        found.convolution_values.argtypes = (*pointers, _SIZE, _INT)
+        found.convolution_values.restype = None
         found.convolution_backward.argtypes = (*8 * (_POINTER,), _SIZE, _INT)
         found.convolution_backward.restype = None
     return found
@@ -127,7 +135,7 @@ def convolved_forward(
     """Pool the values of a function behind a convolution of channels-last images x."""
     kernels, pool = convolution_library(shape), _pool_library(function, parameters)
     assert kernels is not None
-    height, width = (side + 2 * shape.padding - shape.kernel + 1 for side in x.shape[2:])
+    height, width = shape.sides
     found = Selected.empty(
         (x.shape[0], shape.outputs, height // 2, width // 2), torch.channels_last
     )
@@ -144,6 +152,23 @@ def convolved_forward(
         _threads(x.shape[0] * height * width * shape.outputs),
     )
     return found._replace(sound=sound)
+
+
+def convolution_values(shape: ConvolutionShape, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Values (N, outputs, H, W) of a convolution of channels-last images x, likewise."""
+    kernels = convolution_library(shape)
+    assert kernels is not None
+    y = torch.empty((x.shape[0], shape.outputs, *shape.sides), memory_format=torch.channels_last)
+    kernels.convolution_values(
+        x.data_ptr(),
+        weight.data_ptr(),
+        _strides(weight),
+        bias.data_ptr(),
+        y.data_ptr(),
+        x.shape[0],
+        _threads(y.numel()),
+    )
+    return y
 
 
 def convolved_backward(

@@ -26,6 +26,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for module, name in (
         (stages, "pooled_forward"),
         (stages, "convolved_forward"),
+        (stages, "convolution_values"),
         (chains, "linear_forward"),
     ):
         called = getattr(module, name)
@@ -263,6 +264,32 @@ class TestHooksOnAnActivationsInput:
             *(nn.Conv2d(1, 4, 3), make_activation("swish"), nn.MaxPool2d(2), nn.Flatten()),
             *(nn.Linear(36, 5), make_activation("swish"), nn.Linear(5, 2)),
         )
+
+    @pytest.mark.parametrize("memory_format", FORMATS.values(), ids=FORMATS)
+    @pytest.mark.parametrize("case", CONVOLUTIONS)
+    def test_see_a_convolution_s_own_values(
+        self, case: str, memory_format: torch.memory_format, used: list[str]
+    ) -> None:
+        (channels, outputs, kernel, padding), shape = CONVOLUTIONS[case]
+        convolution = nn.Conv2d(channels, outputs, kernel, padding=padding)
+        net = Chain(convolution, make_activation("swish"), nn.MaxPool2d(2))
+        net, seen = net.to(memory_format=memory_format), []
+        net[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        x = torch.randn(shape).to(memory_format=memory_format)
+        with torch.no_grad():
+            y = net(x)
+            assert used == ["convolution_values", "pooled"]
+            wanted = copy.deepcopy(convolution).double()(x.double())
+        # Sums of up to 150 float32 products; an odd last row or column is seen too.
+        torch.testing.assert_close(seen[0].double(), wanted, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(y, F.max_pool2d(net[1].forward(seen[0]), 2))
+
+    def test_pass_gradients_to_the_convolution(self, used: list[str]) -> None:
+        net = self.net()
+        net[1].register_forward_pre_hook(lambda *_: None)
+        net(torch.randn(2, 1, 8, 8)).sum().backward()
+        assert "convolution_values" not in used
+        assert net[0].weight.grad is not None
 
     def test_see_it_once(self, used: list[str]) -> None:
         net, seen = self.net(), []
