@@ -9,7 +9,7 @@ results = sweeps.run(
         "data": "digits",
         "activation": "polyneuron_r",
         "space": {"s": {"choice": [3, 5]}, "learning_rate": {"log": [1e-3, 1e-2]}},
-        "recipe": {"epochs": 3},
+        "recipe": {"epochs": 3, "flip": "none"},
         "seeds": 1,
         "search": {"algorithm": "tpe", "trials": 3},
     }

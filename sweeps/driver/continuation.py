@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -88,8 +88,13 @@ def continue_sweep(
         hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
         refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
-    if not request.adds and complete(results, extended_spec, paths):
-        console.print(_nothing_to_train(extended_spec, paths), soft_wrap=True, markup=False)
+    failed = (results.trials["status"] == Status.ERROR).any()
+    asked = request if failed else replace(request, retry_errors=False)
+    if not asked.adds and complete(results, extended_spec, paths):
+        lines = [_nothing_to_train(extended_spec, paths)]
+        if request.retry_errors:
+            lines.insert(0, f"no trial of {name} ended in an error, so none is tried again")
+        console.print("\n".join(lines), soft_wrap=True, markup=False)
         return True
     prepared = prepare(extended_spec, address)
     return drive(_reopened(prepared, paths, request), prepared, console, address)

@@ -136,7 +136,7 @@ def _trials_table(shown: Sequence[Row], width: int, metric: Metric) -> Table:
         Column(title.format(metric.title), cell, rank, right=title != "status")
         for (title, rank), cell in zip(TRIAL_COLUMNS.items(), cells, strict=True)
     ]
-    drawn = [json.loads(trial["params_json"]) for trial in shown]
+    drawn = _that_differ([json.loads(trial["params_json"]) for trial in shown])
     # In one column first: that a parameter's name stands beside each value costs characters.
     as_text = [brief_parameters(one) for one in drawn]
     for kept in (columns, fitting([*columns, Column("parameters", as_text)], width)[:-1]):
@@ -150,6 +150,17 @@ def _trials_table(shown: Sequence[Row], width: int, metric: Metric) -> Table:
             ]
             return table_of([*kept, *own], width)
     return table_of([*columns, Column("parameters", as_text)], width)
+
+
+def _that_differ(drawn: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """Leave out parameters that are the same in every trial: they tell none from another."""
+    absent = object()
+    same = {
+        key
+        for key in (drawn[0] if len(drawn) > 1 else ())
+        if all(one.get(key, absent) == drawn[0][key] for one in drawn)
+    }
+    return [{key: value for key, value in one.items() if key not in same} for one in drawn]
 
 
 def note_lines(note: Note) -> list[Text]:

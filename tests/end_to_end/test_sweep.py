@@ -141,6 +141,14 @@ def test_a_resume_of_a_complete_sweep_says_what_would_add_to_it(
     assert "extend small --seeds N`" in done.stdout, "its grid has no more trials"
 
 
+def test_a_retry_without_a_failed_trial_says_so(
+    finished: tuple[Path, str], sweeps_here: Callable[..., Any]
+) -> None:
+    done = sweeps_here(finished[0], "retry", "small")
+    assert done.returncode == 0, done.stderr
+    assert "no trial of small ended in an error, so none is tried again" in done.stdout
+
+
 def test_a_resumed_sweep_whose_study_lost_its_trials_ends(
     finished: tuple[Path, str], tmp_path: Path
 ) -> None:
