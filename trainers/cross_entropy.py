@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,3 +61,25 @@ def descent(logits: Tensor, labels: Tensor, smoothing: float) -> Descent | None:
     if not sound:
         raise ValueError(f"labels must be from 0 to {logits.shape[1] - 1}, got {labels.tolist()}")
     return found
+
+
+def pull_back(logits: Tensor, gradient: Tensor) -> None:
+    """Leave the gradients of all that the logits come from, as `logits.backward(gradient)`.
+
+    That imports torch's symbolic shapes and sympy at its first call, a third of a second.
+    """
+    loss: Tensor = _Known.apply(logits, gradient)
+    loss.backward()
+
+
+class _Known(torch.autograd.Function):
+    """A loss of which the gradient is known, and the value is not asked for."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, gradient: Tensor) -> Tensor:
+        ctx.gradient = gradient
+        return logits.new_empty(())
+
+    @staticmethod
+    def backward(ctx: Any, *g: Tensor) -> tuple[Tensor, None]:
+        return ctx.gradient, None

@@ -21,7 +21,7 @@ from polyneuron.penalties import (
 from trainers.adam import Adam, gradient_norm
 from trainers.augment import Augmentation, Draws, Normaliser
 from trainers.config import RunConfig
-from trainers.cross_entropy import descent
+from trainers.cross_entropy import descent, pull_back
 from trainers.data.datasets import Images
 from trainers.recipe import Recipe
 
@@ -74,7 +74,7 @@ class Objective:
             entropy, penalty = self._cross_entropy(logits, labels), self._penalty()
             (entropy if penalty is None else entropy + penalty).backward()
             return entropy.detach(), (logits.argmax(1) == labels).sum()
-        logits.backward(found.gradient)
+        pull_back(logits, found.gradient)
         strengths = self.recipe.lambda_sum, self.recipe.lambda_prod
         if self.penalised and not add_penalty_gradients(self.penalised, *strengths):
             penalty = self._penalty()

@@ -9,7 +9,7 @@ import platform
 from functools import lru_cache
 from pathlib import Path
 
-from sweeps.store.training_code import TrainingCode
+from sweeps.store.known_code import code_hashes
 
 PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pandas", "pyarrow")
 
@@ -36,4 +36,4 @@ def code_version() -> str:
 @lru_cache
 def code_files() -> dict[str, str]:
     """Return a hash of each source file of the training code, by its path."""
-    return TrainingCode(Path(__file__).parents[2]).hashes
+    return code_hashes(Path(__file__).parents[2])

@@ -16,6 +16,7 @@ from analysis.program import program
 from sweeps.search.databases import without_study_url
 from sweeps.spec.sections import ResourcesSection
 from sweeps.workers.environment import ClusterError, check_answers
+from sweeps.workers.own_cluster import few_daemons, waiting_processes
 from sweeps.workers.places import Machines
 from sweeps.workers.token import check_token, local_token, private_folder
 
@@ -32,7 +33,7 @@ def cluster(address: str | None, resources: ResourcesSection) -> Iterator[None]:
         ClusterError: there is no cluster, or a trial does not fit into it.
     """
     if address is None:
-        with local_token(), _ray(None):
+        with local_token(), few_daemons(), _ray(None), waiting_processes():
             _check_room(resources, 0)
             yield
         return
@@ -55,7 +56,6 @@ def _ray(address: str | None) -> Iterator[None]:
                 # Ray's own is /tmp/ray, in which everybody may write. One inside ours: Ray opens
                 # the folder that it is given to all.
                 _temp_dir=None if address else str(private_folder() / "ray"),
-                # One process less to wait for. A cluster that is joined has its own, or none.
                 include_dashboard=False if address is None else None,
                 # Lines of Ray's would break into the live view; see `_log_to`.
                 configure_logging=False,

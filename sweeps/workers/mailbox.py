@@ -11,7 +11,7 @@ import contextlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sweeps.workers.messages import Answer, Message
@@ -61,10 +61,13 @@ class Mailbox:
         self._news = asyncio.Event()
         self._count = 0
         self._stopping = False
-        self._actors: dict[str, Any] = {}
+        self._actors: dict[str, bytes] = {}
 
-    async def introduce(self, worker: str, actor: Any) -> None:
-        """Keep the handle of a worker's actor, by which its process can be ended."""
+    async def introduce(self, worker: str, actor: bytes) -> None:
+        """Keep the pickled handle of a worker's actor, by which its process can be ended.
+
+        Unpickled, it imports what the actor's class needs: Ray Tune, pandas and our worker.
+        """
         self._actors[worker] = actor
 
     async def end(self, worker: str) -> None:
@@ -73,7 +76,7 @@ class Mailbox:
 
         actor = self._actors.pop(worker, None)
         if actor is not None:
-            ray.kill(actor, no_restart=True)
+            ray.kill(pickle.loads(actor), no_restart=True)
 
     async def ask(self, worker: str, content: bytes) -> bytes:
         """Leave a letter and wait for its answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import socket
 import threading
 import time
@@ -70,7 +71,7 @@ class _Driver:
         self._run_began: tuple[int, float] = (0, 0.0)
         # The driver, which cannot reach this process, ends it by its handle.
         actor = ray.get_runtime_context().current_actor
-        ray.get(self._mailbox.introduce.remote(self._worker, actor))
+        ray.get(self._mailbox.introduce.remote(self._worker, pickle.dumps(actor)))
         threading.Thread(target=self._keep_alive, name="signs of life", daemon=True).start()
         self.queue_seconds: float = 0.0
         """The worker's wait for its trial, without the search for it."""
