@@ -9,49 +9,57 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.outliers import Values, beyond
+
 SAMPLE = 4096
 """Values from which a bound is guessed. Four deviations of its rank are left in reserve."""
 
-Values = NDArray[np.floating[Any]]
 
+def nearest_ranks(values: Values, shares: Sequence[float]) -> Values:
+    """Return the nearest-rank percentiles (len(shares), A) of the rows of values (A, n), n >= 1.
 
-def nearest_rank(values: Values, share: float) -> Values:
-    """Return the nearest-rank percentile of each row of values (A, n), n at least 1.
-
-    It is a value that occurred, where other definitions interpolate in different ways. NaN counts
+    They are values that occurred, where other definitions interpolate in different ways. NaN counts
     as the largest value.
 
     Args:
         values: floats (A, n).
-        share: of a row's values that are not larger, in (0, 1].
+        shares: each of a row's values that are not larger, in (0, 1].
     """
     n = values.shape[1]
-    rank = max(1, math.ceil(share * n))
+    ranks = [max(1, math.ceil(share * n)) for share in shares]
     if n <= 2 * SAMPLE:
-        return np.asarray(np.partition(values, rank - 1, axis=1)[:, rank - 1])
-    return np.array([_of_rank(row, rank) for row in values])
+        places = [rank - 1 for rank in ranks]
+        return np.partition(values, sorted(set(places)), axis=1)[:, places].T
+    return np.array([_of_ranks(row, ranks) for row in values]).T
 
 
-def _of_rank(values: Values, rank: int) -> np.floating[Any]:
-    """Return the value that has so many places from the smallest, counted from 1."""
+def _of_ranks(values: Values, ranks: Sequence[int]) -> list[np.floating[Any]]:
+    """Return the values that have these places from the smallest, counted from 1."""
     n = len(values)
-    from_top = n - rank + 1
     sample = np.sort(values[_places(n)])
-    if rank <= from_top:
-        few = values[values <= sample[_reserve(rank / n)]]
-        index = rank - 1
-        found = len(few) >= rank
-    else:
-        # Written so that NaN stays.
-        few = values[~(values < sample[-1 - _reserve(from_top / n)])]
-        index = len(few) - from_top
-        found = index >= 0
-    if not found:
+    lower = {rank for rank in ranks if 2 * rank <= n + 1}
+    bounds = [sample[_reserve(rank / n)] for rank in lower]
+    low = max(bounds, default=-math.inf)
+    bounds = [sample[-1 - _reserve((n - rank + 1) / n)] for rank in {*ranks} - lower]
+    high = min(bounds, default=math.inf)
+    below, above = beyond(values, float(low), float(high))
+    return [
+        _placed(below, rank - 1, values, rank)
+        if rank in lower
+        else _placed(above, rank - 1 - (n - len(above)), values, rank)
+        for rank in ranks
+    ]
+
+
+def _placed(few: Values, index: int, values: Values, rank: int) -> np.floating[Any]:
+    """Return the few values' number `index`; of all values the rank's where it is not there."""
+    if not 0 <= index < len(few):
         few, index = values, rank - 1
     return np.partition(few, index)[index]  # type: ignore[no-any-return]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from polyneuron import Activation, PolyNeuron, PolyNeuronR, activation_modules
-from trainers.percentiles import nearest_rank
+from trainers.percentiles import nearest_ranks
 from trainers.recipe import Recipe
 from trainers.records import Snapshot
 from trainers.schedule import drop_epochs
@@ -108,7 +108,7 @@ def input_ranges(
                 with timed():
                     x = inputs[0].detach()[:INPUT_IMAGES].float().cpu()
                     received = _by_function(x, module.functions).numpy()
-                    low, high = (nearest_rank(received, share) for share in (0.01, 0.99))
+                    low, high = nearest_ranks(received, (0.01, 0.99))
                     ranges[layer] = low.tolist(), high.tolist()
 
         hooks.append(module.register_forward_pre_hook(note))

@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from polyneuron import Activation, SingularSystemError, activation_modules
 from trainers.augment import Normaliser
+from trainers.outliers import largest_size
 from trainers.validation import Validation, validate
 
 OBSERVED_IMAGES = 500
@@ -162,7 +163,7 @@ def largest_inputs(net: nn.Module) -> Iterator[dict[str, Tensor]]:
     for layer, module in activation_modules(net):
 
         def note(_: nn.Module, inputs: tuple[Tensor, ...], layer: str = layer) -> None:
-            found = inputs[0].detach().abs().amax().float()
+            found = largest_size(inputs[0])
             # `maximum` keeps a NaN, which is the largest of all signs.
             largest[layer] = torch.maximum(largest[layer], found) if layer in largest else found
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainers import percentiles
-from trainers.percentiles import SAMPLE, nearest_rank
+from trainers.percentiles import SAMPLE, nearest_ranks
 
 N = 3 * SAMPLE
 SHARES = (0.01, 0.5, 0.99, 1.0)
@@ -26,30 +26,33 @@ def values(kind, n=N):
     return made.astype(np.float32)
 
 
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "kind", ["normal", "heavy tails", "mostly zero", "rising", "equal", "two", "infinite"]
 )
-def test_they_are_exact(kind, share):
-    rows = np.stack([values(kind), -values(kind)])
-    expected = np.percentile(rows, 100 * share, axis=1, method="inverted_cdf")
-    np.testing.assert_array_equal(nearest_rank(rows, share), expected)
+def test_they_are_exact(kind, dtype):
+    rows = np.stack([values(kind), -values(kind)]).astype(dtype)
+    expected = [np.percentile(rows, 100 * s, axis=1, method="inverted_cdf") for s in SHARES]
+    np.testing.assert_array_equal(nearest_ranks(rows, SHARES), expected)
+    for share, one in zip(SHARES, expected, strict=True):
+        np.testing.assert_array_equal(nearest_ranks(rows, [share]), [one])
 
 
 @pytest.mark.parametrize("n", [1, 2, 100, 200, 2 * SAMPLE, 2 * SAMPLE + 1])
 def test_rows_of_any_length(n):
     row = values("normal", n)[None]
-    for share in SHARES:
-        rank = max(1, math.ceil(share * n))
-        assert nearest_rank(row, share).tolist() == [np.sort(row[0])[rank - 1]]
+    ranks = [max(1, math.ceil(share * n)) for share in SHARES]
+    expected = [[np.sort(row[0])[rank - 1]] for rank in ranks]
+    assert nearest_ranks(row, SHARES).tolist() == expected
 
 
 @pytest.mark.parametrize("n", [100, N])
 def test_what_is_no_number_is_the_largest(n):
     row = values("normal", n)
     row[: n // 50] = math.nan
-    assert np.isnan(nearest_rank(row[None], 0.99)).all()
-    assert nearest_rank(row[None], 0.01)[0] == np.sort(row)[math.ceil(0.01 * n) - 1]
+    (low,), (high,) = nearest_ranks(row[None], (0.01, 0.99))
+    assert math.isnan(high)
+    assert low == np.sort(row)[math.ceil(0.01 * n) - 1]
 
 
 def test_a_sample_that_misleads_costs_time_and_changes_nothing(monkeypatch):
@@ -58,6 +61,5 @@ def test_a_sample_that_misleads_costs_time_and_changes_nothing(monkeypatch):
     for first in (0, N - SAMPLE):
         places = first + np.arange(SAMPLE)
         monkeypatch.setattr(percentiles, "_places", lambda n, places=places: places)
-        for share in SHARES:
-            expected = np.percentile(rising, 100 * share, method="inverted_cdf")
-            assert nearest_rank(rising[None], share).tolist() == [expected]
+        expected = [np.percentile(rising, 100 * s, method="inverted_cdf") for s in SHARES]
+        assert nearest_ranks(rising[None], SHARES).flatten().tolist() == expected
