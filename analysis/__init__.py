@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.measures.beside import beside
     from analysis.measures.comparisons import compare, surface
+    from analysis.measures.front import pareto_front
     from analysis.measures.values import values
     from analysis.paper.hypotheses import hypotheses
     from analysis.paper.table1 import table1
@@ -27,6 +28,7 @@ __all__ = [
     "compare",
     "hypotheses",
     "load",
+    "pareto_front",
     "report",
     "surface",
     "table1",
@@ -43,6 +45,7 @@ _HOMES = {
     "compare": "measures.comparisons",
     "hypotheses": "paper.hypotheses",
     "load": "store.results",
+    "pareto_front": "measures.front",
     "report": "reporting.report",
     "surface": "measures.comparisons",
     "table1": "paper.table1",

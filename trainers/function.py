@@ -64,6 +64,8 @@ class FunctionRun:
     """Steps of a full run; 0: the function does not say."""
     checkpoint: Path | None = None
     """A folder that stays for a resume, if the function has an argument `checkpoint`."""
+    also: tuple[str, ...] = ()
+    """Further numbers by which the run is judged: of each, the last one reported counts."""
 
     @property
     def run_id(self) -> str:
@@ -91,6 +93,8 @@ class Earlier:
     steps: frozenset[int] = frozenset()
     values: Mapping[int, float] = field(default_factory=dict)
     """The metric that counts, by step."""
+    also: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    """The further numbers that count, by name and step."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class FunctionEnd:
     """The metric that counts: the last one, or the best one; None unless completed."""
     seconds: float
     """Spent in the function, without its reports."""
+    also: Mapping[str, float] = field(default_factory=dict)
+    """The further numbers that count, by name; empty unless completed."""
 
 
 OnStep = Callable[[Step], None]
@@ -177,21 +183,27 @@ def _end(run: FunctionRun, report: _Report, earlier: Earlier, seconds: float) ->
     # A function that began anew reports again what an earlier attempt had reported.
     first = min(report.steps, default=math.inf)
     steps = report.steps | {step for step in earlier.steps if step < first}
-    values = {step: value for step, value in earlier.values.items() if step < first}
-    values |= report.values
     if report.ended is not None:
         status, reason = report.ended
         return FunctionEnd(status, reason, len(steps), None, seconds)
-    if not values:
-        named = ", ".join(sorted(report.names)) or "nothing"
-        raise NoMetricError(
-            f"{place_of(run.call.function)} returned without reporting {run.metric!r}; it reported"
-            f" {named}: call report(epoch=..., {run.metric}=...)"
-        )
-    value = values[max(values)]
+    before = {run.metric: earlier.values, **earlier.also}
+    counted = {
+        name: {step: value for step, value in before.get(name, {}).items() if step < first} | own
+        for name, own in report.values.items()
+    }
+    for name, values in counted.items():
+        if not values:
+            named = ", ".join(sorted(report.names)) or "nothing"
+            raise NoMetricError(
+                f"{place_of(run.call.function)} returned without reporting {name!r}; it reported"
+                f" {named}: call report(epoch=..., {name}=...)"
+            )
+    last = {name: values[max(values)] for name, values in counted.items()}
+    value = last.pop(run.metric)
     if run.best:
+        values = counted[run.metric]
         value = max(values.values()) if run.largest else min(values.values())
-    return FunctionEnd("completed", "", len(steps), value, seconds)
+    return FunctionEnd("completed", "", len(steps), value, seconds, last)
 
 
 class _Report:
@@ -205,7 +217,8 @@ class _Report:
         self.ended: tuple[RunStatus, str] | None = None
         """How the run was ended before its function returned, and why."""
         self.steps: set[int] = set()
-        self.values: dict[int, float] = {}
+        self.values: dict[str, dict[int, float]] = {name: {} for name in (run.metric, *run.also)}
+        """The numbers that count, by name and step."""
         self.names: set[str] = set()
         self.seconds = 0.0
         """Spent here."""
@@ -236,12 +249,15 @@ class _Report:
         self._last = epoch
         self.steps.add(epoch)
         self.names |= set(metrics)
-        value = metrics.get(self._run.metric)
-        if value is not None and math.isfinite(value):
-            self.values[epoch] = value
-        elif value is not None:
-            self.ended = ("diverged", f"{self._run.metric} is {value} at step {epoch}")
-            value = None
+        for name, values in self.values.items():
+            if name not in metrics:
+                continue
+            if math.isfinite(metrics[name]):
+                values[epoch] = metrics[name]
+            else:
+                reason = f"{name} is {metrics[name]} at step {epoch}"
+                self.ended = self.ended or ("diverged", reason)
+        value = self.values[self._run.metric].get(epoch)
         try:
             self._on_step(Step(epoch, metrics, value, now - self._reported_at))
         except RunStopped as stop:

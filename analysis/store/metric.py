@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
 
 BUILT_IN = "last_val_error_percent"
 """The metric of a sweep whose specification names none."""
+
+EPOCH_SECONDS = "epoch_seconds"
+COSTS = (EPOCH_SECONDS, "parameters")
+"""Columns of `runs` that may be further objectives of networks that this program trains itself;
+the first one is measured of every run."""
+
+_TITLES = {EPOCH_SECONDS: "seconds an epoch"}
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,12 @@ class Metric:
     @property
     def label(self) -> str:
         """The metric as an axis names it."""
-        return ERROR_LABEL if self.is_error else self.name
+        return ERROR_LABEL if self.is_error else _TITLES.get(self.name, self.name)
 
     @property
     def title(self) -> str:
         """The metric as a column of a table names it."""
-        return "error %" if self.is_error else self.name
+        return "error %" if self.is_error else _TITLES.get(self.name, self.name)
 
     def badness(self, value: float) -> float:
         """Return a number that is the smaller, the better the value is."""
@@ -64,3 +72,10 @@ def metric_of(sweep: Mapping[str, Any] | pd.Series) -> Metric:
     """Return the metric of a row of the table `sweeps`; older rows have no direction."""
     name = sweep.get("metric")
     return Metric(name if isinstance(name, str) else BUILT_IN, sweep.get("direction") == "max")
+
+
+def objectives_of(sweep: Mapping[str, Any] | pd.Series) -> tuple[Metric, ...]:
+    """Return all objectives of a row of the table `sweeps`, the metric first."""
+    text = sweep.get("also_json")
+    also = json.loads(text) if isinstance(text, str) else {}
+    return (metric_of(sweep), *(Metric(name, way == "max") for name, way in also.items()))

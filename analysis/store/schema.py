@@ -50,6 +50,7 @@ _SPENT = {
 FREE_TEXT = frozenset(
     {
         "spec_json",
+        "also_json",
         "blocks_json",
         "versions_json",
         "params_json",
@@ -106,6 +107,10 @@ SWEEPS = _table(
         "early_stopping": (pa.string(), "none, or the rule that ends poor trials early"),
         "metric": (pa.string(), "what the objective is the mean over seeds of"),
         "direction": (pa.string(), "max: the largest objective is best; min or null: the smallest"),
+        "also_json": (
+            pa.string(),
+            "further objectives by name, each min or max; null: there is one objective",
+        ),
         "trainer": (pa.string(), "training function of the user's own; null: networks and data"),
         "validation": (
             pa.string(),
@@ -142,6 +147,11 @@ TRIALS = _table(
             "mean over seeds of the metric, or as the spec has it; null unless all ended",
         ),
         "objective_standard_error": (pa.float64(), "standard error of that mean"),
+        "also_json": (
+            pa.string(),
+            "means over seeds of the further objectives but epoch_seconds, by name; null as"
+            " objective",
+        ),
         "seeds_done": (pa.int32(), "runs completed"),
         "epochs_done": (pa.int32(), "epochs finished, over all seeds; of a pruned trial, its last"),
         "epoch_seconds": (pa.float64(), "mean over seeds of the median epoch; null as objective"),
@@ -195,6 +205,10 @@ RUNS = _table(
         "metric_value": (
             pa.float64(),
             "the sweep's metric, if a training function of the user's own reported it",
+        ),
+        "also_json": (
+            pa.string(),
+            "further objectives that such a function reported, by name",
         ),
         "parameters": (pa.int64(), "learned parameters of the network"),
         "activation_functions": (pa.int32(), "A of eq. 4"),

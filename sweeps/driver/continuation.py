@@ -38,7 +38,7 @@ from sweeps.spec.sections import MAX_SEEDS, SweepSpec
 from sweeps.store.locks import driver_lock
 from sweeps.store.paths import SweepPaths
 from sweeps.store.provenance import code_version
-from sweeps.view.overview import best_of
+from sweeps.view.overview import best_of, front_of_trials
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,7 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
                     planned,
                     _ended_counts(results, study, work),
                     best_of(results.trials, spec.objective.of_sweep),
+                    front_of_trials(results.trials, (spec.objective.of_sweep, *spec.also)),
                 ),
             )
 

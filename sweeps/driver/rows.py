@@ -26,7 +26,7 @@ OPEN = (Status.RUNNING, Status.INTERRUPTED)
 ROWS_SECONDS = 0.5
 """The time between two writes of rows of trials: each write waits for the disk."""
 
-check_fields(TrialOutcome, TRIALS)
+check_fields(TrialOutcome, TRIALS, besides=("also",))
 
 
 class TrialRows:
@@ -71,6 +71,7 @@ def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
         "early_stopping": spec.early_stopping.rule,
         "metric": spec.objective.metric,
         "direction": spec.objective.direction,
+        "also_json": _also(spec),
         "trainer": spec.trainer.name if spec.trainer else None,
         "validation": None if spec.trainer else spec.data.validation,
         "epochs_planned": spec.steps or None,
@@ -86,6 +87,12 @@ def sweep_row(spec: SweepSpec, trials: int) -> dict[str, object]:
     }
 
 
+def _also(spec: SweepSpec) -> str | None:
+    """Write the objectives beside the first one for the table `sweeps`."""
+    ways = {one.name: "max" if one.largest else "min" for one in spec.also}
+    return json.dumps(ways) if ways else None
+
+
 def event(sweep: str, kind: str, detail: str) -> dict[str, object]:
     """Describe an event of the sweep itself for the table `events`."""
     return {"sweep": sweep, "run_id": "", "at": datetime.now(UTC), "kind": kind, "detail": detail}
@@ -99,9 +106,11 @@ def declared(spec: SweepSpec, runs: int) -> dict[str, object]:
 
 def trial_row(sweep: str, trial: OpenTrial) -> dict[str, object]:
     """Describe a trial for the table `trials`: its outcome, if it has one, and its identity."""
-    outcome = {} if trial.outcome is None else vars(trial.outcome)
+    outcome = {} if trial.outcome is None else dict(vars(trial.outcome))
+    also = outcome.pop("also", None)
     return {
         **outcome,
+        "also_json": json.dumps(dict(also)) if also else None,
         "sweep": sweep,
         "trial": trial.number,
         "config_id": trial.config_id,

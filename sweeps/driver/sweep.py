@@ -57,6 +57,7 @@ def begun_view(
     trials: int,
     counts: Mapping[Status, int] | None = None,
     best: Best | None = None,
+    front: Mapping[str, list[float]] | None = None,
 ) -> SweepView:
     """Make the view of a sweep that begins, or goes on.
 
@@ -65,6 +66,7 @@ def begun_view(
         trials: of the whole sweep.
         counts: trials that ended under an earlier driver, by status.
         best: of those trials.
+        front: of those trials, see `SweepView.front`.
     """
     ended = dict(counts or {})
     return SweepView(
@@ -76,5 +78,7 @@ def begun_view(
         metric=spec.objective.of_sweep,
         counts=ended,
         best=best,
+        also=spec.also,
+        front=dict(front or {}),
         done_before=sum(ended.values()),
     )

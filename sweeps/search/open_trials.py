@@ -6,10 +6,12 @@ Nothing heavy is imported here: these values travel between processes.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from analysis.store.metric import EPOCH_SECONDS, Metric
 from analysis.store.statuses import Status
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|OutOfMemoryError|MemoryError")
@@ -36,7 +38,7 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """The end of a trial; each field is a column of the table `trials`.
+    """The end of a trial; each field but `also` is a column of the table `trials`.
 
     None: nobody knows, since the worker was lost or the sweep was interrupted.
     """
@@ -47,6 +49,9 @@ class TrialOutcome:
     """Mean over seeds, and what the specification adds; None unless every run completed."""
     objective_standard_error: float | None = None
     """Of the mean; None with a single seed."""
+    also: Mapping[str, float] = field(default_factory=dict)
+    """Means over seeds of the further objectives but `epoch_seconds`, by name; the column
+    `also_json`. Empty where the objective is None."""
     seeds_done: int | None = None
     epochs_done: int | None = None
     """Over all seeds."""
@@ -71,6 +76,13 @@ class TrialOutcome:
     other_load: float | None = None
     """Processor time of other processes while it trained, in cores; None unless it was timed."""
     started_at: datetime | None = None
+
+    def values(self, also: Iterable[Metric]) -> list[float] | None:
+        """Return the objective and the further ones; None unless the trial has all of them."""
+        further = {EPOCH_SECONDS: self.epoch_seconds, **self.also}
+        values = [self.objective, *(further.get(one.name) for one in also)]
+        known = [value for value in values if value is not None]
+        return known if len(known) == len(values) else None
 
     @property
     def out_of_memory(self) -> bool:

@@ -233,10 +233,7 @@ class StudySearcher:
             if outcome.status is Status.ERROR and outcome.error:
                 # The study is written first: a crash may leave it alone with the reason.
                 trial.study_trial.set_user_attr("error", outcome.error)
-            self._study.tell(trial.study_trial, outcome.status, self._values(outcome))
+            values = outcome.values(self._spec.also)
+            self._study.tell(trial.study_trial, outcome.status, values)
         trial.search_seconds += time.perf_counter() - started
         self._on_change(trial)
-
-    def _values(self, outcome: TrialOutcome) -> list[float] | None:
-        values = [getattr(outcome, name) for name in self._spec.search.method.objectives]
-        return None if None in values else values

@@ -29,10 +29,10 @@ from sweeps.spec.search_space import Params, grid
 from sweeps.spec.sections import SweepSpec
 from sweeps.store.paths import SweepPaths
 
+METRIC_NAMES = "study:metric_names"
+"""Optuna's attribute for what `set_metric_names` was told."""
 STATES = {Status.COMPLETED: TrialState.COMPLETE, Status.PRUNED: TrialState.PRUNED}
 """Optuna's states of trials that ended; every other status is a failure to Optuna."""
-OBJECTIVES_PRINTED = {"epoch_seconds": "seconds an epoch"}
-"""Names of the objectives beside the error, in Optuna's dashboard and plots."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class SweepStudy:
         return trial
 
     def report(self, trial: optuna.Trial, value: float, step: int) -> None:
-        """Note an intermediate value; Optuna has none for a study of two objectives."""
+        """Note an intermediate value; Optuna has none for a study of several objectives."""
         if len(self._memory.directions) == 1:
             set_intermediate_value(trial, value, step)
             self._changed.add(trial.number)
@@ -183,14 +183,9 @@ def create_study(spec: SweepSpec, paths: SweepPaths) -> SweepStudy:
         StoreError: no database answers, or the name is taken in it.
     """
     with open_database(database_url(paths)) as storage:
-        others = len(spec.search.method.objectives) - 1
-        first = (
-            StudyDirection.MAXIMIZE if spec.objective.of_sweep.largest else StudyDirection.MINIMIZE
-        )
-        directions = [first, *([StudyDirection.MINIMIZE] * others)]
         try:
             study = optuna.create_study(
-                study_name=spec.name, storage=storage, directions=directions
+                study_name=spec.name, storage=storage, directions=_directions(spec)
             )
         except optuna.exceptions.DuplicatedStudyError:
             raise _taken(spec) from None
@@ -228,6 +223,13 @@ def check_there(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> None:
             study_id = storage.get_study_id_from_name(spec.name)
         except KeyError:
             raise astray from None
+        known = storage.get_study_system_attrs(study_id).get(METRIC_NAMES, [])
+        further = [one.title for one in spec.also]
+        if storage.get_study_directions(study_id) != _directions(spec) or known[1:] != further:
+            raise StoreError(
+                "objective: the search of this sweep has learned from other objectives or another"
+                " direction: resume with objective as it was, or start another sweep"
+            )
         states = (TrialState.WAITING, TrialState.RUNNING)
         for trial in storage.get_all_trials(study_id, deepcopy=False, states=states):
             for key in undrawable(spec, trial):
@@ -275,6 +277,13 @@ def _copied_to_memory(spec: SweepSpec, storage: RDBStorage) -> SweepStudy:
     return SweepStudy(spec, memory, StudyWriter(storage, spec.name))
 
 
+def _directions(spec: SweepSpec) -> list[StudyDirection]:
+    objectives = (spec.objective.of_sweep, *spec.also)
+    return [
+        StudyDirection.MAXIMIZE if one.largest else StudyDirection.MINIMIZE for one in objectives
+    ]
+
+
 def _metric_names(spec: SweepSpec) -> list[str]:
     """Name the study's values, as Optuna's dashboard and plots show them."""
     objective = spec.objective
@@ -282,7 +291,7 @@ def _metric_names(spec: SweepSpec) -> list[str]:
     if objective.plus_standard_errors > 0:
         sign = "-" if objective.of_sweep.largest else "+"
         text += f" {sign} {objective.plus_standard_errors:g} standard errors"
-    return [text, *(OBJECTIVES_PRINTED[name] for name in spec.search.method.objectives[1:])]
+    return [text, *(one.title for one in spec.also)]
 
 
 def _points_left(spec: SweepSpec, study: optuna.Study) -> list[Params]:

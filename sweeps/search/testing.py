@@ -120,7 +120,7 @@ def gives_unfinished_trials_again(algorithm: str, folder: Path) -> None:
 def is_told_every_objective(algorithm: str, folder: Path) -> None:
     """Plain Optuna reads a value for each objective, and a failure where there was none."""
     spec = _spec(algorithm)
-    objectives = spec.search.method.objectives
+    objectives = (spec.objective.of_sweep, *spec.also)
     study = _new_study(spec, folder)
     _run(study, spec, 1)
     trial = study.ask()
@@ -173,7 +173,7 @@ def _run(study: SweepStudy, spec: SweepSpec, count: int, score: Score = float) -
     for place in range(count):
         trial = study.ask()
         drawn.append(draw_parameters(spec, trial))
-        values = [score(place)] * len(spec.search.method.objectives)
+        values = [score(place)] * (1 + len(spec.also))
         study.tell(trial, Status.COMPLETED, values)
         study.save()
     return drawn

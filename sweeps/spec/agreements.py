@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from analysis.store.metric import BUILT_IN
+from analysis.store.metric import BUILT_IN, COSTS
+from sweeps.spec.algorithms import ALGORITHMS
 from sweeps.spec.errors import hint
 from trainers.config import ActivationConfig, DataConfig, NetworkConfig
 from trainers.networks import NETWORKS
@@ -74,6 +75,45 @@ def check_metric(spec: SweepSpec) -> None:
         )
 
 
+def check_objectives(spec: SweepSpec) -> None:
+    """Check that what a specification searches by can be searched by together.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    objective, algorithm = spec.objective, spec.search.algorithm
+    if spec.early_stopping.rule != "none" and spec.also and not objective.also:
+        raise ValueError(
+            f"search: {algorithm} weighs error against time, and early_stopping"
+            " error alone; leave one of them out"
+        )
+    if not objective.also:
+        return
+    if not spec.search.method.weighs:
+        able = [name for name, method in ALGORITHMS.items() if method.weighs]
+        raise ValueError(
+            f"objective.also: {algorithm} searches by one objective; leave it out, or search with"
+            f" {', '.join(able)}"
+        )
+    if objective.metric in objective.also:
+        raise ValueError(f"objective.also: {objective.metric} is objective.metric already")
+    if objective.at == "best":
+        raise ValueError(
+            "objective.at: best would join numbers of different steps where objective.also names"
+            " more of them; leave one of them out"
+        )
+    if objective.plus_standard_errors:
+        raise ValueError(
+            "objective.plus_standard_errors: a front compares means; leave it or objective.also out"
+        )
+    for name in objective.also if spec.trainer is None else ():
+        if name not in COSTS:
+            raise ValueError(
+                f"objective.also.{name}: of a network, expected {' or '.join(COSTS)};"
+                " a training function of your own (trainer: module:function) may report any other"
+            )
+
+
 LEAST_SEEDS = 5
 """Of four seeds, the one before the last leaves Wilcoxon's test a p-value of 1/8 at the least."""
 
@@ -132,6 +172,7 @@ AGREEMENTS: tuple[Callable[[SweepSpec], None], ...] = (
     check_enqueued,
     check_hypotheses_design,
     check_metric,
+    check_objectives,
     check_seeds_of_rule,
     check_trainer,
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from analysis.store.metric import EPOCH_SECONDS
+
 
 @dataclass(frozen=True)
 class Algorithm:
@@ -29,8 +31,10 @@ class Algorithm:
     as from the same one it would draw its first points again."""
     needs_ranges: bool = False
     """True: the space must have at least two ranges that apply to every trial."""
-    objectives: tuple[str, ...] = ("objective",)
-    """Columns of the table `trials` that are minimised."""
+    weighs: bool = True
+    """True: it can search by several objectives."""
+    against: tuple[str, ...] = ()
+    """Further numbers that it minimises where a specification names none."""
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {
@@ -48,6 +52,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         "moves a normal distribution over the ranges",
         {"warn_independent_sampling": False},
         needs_ranges=True,
+        weighs=False,
     ),
     "qmc": Algorithm(
         "optuna.samplers:QMCSampler",
@@ -66,8 +71,9 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     ),
     "nsga2": Algorithm(
         "optuna.samplers:NSGAIISampler",
-        "looks for the best errors at every cost: error against seconds an epoch",
-        objectives=("objective", "epoch_seconds"),
+        "looks for the best errors at every cost: error against seconds an epoch, or against"
+        " `objective.also`",
+        against=(EPOCH_SECONDS,),
     ),
 }
 """The values of `search.algorithm`."""

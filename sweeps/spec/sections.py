@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from analysis.store.metric import BUILT_IN, Metric
+from analysis.store.metric import BUILT_IN, EPOCH_SECONDS, Metric
 from sweeps.spec.agreements import AGREEMENTS
 from sweeps.spec.algorithms import ALGORITHMS, Algorithm
 from sweeps.spec.domain import Count, Domain, NotNegative, Positive, Section, check_conditions
@@ -34,6 +34,9 @@ MAX_SEARCH_SEED = 2**32 - 1
 
 MAX_SEEDS = 10_000
 """Most seeds of a trial: each is listed in the specification and in its hash."""
+
+MAX_FURTHER = 4
+"""Most objectives beside the first: with more, hardly any trial is beaten in all of them."""
 
 MIN_REPETITIONS = 5
 """Fewest processes in which a timing sweep times each of its trials."""
@@ -128,6 +131,12 @@ class ObjectiveSection(Section):
     one, or the best one."""
     plus_standard_errors: NotNegative = 0
     """Standard errors of that mean by which it is made worse, for a cautious search."""
+    also: Annotated[dict[str, Literal["min", "max"]], Field(max_length=MAX_FURTHER)] = Field(
+        default_factory=dict
+    )
+    """Further numbers to search by, each `min` or `max`: the search looks for the trials that no
+    other one beats in all of them. A training function of one's own reports them, of a network they
+    are `parameters` and `epoch_seconds`. Early stopping and the order of trials go by `metric`."""
 
     @property
     def of_sweep(self) -> Metric:
@@ -240,11 +249,6 @@ class SweepSpec(Section):
             self._check_fixed_design()
         if self.purpose == "timing":
             self._check_timing()
-        if len(self.search.method.objectives) > 1 and self.early_stopping.rule != "none":
-            raise ValueError(
-                f"search: {self.search.algorithm} weighs error against time, and early_stopping"
-                " error alone; leave one of them out"
-            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: a seed is listed twice in {list(self.seeds)}")
         if self.objective.plus_standard_errors > 0 and self.seeds_each < 2:
@@ -274,6 +278,17 @@ class SweepSpec(Section):
             )
         if self.concurrency not in ("auto", 1):
             raise ValueError("purpose: timing trains one trial at a time; leave concurrency out")
+
+    @property
+    def also(self) -> tuple[Metric, ...]:
+        """The objectives beside the first one, in the order of the study's values."""
+        named = self.objective.also or dict.fromkeys(self.search.method.against, "min")
+        return tuple(Metric(name, way == "max") for name, way in named.items())
+
+    @property
+    def also_reported(self) -> tuple[str, ...]:
+        """Names of those objectives that runs tell, without the time of an epoch."""
+        return tuple(one.name for one in self.also if one.name != EPOCH_SECONDS)
 
     @property
     def seeds_each(self) -> int:

@@ -44,7 +44,7 @@ class FunctionRecorder:
         self.earlier = Earlier()
         """Steps that earlier attempts have reported."""
         if earlier and self.ended is None:
-            self._recall(run.run_id, run.metric)
+            self._recall(run)
         self._spent = earlier.get("train_seconds") or 0.0
         self._run = {
             **self._key,
@@ -88,6 +88,7 @@ class FunctionRecorder:
             "stop_reason": end.stop_reason,
             "epochs_done": end.epochs_done,
             "metric_value": end.value,
+            "also_json": json.dumps(dict(end.also)) if end.also else None,
             "train_seconds": self._spent + end.seconds,
             "epoch_seconds": self.epoch_seconds,
             "device": "cpu",
@@ -114,12 +115,14 @@ class FunctionRecorder:
             [(table, [{**self._key, **row} for row in rows]) for table, rows in tables if rows]
         )
 
-    def _recall(self, run_id: str, metric: str) -> None:
-        epochs = self._store.rows_of_run(EPOCHS, run_id)
+    def _recall(self, run: FunctionRun) -> None:
+        epochs = self._store.rows_of_run(EPOCHS, run.run_id)
         self._seconds = {row["epoch"]: row["epoch_seconds"] for row in epochs}
-        numbers = self._store.rows_of_run(METRICS, run_id)
-        values = {row["epoch"]: row["value"] for row in numbers if row["name"] == metric}
-        self.earlier = Earlier(frozenset(self._seconds), values)
+        found: dict[str, dict[int, float]] = {name: {} for name in (run.metric, *run.also)}
+        for row in self._store.rows_of_run(METRICS, run.run_id):
+            if row["name"] in found:
+                found[row["name"]][row["epoch"]] = row["value"]
+        self.earlier = Earlier(frozenset(self._seconds), found.pop(run.metric), found)
 
 
 def _columns(run: FunctionRun) -> Row:

@@ -99,7 +99,7 @@ PROGRESS = (
 )
 """Columns of `runs` that the recorder and `reuse` fill."""
 
-OF_FUNCTIONS = ("metric_value",)
+OF_FUNCTIONS = ("metric_value", "also_json")
 """Columns of `runs` that `function_recorder` alone fills."""
 
 STORED_END = set(field_names(RunRecord)) - {*UNSTORED, "correct_bits"}

@@ -14,9 +14,11 @@ from analysis.printed import (
     brief_column,
     brief_parameters,
     brief_symbol,
+    count,
     duration,
     rate,
 )
+from analysis.store.metric import Metric
 from analysis.store.statuses import Status
 from sweeps.view.progress import Best, RunningTrial, SweepView
 
@@ -55,6 +57,7 @@ def render(
         notes.append(Text(f"! {text}", style="bold magenta"))
     head = [_line((view.name, "bold"), (f"  {view.subject}", "dim")), _bar(view, width)]
     head += [counts_text(view), _line(pace_text(view, now)), best_text(view.best, width)]
+    head += front_texts(len(view.front), (view.metric, *view.also))
     below = [Text(), *notes] if notes else []
     # 5: an empty line above and below the table, its titles, "and ... more", the cursor's line.
     lines = len(head) + sum(1 + len(note) // width for note in notes) + 5
@@ -194,6 +197,21 @@ def best_text(best: Best | None, width: int = WIDE) -> Text:
     return _line(
         f"best: trial {best.trial}, {value}  {brief_parameters(best.params)}", style="green"
     )
+
+
+def front_texts(trials: int, objectives: Sequence[Metric]) -> list[Text]:
+    """Count the trials on the front of several objectives in a line; no line for one objective."""
+    if len(objectives) < 2:
+        return []
+    *names, last = (one.title.removesuffix(" %") for one in objectives)
+    verb = "is" if trials == 1 else "are"
+    return [
+        _line(
+            f"front: {count(trials, 'trial')} {verb} beaten by no other in {', '.join(names)} and"
+            f" {last} together",
+            style="green",
+        )
+    ]
 
 
 def curve(values: list[float]) -> str:

@@ -18,14 +18,22 @@ from analysis.measures.notes import Note, notes
 from analysis.measures.rows import records
 from analysis.printed import MISSING, brief_parameters
 from analysis.store.contract import Row
-from analysis.store.metric import Metric, metric_of
+from analysis.store.metric import EPOCH_SECONDS, Metric, objectives_of
 from analysis.store.statuses import Status
 from sweeps.spec.reading import parse_spec
 from sweeps.store.locks import driver_alive
 from sweeps.store.paths import SweepPaths
 from sweeps.view.columns import GAP, Column, fitting, table_of
-from sweeps.view.drawing import best_text, parameter_columns
-from sweeps.view.progress import KEPT_TROUBLES, KEPT_VALUES, Best, RunningTrial, SweepView
+from sweeps.view.drawing import best_text, front_texts, parameter_columns
+from sweeps.view.progress import (
+    KEPT_TROUBLES,
+    KEPT_VALUES,
+    Best,
+    RunningTrial,
+    SweepView,
+    badness_of,
+    front_of,
+)
 
 TRIAL_COLUMNS = {
     "trial": 0,
@@ -61,7 +69,7 @@ def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
     """Rebuild the view of a sweep from its tables."""
     sweep = results.sweeps.iloc[0]
     trials = results.trials
-    metric = metric_of(sweep)
+    metric, *also = objectives_of(sweep)
     view = SweepView(
         name=paths.sweep,
         total=int(sweep["trials_planned"]),
@@ -72,6 +80,8 @@ def view_of(results: analysis.Results, paths: SweepPaths) -> SweepView:
         counts=_ended_counts(trials),
         metric=metric,
         best=best_of(trials, metric),
+        also=tuple(also),
+        front=front_of_trials(trials, (metric, *also)),
     )
     troubled = trials["status"].isin([status for status in Status if status.trouble])
     view.troubles = [
@@ -105,7 +115,8 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
     results = analysis.load(root, [name])
     trials = results.trials
     _ = results.verified  # warns of what is damaged or missing
-    metric = metric_of(results.sweeps.iloc[0])
+    objectives = objectives_of(results.sweeps.iloc[0])
+    metric = objectives[0]
     ordered = _best_first(trials, metric)
     shown = records(ordered.head(SHOWN_TRIALS))
     parts: list[RenderableType] = [_trials_table(shown, width, metric)]
@@ -124,6 +135,7 @@ def trials_summary(root: Path, name: str, width: int) -> RenderableType:
         *parts,
         Text(),
         best,
+        *front_texts(len(front_of_trials(trials, objectives)), objectives),
         Text(next_steps, style="dim", no_wrap=True, overflow="ignore"),
     )
 
@@ -198,6 +210,21 @@ def best_of(trials: pd.DataFrame, metric: Metric) -> Best | None:
     error = _optional(best["objective_standard_error"])
     params = json.loads(best["params_json"])
     return Best(int(best["trial"]), float(best["objective"]), error, params, metric)
+
+
+def front_of_trials(trials: pd.DataFrame, objectives: Sequence[Metric]) -> dict[str, list[float]]:
+    """Return how bad each configuration on the front of several objectives is, by its id."""
+    if len(objectives) < 2:
+        return {}
+    points = {}
+    for trial in records(trials[trials["status"] == Status.COMPLETED]):
+        further = json.loads(trial["also_json"] or "{}")
+        named = {EPOCH_SECONDS: trial["epoch_seconds"], **further}
+        values = [trial["objective"], *(named.get(one.name) for one in objectives[1:])]
+        known = [value for value in map(_optional, values) if value is not None]
+        if len(known) == len(objectives):
+            points[str(trial["config_id"])] = badness_of(known, objectives)
+    return front_of(points)
 
 
 def _running(results: analysis.Results, trial: Row, metric: Metric) -> RunningTrial:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from analysis.statistics.fronts import undominated
 from analysis.store.metric import Metric
 from analysis.store.statuses import Status
 
@@ -65,6 +67,18 @@ class Best:
     metric: Metric = field(default_factory=Metric)
 
 
+def badness_of(values: Sequence[float], objectives: Sequence[Metric]) -> list[float]:
+    """Return how bad values are, the smaller, the better."""
+    return [one.badness(value) for one, value in zip(objectives, values, strict=True)]
+
+
+def front_of(points: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Return the configurations that no other one beats in all objectives, from how bad each is."""
+    names = list(points)
+    kept = undominated([points[name] for name in names])
+    return {names[place]: points[names[place]] for place in kept}
+
+
 @dataclass
 class SweepView:
     """A sweep at one moment."""
@@ -87,6 +101,10 @@ class SweepView:
     counts: dict[Status, int] = field(default_factory=dict)
     running: dict[int, RunningTrial] = field(default_factory=dict)
     best: Best | None = None
+    also: tuple[Metric, ...] = ()
+    """The objectives beside the metric."""
+    front: dict[str, list[float]] = field(default_factory=dict)
+    """How bad each configuration is that no other one beats in all objectives, by its id."""
     notes: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """The last trials that diverged, failed or are about to, and why."""
@@ -127,9 +145,15 @@ class SweepView:
         objective, badness = outcome.objective, self.metric.badness
         if objective is None:
             return
+        self._note_on_front(trial.config_id, outcome.values(self.also))
         if self.best is None or badness(objective) < badness(self.best.objective):
             error = outcome.objective_standard_error
             self.best = Best(trial.number, objective, error, trial.params, self.metric)
+
+    def _note_on_front(self, config_id: str, values: list[float] | None) -> None:
+        if self.also and values is not None:
+            point = badness_of(values, (self.metric, *self.also))
+            self.front = front_of({**self.front, config_id: point})
 
     def note_trouble(self, text: str) -> None:
         """Keep what happened to a trial or a worker, among the last few."""
@@ -204,6 +228,7 @@ class SweepView:
         raw["running"] = {one.number: one for one in running}
         raw["counts"] = {Status(status): n for status, n in raw["counts"].items()}
         raw["metric"] = metric = Metric(**raw["metric"])
+        raw["also"] = tuple(Metric(**one) for one in raw.get("also", ()))
         if raw["best"] is not None:
             raw["best"] = Best(**{**raw["best"], "metric": metric})
         raw["first_epoch"] = None if raw["first_epoch"] is None else tuple(raw["first_epoch"])

@@ -27,7 +27,9 @@ def function_run(
     objective, call = spec.objective, called_with(spec, params)
     best = objective.at == "best"
     largest = objective.of_sweep.largest
-    run = FunctionRun(call, seed, objective.metric, largest, best, spec.steps)
+    run = FunctionRun(
+        call, seed, objective.metric, largest, best, spec.steps, also=spec.also_reported
+    )
     return replace(run, checkpoint=checkpoints / run.run_id) if checkpoints else run
 
 
@@ -44,7 +46,7 @@ def run_function(
     begun = time.perf_counter()
     recorder = FunctionRecorder(paths, trial, run, fresh)
     if recorder.ended is not None:
-        return recorded(recorder.ended, "metric_value")
+        return recorded(recorder.ended, "metric_value", run.also)
     recorder.start()
     reporting = time.perf_counter() - begun
 
@@ -80,6 +82,7 @@ def run_function(
         device=execution.device,
         seconds=Seconds(train=end.seconds),
         report_seconds=reporting,
+        also=end.also,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,14 +33,17 @@ class RunEnd:
     device: str
     seconds: Seconds
     report_seconds: float
+    also: Mapping[str, float] = field(default_factory=dict)
+    """The further objectives but `epoch_seconds`, by name, as far as the run has them."""
 
 
-def recorded(row: Row, metric: str) -> RunEnd:
+def recorded(row: Row, metric: str, also: Sequence[str] = ()) -> RunEnd:
     """Take the end of a run that was trained before from its row.
 
     Args:
         row: of the table `runs`.
         metric: the column that has the sweep's metric.
+        also: names of the further objectives.
     """
     return RunEnd(
         status=Status(row["status"]),
@@ -51,7 +55,14 @@ def recorded(row: Row, metric: str) -> RunEnd:
         # The time of a run that another sweep trained was not spent by this trial.
         seconds=Seconds() if row["reused_from"] else _stored(row),
         report_seconds=0.0,
+        also=known(also, {**row, **json.loads(row.get("also_json") or "{}")}),
     )
+
+
+def known(names: Sequence[str], numbers: Row) -> dict[str, float]:
+    """Return the numbers of these names, without those that are None."""
+    found = {name: numbers.get(name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def log_failure(log: Path, run_id: str) -> None:

@@ -19,7 +19,7 @@ from sweeps.store.earlier_runs import under_stored_id
 from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
 from sweeps.workers.function_run import function_run, run_function
-from sweeps.workers.run_end import OnEpoch, RunEnd, log_failure, recorded
+from sweeps.workers.run_end import OnEpoch, RunEnd, known, log_failure, recorded
 from sweeps.workers.storage import StorageError, blames_storage, writing_in
 from trainers import EpochRecord, Event, Execution, Record, RunConfig, RunRecord, train
 from trainers.seconds import Seconds
@@ -68,8 +68,7 @@ def train_trial(
                 config = RunConfig.of(configure(spec, params), seed, execution)
                 config = config if fresh else under_stored_id(config, paths)
                 recorder = RunRecorder(paths, number, config, fresh, shares)
-                metric = spec.objective.metric
-                end = _run(config, recorder, metric, seed_index, on_epoch, begun, paths)
+                end = _run(spec, config, recorder, seed_index, on_epoch, begun, paths)
         ends.append(end)
         if not _goes_on(spec, ends[-1].status):
             break
@@ -92,6 +91,7 @@ def _outcome(spec: SweepSpec, ends: list[RunEnd], seeds: int) -> TrialOutcome:
         status=first.status,
         objective=objective_value(spec.objective, mean, standard_error),
         objective_standard_error=standard_error,
+        also=_means(spec.also_reported, completed) if whole else {},
         seeds_done=len(values),
         epochs_done=sum(end.epochs_done for end in ends),
         epoch_seconds=statistics.fmean(times) if whole and times else None,
@@ -106,6 +106,12 @@ def _outcome(spec: SweepSpec, ends: list[RunEnd], seeds: int) -> TrialOutcome:
         checkpoint_seconds=spent.checkpoint,
         report_seconds=sum(end.report_seconds for end in ends),
     )
+
+
+def _means(names: Sequence[str], completed: list[RunEnd]) -> dict[str, float]:
+    """Return the mean of each further objective, as far as every run has it."""
+    whole = [name for name in names if all(name in end.also for end in completed)]
+    return {name: statistics.fmean(end.also[name] for end in completed) for name in whole}
 
 
 def _goes_on(spec: SweepSpec, status: Status) -> bool:
@@ -133,9 +139,9 @@ def objective_value(
 
 
 def _run(
+    spec: SweepSpec,
     config: RunConfig,
     recorder: RunRecorder,
-    objective: str,
     seed_index: int,
     on_epoch: OnEpoch,
     started: float,
@@ -159,7 +165,7 @@ def _run(
             reporting += time.perf_counter() - begun
 
     if recorder.ended is not None:
-        return recorded(recorder.ended, objective)
+        return recorded(recorder.ended, spec.objective.metric, spec.also_reported)
     run: RunRecord | None = None
     try:
         run = train(config, report=report, resume=True)
@@ -175,12 +181,13 @@ def _run(
     return RunEnd(
         status=Status(run.status) if run else Status.ERROR,
         reason=reason,
-        value=getattr(run, objective) if run else None,
+        value=getattr(run, spec.objective.metric) if run else None,
         epochs_done=run.epochs_done if run else 0,
         epoch_seconds=recorder.epoch_seconds,
         device=run.device if run else config.execution.device,
         seconds=_spent(run) if run else Seconds(train=time.perf_counter() - started - reporting),
         report_seconds=reporting,
+        also=known(spec.also_reported, vars(run)) if run else {},
     )
 
 

@@ -157,6 +157,38 @@ def test_what_earlier_attempts_reported_counts_up_to_where_it_goes_on(
     assert (end.value, end.epochs_done) == (value, steps)
 
 
+ALSO = ("size", "speed")
+
+
+def test_of_each_further_number_the_last_one_counts(call: Callable[..., Any]) -> None:
+    body = "report(size=5, speed=1)\nreport(rmse=2, speed=3)\nreport(rmse=4)"
+    end, steps = call(body, also=ALSO)
+    assert (end.value, end.also) == (4.0, {"size": 5.0, "speed": 3.0})
+    assert [step.value for step in steps] == [None, 2.0, 4.0]
+
+
+def test_a_further_number_that_is_never_reported_is_named(call: Callable[..., Any]) -> None:
+    message = "returned without reporting 'speed'; it reported rmse, size: call report"
+    with pytest.raises(ValueError, match=message):
+        call("report(rmse=1, size=5)", also=ALSO)
+
+
+def test_a_further_number_that_is_not_finite_ends_the_run_as_diverged(
+    call: Callable[..., Any],
+) -> None:
+    end, _ = call("report(rmse=1, size=float('inf'), speed=1)", also=ALSO)
+    assert (end.status, end.stop_reason, end.also) == ("diverged", "size is inf at step 1", {})
+
+
+def test_further_numbers_of_earlier_attempts_count_up_to_where_it_goes_on(
+    call: Callable[..., Any],
+) -> None:
+    before = {"size": {1: 5.0}, "speed": {1: 7.0, 2: 8.0, 3: 9.0}}
+    earlier = Earlier(frozenset({1, 2, 3}), {1: 5.0}, before)
+    end, _ = call("report(3, rmse=6)", also=ALSO, earlier=earlier)
+    assert (end.value, end.also) == (6.0, {"size": 5.0, "speed": 8.0})
+
+
 def test_a_checkpoint_folder_is_there_for_a_function_that_asks(
     call: Callable[..., Any], tmp_path: Path
 ) -> None:

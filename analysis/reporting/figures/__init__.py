@@ -5,6 +5,7 @@ matplotlib is imported here and in `analysis.reporting.drawing` alone.
 
 from analysis.reporting.figures.cost import cost
 from analysis.reporting.figures.forest import forest
+from analysis.reporting.figures.front import front
 from analysis.reporting.figures.functions import Shown, activation_functions
 from analysis.reporting.figures.importance import importance
 from analysis.reporting.figures.learning import learning_curves
@@ -21,6 +22,7 @@ __all__ = [
     "cost",
     "error_map",
     "forest",
+    "front",
     "importance",
     "learning_curves",
     "parallel",

@@ -14,6 +14,7 @@ from analysis.reporting.sections.claims import (
     table1_sections,
 )
 from analysis.reporting.sections.closing import failures, methods
+from analysis.reporting.sections.front import front_sections
 from analysis.reporting.sections.glance import counts_table, glance
 from analysis.reporting.sections.hypotheses import hypothesis_sections
 from analysis.reporting.sections.sweep import (
@@ -42,7 +43,7 @@ def document_of(results: Results) -> Document:
         theirs = results.only([sweep])
         if len(theirs.runs):
             sections += hypothesis_sections(theirs, sweep)
-            sections += function_sections(theirs, sweep)
+            sections += [*function_sections(theirs, sweep), *front_sections(theirs, sweep)]
     sections += [failures(results), methods(results, ours, found)]
     return Document(title, _subtitle(results), tuple(sections))
 
@@ -62,6 +63,7 @@ def _of_networks(results: Results) -> tuple[list[Verdict], list[ReportSection]]:
     for sweep in results.runs["sweep"].astype(str).unique():
         about = times_sections if sweep in timing else sweep_sections
         sections += [*hypothesis_sections(results, sweep), *about(results, sweep)]
+        sections += front_sections(results, sweep)
     return found, [*sections, *cost_sections(results)]
 
 

@@ -186,6 +186,21 @@ def test_a_repetition_is_trained_again_for_its_own_seed_alone(tmp_path: Path) ->
     assert found == ((lost, {"repetition": 2}),)
 
 
+@pytest.mark.parametrize(
+    "changed", ["objective.also={parameters: min}", "objective.also={epoch_seconds: max}"]
+)
+def test_other_objectives_than_the_search_has_learned_from_are_refused(
+    tmp_path: Path, changed: str
+) -> None:
+    spec = spec_of("objective.also={epoch_seconds: min}")
+    paths = SweepPaths(tmp_path, spec.name)
+    paths.create()
+    create_study(spec, paths).close()
+    check_there(spec, paths, trials_known=1)
+    with pytest.raises(StoreError, match="objective: the search of this sweep has learned from"):
+        check_there(spec_of(changed), paths, trials_known=1)
+
+
 CHOICE = "space.s={choice: [3, 5]}"
 
 

@@ -9,6 +9,7 @@ from sweeps.search.early_stopping import judge_of
 from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.search.searcher import WORKER_RESTARTS, StudySearcher
 from sweeps.search.study import Work, create_study, reopen_study
+from sweeps.spec.algorithms import ALGORITHMS
 from sweeps.spec.reading import parse_spec
 from sweeps.spec.search_space import grid, trial_count
 from sweeps.spec.sections import SweepSpec
@@ -213,6 +214,46 @@ def test_nsga2_is_told_error_and_epoch_seconds(tmp_path: Path) -> None:
     assert told.states() == [TrialState.COMPLETE, TrialState.FAIL]
 
 
+WEIGHED = {
+    "recipe": {},
+    "trainer": {"name": "anything:train", "code": "0", "steps": 9},
+    "space": {"x": {"uniform": [0, 1]}},
+    "objective": {"metric": "score", "direction": "max", "also": {"size": "min", "speed": "max"}},
+    "early_stopping": {"rule": "asha", "reduction": 2, "grace_epochs": 1},
+}
+
+
+@pytest.mark.parametrize("algorithm", [name for name, one in ALGORITHMS.items() if one.weighs])
+def test_several_objectives_are_told_and_the_first_one_stops_trials(
+    tmp_path: Path, algorithm: str
+) -> None:
+    """After more trials than samplers draw at random, with some that were stopped or failed."""
+    space = (
+        {"x": {"grid": [n / 15 for n in range(15)]}} if algorithm == "grid" else WEIGHED["space"]
+    )
+    trials = {} if algorithm == "grid" else {"trials": 15}
+    spec = spec_of(**{**WEIGHED, "space": space, "search": {"algorithm": algorithm, **trials}})
+    told = Told(spec, tmp_path)
+    for place in range(15):
+        trial = told.searcher.next("w1")
+        assert trial is not None
+        if told.searcher.epoch("w1", EpochEnded(0, 1, float(-place if place % 3 else place))):
+            told.searcher.end("w1", TrialOutcome(Status.PRUNED))
+        elif place == 6:
+            told.searcher.end("w1", TrialOutcome(Status.COMPLETED, 1.0, also={"size": 3.0}))
+        else:
+            x = float(trial.params["x"])
+            also = {"size": 1 - x, "speed": x}
+            told.searcher.end("w1", TrialOutcome(Status.COMPLETED, objective=x, also=also))
+    told.trials()
+    study = optuna.load_study(study_name="told", storage=told.url)
+    assert [one.name for one in study.directions] == ["MAXIMIZE", "MINIMIZE", "MAXIMIZE"]
+    states = [one.state for one in study.trials]
+    assert states.count(TrialState.PRUNED) == 10
+    assert states[6] is TrialState.FAIL, "one objective is missing"
+    assert {len(one.values) for one in study.trials if one.values} == {3}
+
+
 @pytest.mark.parametrize(
     ("more", "names"),
     [
@@ -221,6 +262,7 @@ def test_nsga2_is_told_error_and_epoch_seconds(tmp_path: Path) -> None:
             {"search": {"algorithm": "nsga2", "trials": 2}},
             ["mean over seeds of last_val_error_percent", "seconds an epoch"],
         ),
+        (WEIGHED, ["mean over seeds of score", "size", "speed"]),
     ],
 )
 def test_the_study_names_its_values(tmp_path: Path, more: dict, names: list[str]) -> None:

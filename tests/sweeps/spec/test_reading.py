@@ -150,6 +150,19 @@ def test_nsga2_leaves_early_stopping_out() -> None:
         parse_spec({**raw, "early_stopping": "median"})
 
 
+def test_a_network_is_weighed_by_what_its_runs_have() -> None:
+    """And with objectives of its own nsga2 takes an early stopping, which goes by the first."""
+    also = {"parameters": "min", "epoch_seconds": "min"}
+    raw = {**SOUND, "search": {"algorithm": "nsga2", "trials": 4}, "objective": {"also": also}}
+    spec = parse_spec({**raw, "early_stopping": "median"})
+    assert [(one.name, one.largest) for one in spec.also] == [
+        ("parameters", False),
+        ("epoch_seconds", False),
+    ]
+    with pytest.raises(SpecError, match=r"objective.also.size: of a network, expected epoch_sec"):
+        parse_spec({**raw, "objective": {"also": {"size": "min"}}})
+
+
 def test_five_seeds_are_the_default() -> None:
     raw = {key: value for key, value in SOUND.items() if key != "seeds"}
     assert parse_spec(raw).seeds == (0, 1, 2, 3, 4)

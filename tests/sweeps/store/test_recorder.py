@@ -94,7 +94,7 @@ def test_a_completed_run_fills_every_column_of_its_row(tmp_path: Path) -> None:
     # What it is not: taken over from another sweep, which would name that sweep.
     empty = {name for name in RUNS.schema.names if row[name] is None or row[name] != row[name]}
     # Nor has it a training function of a user's own, which alone reports another metric.
-    assert empty == {"reused_from", "purpose", "metric_value"}
+    assert empty == {"reused_from", "purpose", "metric_value", "also_json"}
     assert (row["trial"], row["seed"], row["s"], row["k"]) == (3, 7, 3, 3)
     assert (row["learning_rate"], row["validation"], row["scope"]) == (1e-3, "test", "layer")
     assert (row["epoch_seconds"], row["parameters"]) == (0.5, 61706)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from analysis.store.metric import Metric
 from analysis.store.statuses import Status
 from sweeps.search.open_trials import EpochEnded, OpenTrial, TrialOutcome
 from sweeps.view.drawing import curve, render
@@ -185,3 +186,27 @@ def test_a_curve_is_lowest_at_the_smallest_error() -> None:
     assert curve([4.0, 3.0, 2.0, 1.0, 4.0]) == "█▆▃▁█"
     assert curve([1.0]) == "▁"
     assert curve([]) == ""
+
+
+def test_a_view_counts_the_trials_on_the_front_of_several_objectives() -> None:
+    """Live, and as another process reads it."""
+    also = (Metric("size"), Metric("speed", largest=True))
+    view = SweepView("weighed", 4, seeds=1, epochs=5, metric=Metric("score"), also=also)
+    ends = [(1.0, 9.0, 1.0), (4.0, 5.0, 1.0), (5.0, 6.0, 1.0), (9.0, 9.0, 2.0)]
+    for number, (score, size, speed) in enumerate(ends):
+        further = {"size": size, "speed": speed}
+        outcome = TrialOutcome(Status.COMPLETED, objective=score, also=further)
+        view.update(OpenTrial(number, PARAMS, f"c{number}", 0.0, None, outcome=outcome))
+    assert sorted(view.front) == ["c0", "c1", "c3"]
+    for one in (view, SweepView.from_json(view.to_json())):
+        text = drawn(one, 0.0, 120)
+        assert "front: 3 trials are beaten by no other in score, size and speed together" in text
+    better = TrialOutcome(Status.COMPLETED, objective=0.5, also={"size": 1.0, "speed": 3.0})
+    view.update(OpenTrial(1, PARAMS, "c1", 0.0, None, outcome=better))  # on more seeds
+    assert view.front == {"c1": [0.5, 1.0, -3.0]}
+
+
+def test_a_view_of_one_objective_has_no_front() -> None:
+    view = SweepView("mine", 1, seeds=1, epochs=5)
+    view.update(ended_trial(0, Status.COMPLETED, objective=1.0, epoch_seconds=1.0))
+    assert "front" not in drawn(view, 0.0, 120)

@@ -79,6 +79,39 @@ def test_a_trial_is_the_mean_over_seeds_of_what_the_function_reports(
     assert results.verified
 
 
+WEIGHED = {
+    "objective": {
+        "metric": "score",
+        "direction": "max",
+        "also": {"loss": "min", "epoch_seconds": "min"},
+    }
+}
+
+
+def test_a_trial_of_several_objectives_has_the_mean_of_each(
+    written: Callable[..., SweepSpec], tmp_path: Path
+) -> None:
+    """Also where its runs had ended before, and are taken from their rows."""
+    spec = written(COUNTING, **WEIGHED)
+    outcomes = [attempt(tmp_path, spec) for _ in range(2)]
+    for outcome in outcomes:
+        assert (outcome.objective, outcome.also) == (5.5, {"loss": -4.0})
+        assert outcome.values(spec.also) == [5.5, -4.0, outcome.epoch_seconds]
+    results = analysis.load(tmp_path / "own")
+    assert results.runs["also_json"].tolist() == ['{"loss": -4.0}'] * 3
+    assert results.verified
+
+
+def test_a_further_objective_that_is_never_reported_is_named(
+    written: Callable[..., SweepSpec], tmp_path: Path
+) -> None:
+    code = "def train(config, seed, report):\n    report(score=1)\n"
+    outcome = attempt(tmp_path, written(code, **WEIGHED))
+    assert outcome.status == "error"
+    assert "returned without reporting 'loss'; it reported score" in (outcome.error or "")
+    assert outcome.values(written(code, **WEIGHED).also) is None
+
+
 @pytest.mark.parametrize(("direction", "expected"), [("max", 5.5 - 2 / 3**0.5), ("min", None)])
 def test_caution_makes_the_mean_worse(
     written: Callable[..., SweepSpec], tmp_path: Path, direction: str, expected: float | None
@@ -155,6 +188,36 @@ def test_a_metric_that_is_no_number_any_more_is_a_divergence(
         ({"recipe": {"epochs": 3}}, r"recipe: .* put its settings into the space, as `space: {e"),
         ({"early_stopping": "asha"}, r"trainer.steps: missing: .* `trainer: {name: writ.*, steps:"),
         ({"trainer": None}, "objective.metric: expected last_val_error_percent or best_val_error"),
+        (
+            {"objective": {"metric": "score", "also": {"score": "max"}}},
+            "objective.also: score is objective.metric already",
+        ),
+        (
+            {"objective": {"metric": "score", "at": "best", "also": {"loss": "min"}}},
+            "objective.at: best would join numbers of different steps",
+        ),
+        (
+            {
+                "objective": {"metric": "score", "also": {"loss": "min"}},
+                "search": {"algorithm": "cmaes", "trials": 2},
+                "space": {"a": {"uniform": [0, 1]}, "b": {"uniform": [0, 1]}},
+            },
+            "objective.also: cmaes searches by one objective; leave it out, or search with tpe, gp",
+        ),
+        (
+            {
+                "objective": {
+                    "metric": "score",
+                    "plus_standard_errors": 1,
+                    "also": {"loss": "min"},
+                }
+            },
+            "objective.plus_standard_errors: a front compares means",
+        ),
+        (
+            {"objective": {"metric": "score", "also": {"loss": "smallest"}}},
+            "objective.also.loss: .*'min' or 'max'",
+        ),
         ({"claims": ["no_gain_above_k3"]}, "claims: the paper's are about its own networks"),
     ],
 )
