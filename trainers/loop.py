@@ -328,7 +328,7 @@ class _Run:
                 "optimizer": training.optimizer.state_dict(),
                 "progress": dataclasses.asdict(self.progress),
                 "seconds": dataclasses.asdict(self.seconds),
-                "waiting": pack_records(self.outbox.waiting),
+                "waiting": pack_records(self.outbox.unsafe),
             }
             self.folder.save(self.progress.epochs_done, content)
         self.saved_epoch = self.progress.epochs_done
@@ -349,7 +349,7 @@ class _Run:
                 content: dict[str, Any] = {
                     "net": training.net.state_dict(),
                     "record": pack_records([record]),
-                    "waiting": pack_records(self.outbox.waiting),
+                    "waiting": pack_records(self.outbox.unsafe),
                 }
                 self.folder.finish(content)
             # The record as stored cannot have the time of its own writing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ FEW_PARTS = 8
 
 BESIDE = ThreadPoolExecutor(1, "records")
 """Writes while a run trains: a write is mostly the wait for the disk."""
+
+LATER_SECONDS = 0.2
+"""A start is written so much later, unless the run's next write takes it along."""
 
 
 class RunRecorder:
@@ -74,16 +78,19 @@ class RunRecorder:
         self._epochs = config.recipe.epochs
         self._seconds: dict[int, float] = {}
         self._waiting: dict[str, list[Row]] = {}
-        self._beside: Future[None] | None = None
+        self._adding = threading.Lock()
+        self._later: Future[None] | None = None
+        self._hurried = threading.Event()
         self._events: RunEvents | None = None
         if self.ended is None and paths.tensorboard.is_dir():
             self._events = RunEvents(paths.tensorboard, trial, config.seed)
 
     def __call__(self, record: Record) -> None:
-        """Write a record; when this returns, it survives a crash.
+        """Take a record.
 
-        A snapshot waits for its epoch, and the last epoch for the run's end: the trainer reports
-        them again after a crash in between. The start is written while the first epoch trains.
+        With an epoch, all records up to it are written, and survive a crash when the call returns.
+        The last epoch is written with the run's end, and the start while the first epoch trains or
+        together with it. The trainer reports again what a crash has taken.
         """
         if isinstance(record, Snapshot):
             self._add(SNAPSHOTS, *point_rows(record))
@@ -102,7 +109,7 @@ class RunRecorder:
                 self._recall_seconds()
             if record.kind in ("start", "restore"):
                 self._add(RUNS, self._run)
-                self._write(beside=True)
+                self._write_later()
         else:
             self._close_events()
             self._end(record)
@@ -118,20 +125,36 @@ class RunRecorder:
         self._write()
 
     def _add(self, table: Table, *rows: Row) -> None:
-        waiting = self._waiting.setdefault(table.name, [])
-        waiting.extend({**self._key, **row} for row in rows)
+        with self._adding:
+            waiting = self._waiting.setdefault(table.name, [])
+            waiting.extend({**self._key, **row} for row in rows)
 
-    def _write(self, beside: bool = False) -> None:
-        """Write the waiting rows, after the earlier ones that are written beside the training."""
-        earlier, self._beside = self._beside, None
-        if earlier is not None:
-            earlier.result()
-        rows = [(TABLES[name], waiting) for name, waiting in self._waiting.items()]
-        self._waiting = {}
-        if beside:
-            self._beside = BESIDE.submit(self._writer.write_all, rows)
-        else:
-            self._writer.write_all(rows)
+    def _write(self) -> None:
+        """Write the waiting rows, after those that are being written beside the training."""
+        self._end_wait()
+        self._write_waiting()
+
+    def _write_later(self) -> None:
+        self._end_wait()
+        self._hurried.clear()
+        self._later = BESIDE.submit(self._write_after_a_while)
+
+    def _write_after_a_while(self) -> None:
+        if not self._hurried.wait(LATER_SECONDS):
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        with self._adding:
+            rows = [(TABLES[name], waiting) for name, waiting in self._waiting.items()]
+            self._waiting = {}
+        self._writer.write_all(rows)
+
+    def _end_wait(self) -> None:
+        """Have what is to be written later written no more, or wait until it is."""
+        self._hurried.set()
+        later, self._later = self._later, None
+        if later is not None:
+            later.result()
 
     def _close_events(self) -> None:
         if self._events is not None:
@@ -147,6 +170,8 @@ class RunRecorder:
         # The last epoch of any other run is no result, so its images must not be averaged over.
         if Status(record.status) is Status.COMPLETED:
             self._add(PREDICTIONS, {"correct_bits": record.correct_bits})
+        self._end_wait()
+        self._waiting.pop(RUNS.name, None)  # a run that ends at once has not begun for anybody
         # RUNS last: an ended row is what keeps a resume from training this run again.
         ended = {"epoch_seconds": self.epoch_seconds, "ended_at": datetime.now(UTC)}
         self._add(RUNS, {**self._run, **end_columns(record), **ended})

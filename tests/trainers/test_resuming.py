@@ -135,6 +135,29 @@ def test_a_failing_report_loses_nothing(stored):
     assert run == recorded(config(execution=dataclasses.replace(stored, checkpoint_folder=None)))[0]
 
 
+def test_what_was_given_before_the_first_epoch_comes_again_until_one_was_taken(stored):
+    """A caller may put the start down together with the first epoch."""
+
+    def fail_at(epoch):
+        def fail(record):
+            if isinstance(record, EpochRecord) and record.epoch == epoch:
+                raise ConnectionError("the store is away")
+
+        return fail
+
+    uncut = recorded(config(execution=dataclasses.replace(stored, checkpoint_folder=None)))[1]
+    before = uncut[: uncut.index(Event("start", 0)) + 1]
+    with pytest.raises(ConnectionError):
+        train(config(execution=stored), fail_at(1))
+    again = []
+    with pytest.raises(ConnectionError):
+        train(config(execution=stored), lambda one: (again.append(one), fail_at(2)(one)))
+    assert again[: 1 + len(before)] == [Event("restore", 1), *before]
+    _, records = recorded(config(execution=stored))
+    assert records[0] == Event("restore", 2)
+    assert not set(map(repr, before)) & set(map(repr, records))
+
+
 @pytest.mark.parametrize("place", [0, 40, 2000, -1])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(stored, place):
     train(config(epochs=5, execution=stored), Stop(at=3))

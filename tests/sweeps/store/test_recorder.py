@@ -8,6 +8,7 @@ import pytest
 import analysis
 from analysis.store.schema import RUNS
 from analysis.store.statuses import Status
+from sweeps.store import recorder
 from sweeps.store.paths import SweepPaths
 from sweeps.store.recorder import RunRecorder
 from trainers import (
@@ -74,10 +75,36 @@ def epoch(number: int) -> EpochRecord:
 def recorded(root: Path, end: RunRecord) -> analysis.Results:
     paths = SweepPaths(root, "a")
     paths.create()
-    recorder = RunRecorder(paths, 3, CONFIG, fresh=True)
+    one = RunRecorder(paths, 3, CONFIG, fresh=True)
     for record in (Event("start", 0), SNAPSHOT, epoch(1), epoch(2), end):
-        recorder(record)
+        one(record)
     return analysis.load(paths.folder)
+
+
+def test_a_run_that_ends_at_once_is_written_at_once(tmp_path: Path) -> None:
+    results = recorded(tmp_path, END)
+    assert list(results.events["kind"]) == ["start"]
+    # The first epoch is not the last, so it is written before the end is known.
+    assert len(list((tmp_path / "a").glob("tables/parts/*"))) == 2
+
+
+def test_the_start_of_a_longer_run_is_written_while_it_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "LATER_SECONDS", 0.0)
+    paths = SweepPaths(tmp_path, "a")
+    paths.create()
+    one = RunRecorder(paths, 3, CONFIG, fresh=True)
+    one(SNAPSHOT)
+    one(Event("start", 0))
+    assert one._later is not None
+    one._later.result(timeout=60)
+    results = analysis.load(paths.folder)
+    assert list(results.runs["status"]) == [Status.RUNNING]
+    assert len(results.functions) == len(results.events) == 1
+    for record in (epoch(1), epoch(2), END):
+        one(record)
+    assert list(analysis.load(paths.folder).runs["status"]) == [Status.COMPLETED]
 
 
 @pytest.mark.parametrize("status", ["completed", "pruned", "diverged", "interrupted"])
