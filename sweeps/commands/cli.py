@@ -37,6 +37,7 @@ from sweeps.commands.terminal import (
     one_of,
     say,
 )
+from sweeps.commands.tracking import app as trackers
 from sweeps.extras import NotInstalledError
 from sweeps.spec.errors import SpecError
 from sweeps.store.paths import SweepPaths
@@ -374,6 +375,7 @@ def _watch_report(root: Path, names: Sequence[str], folder: Path, formats: Seque
 
 app.add_typer(views)
 app.add_typer(afar)
+app.add_typer(trackers)
 
 
 def _print_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -142,6 +142,23 @@ def test_a_stopped_run_goes_on_from_its_own_checkpoint(
     assert results.verified
 
 
+def test_a_run_that_goes_on_keeps_the_further_numbers_of_its_first_steps(
+    written: Callable[..., SweepSpec], tmp_path: Path
+) -> None:
+    """The size of a model is reported once, and not again after a resume."""
+    code = COUNTING.replace("loss=-step)", "**({'size': 7} if step == 1 else {}))")
+    objective = {"metric": "score", "direction": "max", "also": {"size": "min"}}
+
+    def stop(seed_index: int, step: Any, warning: str) -> None:
+        if step.epoch == 2:
+            raise RunStopped("interrupted")
+
+    spec = written(code, objective=objective)
+    assert attempt(tmp_path, spec, stop).also == {}
+    outcome = attempt(tmp_path, spec)
+    assert (outcome.status, outcome.also) == ("completed", {"size": 7.0})
+
+
 def test_a_users_exception_is_one_line_with_a_traceback_in_log_and_event(
     written: Callable[..., SweepSpec], tmp_path: Path
 ) -> None:
