@@ -74,6 +74,7 @@ def page(results: Results) -> str:
         hours=duration(_own(results)["train_seconds"].sum()),
         runs=count(len(_own(results)), "run"),
         commit=COMMIT,
+        scope=_scope(results),
         later=[part for part in PARTS if part.commit != COMMIT],
         claims_before=CLAIMS_SHA256,
         claims_sha256=str(found["claims_sha256"].iloc[0])[:12],
@@ -184,6 +185,17 @@ def _cell(text: object) -> str:
 def _own(results: Results) -> pd.DataFrame:
     """Return the runs that a sweep trained itself."""
     return results.runs[results.runs["reused_from"].isna()]
+
+
+def _scope(results: Results) -> str:
+    """Say how errors with an activation a channel differ from those with one a layer."""
+    if "scope_lenet5" not in results.names:
+        return "not measured yet"
+    gaps = analysis.compare(results.only(["scope_lenet5"]), by="scope", baseline="layer")
+    row = records(gaps)[0]
+    gap = interval(Interval(row["difference"], row["low"], row["high"]))
+    runs = f"{row['n']} + {row['reference_n']} runs in {count(row['blocks'], 'activation')}"
+    return f"{gap} points, 95 % interval, {runs}"
 
 
 def _trained(results: Results) -> list[str]:
