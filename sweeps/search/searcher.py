@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from analysis.store.statuses import Status
@@ -29,6 +29,8 @@ class _Held:
     trial: OpenTrial
     losses: int = 0
     started: bool = False
+    laid_out: bool = False
+    """True while a worker may take it without asking."""
     alone: bool = False
     """True once it ran out of memory: then it runs while no other does."""
 
@@ -95,11 +97,59 @@ class StudySearcher:
             self._ahead.append(_Held(self._ask()))
 
     def next(self, worker: str) -> OpenTrial | None:
-        """Give a worker a trial; None where there is none now, or no more of them (see `done`)."""
+        """Give a worker a trial; None where there is none now, or no more of them (see `done`).
+
+        A trial that is laid out is given to nobody else.
+        """
         held = self._take()
-        if held is None:
-            return None
+        return None if held is None else self._given(worker, held)
+
+    def lay_out(self) -> list[OpenTrial]:
+        """Return trials that any worker may take when its own ends; none where others come first.
+
+        They are drawn, and in the study's database.
+        """
+        if self._returned or self._twins or self._again or self._alone:
+            return []
+        if any(held.alone for held in self._held.values()):
+            return []
+        taken = {one.trial.config_id for one in self._held.values()}
+        found = []
+        for one in self._ahead:
+            # Two workers at one configuration would write over each other.
+            twin = one.trial.config_id in taken
+            taken.add(one.trial.config_id)
+            if not (one.laid_out or twin or self._study.unsaved(one.trial.number)):
+                one.laid_out = True
+                found.append(one.trial)
+        return found
+
+    @property
+    def laid_out(self) -> bool:
+        """True while there are trials that a worker may take without asking."""
+        return any(one.laid_out for one in self._ahead)
+
+    def take(self, worker: str, number: int) -> None:
+        """Note that a worker, which holds no trial, has taken one that was laid out."""
+        held = next(one for one in self._ahead if one.trial.number == number)
+        self._ahead.remove(held)
+        self._given(worker, held)
+
+    def take_back(self, numbers: Iterable[int], touched: bool = False) -> None:
+        """Take back trials that were laid out.
+
+        Args:
+            numbers: of the trials.
+            touched: True where a worker that is gone may have begun one.
+        """
+        for one in self._ahead:
+            if one.trial.number in numbers:
+                one.laid_out = False
+                one.trial.fresh = one.trial.fresh and not touched
+
+    def _given(self, worker: str, held: _Held) -> OpenTrial:
         self._held[worker] = held
+        held.laid_out = False
         held.trial.given_at = time.time()
         if not held.started:
             held.started = True
@@ -114,6 +164,7 @@ class StudySearcher:
         if self._returned:
             return self._returned.popleft()
         busy = {held.trial.config_id for held in self._held.values()}
+        busy |= {one.trial.config_id for one in self._ahead if one.laid_out}
         for twin in self._twins:
             if twin.trial.config_id not in busy:
                 self._twins.remove(twin)
@@ -129,8 +180,10 @@ class StudySearcher:
     def _draw(self) -> _Held | None:
         if self._again:
             return _Held(self._recall(*self._again.popleft()))
-        if self._ahead:
-            return self._ahead.popleft()
+        for one in self._ahead:
+            if not one.laid_out:
+                self._ahead.remove(one)
+                return one
         return _Held(self._ask()) if self._to_ask > 0 else None
 
     def _recall(self, number: int, params: Params) -> OpenTrial:

@@ -1,4 +1,9 @@
-"""The driver's turn: letters of workers come in, trials of the searcher go out."""
+"""The driver's turn: letters of workers come in, trials of the searcher go out.
+
+Trials that are drawn ahead are laid out in the mailbox, where a worker whose trial ends takes the
+first. The driver hears of it by the worker's letter, and gives such a trial to nobody else unless
+it got it back.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +33,12 @@ GRACE_SECONDS = 30.0
 class Pool(Protocol):
     """Workers, wherever they are; see `sweeps.workers.pool.WorkerPool`."""
 
+    def lay_out(self, orders: Mapping[int, Order]) -> None:
+        """Lay out orders, by their trials' numbers, for workers whose trials end."""
+
+    def take_back(self) -> Iterable[int]:
+        """Take back the orders that no worker has taken; return their trials' numbers."""
+
     def letters(self, seconds: float) -> list[Letter]:
         """Wait for letters, at most so long."""
 
@@ -50,10 +61,17 @@ class Pool(Protocol):
 class Dispatcher:
     """Answers letters; a worker for which there is no trial now waits for one that comes back."""
 
-    def __init__(self, searcher: StudySearcher, watch: Watch, incident: OnIncident) -> None:
+    def __init__(
+        self,
+        searcher: StudySearcher,
+        watch: Watch,
+        incident: OnIncident,
+        take_back: Callable[[], Iterable[int]] = tuple,
+    ) -> None:
         self._searcher = searcher
         self._watch = watch
         self._incident = incident
+        self._take_back = take_back
         self._idle: dict[str, int] = {}
         self._stopping = False
 
@@ -72,6 +90,21 @@ class Dispatcher:
         """Draw trials before workers ask for them, where the search allows it."""
         if not self._stopping:
             self._searcher.draw_ahead()
+
+    def laid_out(self, places: int) -> dict[int, Order]:
+        """Return the orders to lay out for workers whose trials end, by their trials' numbers.
+
+        Args:
+            places: how many workers the sweep may keep.
+        """
+        if self._stopping or self._idle or self._searcher.busy > places:
+            self._withdraw()
+            return {}
+        return {one.number: _order(one, 0.0) for one in self._searcher.lay_out()}
+
+    def _withdraw(self) -> None:
+        if self._searcher.laid_out:
+            self._searcher.take_back(set(self._take_back()))
 
     def answers(self, letters: Iterable[Letter], places: int | None = None) -> dict[int, Answer]:
         """Return the answers that are due, by the number of the letter each belongs to.
@@ -95,7 +128,10 @@ class Dispatcher:
         if isinstance(message, Alive):
             return {}
         if not isinstance(message, Joined) and not self._searcher.holds(worker):
-            return {}  # its worker was counted as lost after it wrote
+            # Its worker was counted as lost after it wrote.
+            if letter.taken is not None:
+                self._searcher.take_back({letter.taken}, touched=True)
+            return {}
         match message:
             case EpochEnded():
                 reason = self._searcher.epoch(worker, message)
@@ -107,6 +143,10 @@ class Dispatcher:
                 if leaves:
                     self._watch.forget(worker)
                     return {letter.number: None}
+                if letter.taken is not None:
+                    self._searcher.take(worker, letter.taken)
+                    self._watch.give(worker)
+                    return {}
             case Joined(problem):
                 if problem:
                     raise CutOffError(problem)
@@ -119,12 +159,15 @@ class Dispatcher:
     def _handed_out(self, begun: float, places: int | None) -> dict[int, Answer]:
         """Answer the workers that wait for a trial, as far as there are any for them."""
         answers: dict[int, Answer] = {}
+        if self._idle:  # before a trial is drawn for one of them
+            self._withdraw()
         for worker, number in list(self._idle.items()):
             workers = self._searcher.busy + len(self._idle)
             leaves = self._stopping or (places is not None and workers > places)
             trial = None if leaves else self._searcher.next(worker)
             if trial is not None or leaves or self._searcher.done:
-                answers[number] = None if trial is None else _order(trial, begun)
+                seconds = time.perf_counter() - begun
+                answers[number] = None if trial is None else _order(trial, seconds)
                 del self._idle[worker]
                 if trial is None:
                     self._watch.forget(worker)
@@ -140,9 +183,8 @@ class Dispatcher:
             self._incident("loaded", happened)
 
 
-def _order(trial: OpenTrial, begun: float) -> Order:
-    seconds = time.perf_counter() - begun
-    return Order(trial.number, trial.params, trial.fresh, seconds, trial.added_seeds)
+def _order(trial: OpenTrial, search_seconds: float) -> Order:
+    return Order(trial.number, trial.params, trial.fresh, search_seconds, trial.added_seeds)
 
 
 def train_trials(
@@ -172,7 +214,7 @@ def train_trials(
     Raises:
         CutOffError: a worker says that its machine cannot train any trial of the sweep.
     """
-    dispatcher = Dispatcher(searcher, watch, incident)
+    dispatcher = Dispatcher(searcher, watch, incident, pool.take_back)
     answers: dict[int, Answer] = {}
     reason, deadline = "", float("inf")
     try:
@@ -184,7 +226,8 @@ def train_trials(
                 dispatcher.stop()
                 pool.stop()
                 deadline = now() + GRACE_SECONDS
-            answers = dispatcher.answers(letters, pool.places(searcher.left))
+            places = pool.places(searcher.left)
+            answers = dispatcher.answers(letters, places)
             # After the letters were heard: one that waited here is a sign of life.
             for worker, why in watch.overdue():
                 pool.end(worker)
@@ -202,6 +245,8 @@ def train_trials(
             # a transaction for each would cost as much as a trial's.
             if not all(isinstance(letter.message, EpochEnded | Alive) for letter in letters):
                 record()
+            if orders := dispatcher.laid_out(places):
+                pool.lay_out(orders)
     except BaseException:
         # What ended the sweep may be that nothing can be written.
         with suppress(OSError, StoreError):

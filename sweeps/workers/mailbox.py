@@ -44,6 +44,8 @@ class Letter:
     content: bytes
     waits: bool = True
     """True where the worker waits for an answer."""
+    taken: int | None = None
+    """The trial of the order that the worker was handed at once; None: none."""
 
     @property
     def message(self) -> Message:
@@ -53,7 +55,10 @@ class Letter:
 
 
 class Mailbox:
-    """Letters that wait for the driver, and workers that wait for its answers."""
+    """Letters that wait for the driver, and workers that wait for its answers.
+
+    A worker whose trial has ended need not wait for the driver's turn where orders are laid out.
+    """
 
     def __init__(self) -> None:
         self._letters: list[Letter] = []
@@ -62,6 +67,7 @@ class Mailbox:
         self._count = 0
         self._stopping = False
         self._actors: dict[str, bytes] = {}
+        self._orders: dict[int, bytes] = {}
 
     async def introduce(self, worker: str, actor: bytes) -> None:
         """Keep the pickled handle of a worker's actor, by which its process can be ended.
@@ -78,8 +84,19 @@ class Mailbox:
         if actor is not None:
             ray.kill(pickle.loads(actor), no_restart=True)
 
-    async def ask(self, worker: str, content: bytes) -> bytes:
-        """Leave a letter and wait for its answer."""
+    async def ask(self, worker: str, content: bytes, takes: bool = False) -> bytes:
+        """Leave a letter and wait for its answer.
+
+        Args:
+            worker: that asks.
+            content: of the letter.
+            takes: True where any order is an answer: the first that is laid out is taken.
+        """
+        # A worker that was ended may take a last breath.
+        if takes and self._orders and not self._stopping and worker in self._actors:
+            number = next(iter(self._orders))
+            self._put(worker, content, waits=False, taken=number)
+            return self._orders.pop(number)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._answers[self._put(worker, content, waits=True)] = answer
         return await answer
@@ -97,6 +114,16 @@ class Mailbox:
             if answer is not None and not answer.done():
                 answer.set_result(content)
 
+    async def lay_out(self, orders: Mapping[int, bytes]) -> None:
+        """Lay out orders, by the numbers of their trials, behind those that are there."""
+        self._orders |= orders
+
+    async def take_back(self) -> list[int]:
+        """Take all orders back that no worker has taken; return their trials' numbers."""
+        numbers = list(self._orders)
+        self._orders.clear()
+        return numbers
+
     async def letters(self, seconds: float) -> list[Letter]:
         """Return the letters that wait, or, where none does, those of the next `seconds`."""
         if not self._letters:
@@ -108,11 +135,11 @@ class Mailbox:
         return letters
 
     async def stop(self) -> None:
-        """Tell workers to stop when they next report an epoch."""
+        """Tell workers to stop when they next report an epoch, and hand out nothing more."""
         self._stopping = True
 
-    def _put(self, worker: str, content: bytes, waits: bool) -> int:
+    def _put(self, worker: str, content: bytes, waits: bool, taken: int | None = None) -> int:
         self._count += 1
-        self._letters.append(Letter(self._count, worker, content, waits))
+        self._letters.append(Letter(self._count, worker, content, waits, taken))
         self._news.set()
         return self._count

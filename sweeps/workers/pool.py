@@ -32,7 +32,7 @@ from sweeps.workers.boards import ClusterBoard, MachineBoard
 from sweeps.workers.cluster import ended_daemons, offered
 from sweeps.workers.environment import CutOffError
 from sweeps.workers.mailbox import PLACES, Letter, Mailbox, sealed
-from sweeps.workers.messages import Answer
+from sweeps.workers.messages import Answer, Order
 from sweeps.workers.places import Places
 from sweeps.workers.shares import Claim
 from sweeps.workers.trainable import WorkerSettings
@@ -65,6 +65,22 @@ class WorkerPool:
         if answers:
             contents = {number: sealed(answer) for number, answer in answers.items()}
             self._mailbox.answer.remote(contents)
+
+    def lay_out(self, orders: Mapping[int, Order]) -> None:
+        """Lay out orders, by their trials' numbers, for workers whose trials end."""
+        self._mailbox.lay_out.remote({number: sealed(one) for number, one in orders.items()})
+
+    def take_back(self) -> list[int]:
+        """Take back the orders that no worker has taken; return their trials' numbers.
+
+        Raises:
+            CutOffError: the cluster is gone.
+        """
+        try:
+            numbers: list[int] = ray.get(self._mailbox.take_back.remote())
+        except RayError as error:
+            raise CutOffError(f"the Ray cluster is gone: {first_line(error)}") from None
+        return numbers
 
     def letters(self, seconds: float) -> list[Letter]:
         """Wait for letters, at most so long.

@@ -79,7 +79,10 @@ class _Driver:
     def next_trial(self, last: TrialOutcome | None = None, problem: str = "") -> Order | None:
         """Report how the last trial ended, if there was one, and wait for the next; None: none."""
         begun = time.perf_counter()
-        order = self._ask(Joined(problem) if last is None else TrialEnded(last, self._leaves))
+        if last is None:
+            order = self._ask(Joined(problem))
+        else:
+            order = self._ask(TrialEnded(last, self._leaves), takes=not self._leaves)
         if not isinstance(order, Order):
             return None
         self._run_began = (0, time.monotonic())
@@ -130,8 +133,8 @@ class _Driver:
         while not pause.wait(min(ALIVE_SECONDS, self._limits.silence_seconds / 4)):
             self._mailbox.tell.remote(self._worker, sealed(Alive(PULSE.steps)))
 
-    def _ask(self, message: Message) -> Answer:
-        return opened(ray.get(self._mailbox.ask.remote(self._worker, sealed(message))))
+    def _ask(self, message: Message, takes: bool = False) -> Answer:
+        return opened(ray.get(self._mailbox.ask.remote(self._worker, sealed(message), takes)))
 
 
 def trainable(config: dict[str, Any], settings: WorkerSettings) -> None:

@@ -131,6 +131,11 @@ def impatient(patch: Patch) -> None:
     patch.setattr("simulated_cluster.Cluster.end", overdue)
 
 
+def laid_out_and_given(patch: Patch) -> None:
+    """Give a trial that workers may take without asking to one that asks, too."""
+    patch.setattr("simulated_cluster.Cluster.take_back", lambda one: list(range(1000)))
+
+
 BUGS: tuple[Callable[[Patch], None], ...] = (
     no_rename,
     overwritten_parts,
@@ -144,6 +149,7 @@ BUGS: tuple[Callable[[Patch], None], ...] = (
     shared_dicts,
     retried_twice,
     impatient,
+    laid_out_and_given,
 )
 
 

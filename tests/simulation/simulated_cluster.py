@@ -78,6 +78,7 @@ class Cluster:
         self._count = 0
         self._stopping = False
         self._running: Process | None = None
+        self._orders: dict[int, bytes] = {}
         self._places = workers
 
     def clock(self) -> float:
@@ -106,6 +107,14 @@ class Cluster:
         for one in self._workers.values():
             if one.waits_for in answers:
                 one.answer = sealed(answers[one.waits_for])
+
+    def lay_out(self, orders: Mapping[int, Order]) -> None:
+        self._orders |= {number: sealed(order) for number, order in orders.items()}
+
+    def take_back(self) -> list[int]:
+        numbers = list(self._orders)
+        self._orders.clear()
+        return numbers
 
     def places(self, wanted: int) -> int:
         """Change the share at times; a worker that left comes back when there is a place."""
@@ -200,17 +209,24 @@ class Cluster:
                 found.append(one.posted.pop(0)[1])
         return found
 
-    def _post(self, one: Worker, message: Message, waits: bool) -> None:
+    def _post(self, one: Worker, message: Message, waits: bool, taken: int | None = None) -> None:
         self._count += 1
         late = self._random.random() < self._faults.delay
         if late:
             self._disk.count("letter delayed")
         arrives = self.now + (self._random.uniform(0.0, 10.0) if late else 0.0)
         earlier = one.posted[-1][0] if one.posted else 0.0
-        letter = Letter(self._count, one.name, sealed(message), waits)
+        letter = Letter(self._count, one.name, sealed(message), waits, taken)
         one.posted.append((max(arrives, earlier), letter))
 
     def _ask(self, one: Worker, process: Process, message: Message) -> Answer:
+        if isinstance(message, TrialEnded) and self._orders and not self._stopping:
+            number = next(iter(self._orders))
+            self._disk.count("order taken")
+            self._post(one, message, waits=False, taken=number)
+            order = self._orders.pop(number)
+            process.wait()
+            return opened(order)
         self._post(one, message, waits=True)
         one.waits_for, one.answer = self._count, None
         process.wait()

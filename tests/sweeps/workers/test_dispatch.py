@@ -40,8 +40,10 @@ def spec_of(algorithm: str, trials: int = 3) -> SweepSpec:
     return parse_spec({"name": "x", "space": space, "search": search})
 
 
-def letter(number: int, worker: str, message: Message, waits: bool = True) -> Letter:
-    return Letter(number, worker, sealed(message), waits)
+def letter(
+    number: int, worker: str, message: Message, waits: bool = True, taken: int | None = None
+) -> Letter:
+    return Letter(number, worker, sealed(message), waits, taken)
 
 
 def searcher_of(
@@ -78,6 +80,9 @@ class Workers:
         self.wanted: list[int] = []
         self.ended: list[str] = []
         self.stopped = False
+        self.orders: dict[int, Order] = {}
+        self.taken: list[int] = []
+        self._training: list[str] = []
 
     def answer(self, answers: Mapping[int, Answer]) -> None:
         for number, order in answers.items():
@@ -91,15 +96,33 @@ class Workers:
             else:
                 assert isinstance(order, Order)
                 self.trained.append((worker, order.number))
-                outcome = TrialOutcome(Status.INTERRUPTED) if self.stopped else DONE
-                self._put(worker, TrialEnded(outcome))
+                self._training.append(worker)
+
+    def lay_out(self, orders: Mapping[int, Order]) -> None:
+        assert not orders.keys() & {number for _, number in self.trained}
+        self.orders |= orders
+
+    def take_back(self) -> list[int]:
+        numbers = list(self.orders)
+        self.orders.clear()
+        return numbers
 
     def letters(self, seconds: float) -> list[Letter]:
+        outcome = TrialOutcome(Status.INTERRUPTED) if self.stopped else DONE
+        ending, self._training = self._training, []
+        for worker in ending:
+            number = None if self.stopped else next(iter(self.orders), None)
+            self._put(worker, TrialEnded(outcome), number)
+            if number is not None:
+                del self.orders[number]
+                self.taken.append(number)
+                self.trained.append((worker, number))
+                self._training.append(worker)
         letters, self._letters = self._letters, []
         return letters
 
-    def _put(self, worker: str, message: Message) -> None:
-        one = letter(len(self._owner), worker, message)
+    def _put(self, worker: str, message: Message, taken: int | None = None) -> None:
+        one = letter(len(self._owner), worker, message, waits=taken is None, taken=taken)
         self._owner[one.number] = worker
         self._letters.append(one)
 
@@ -144,8 +167,15 @@ def test_a_trial_is_on_record_before_its_worker_hears_of_it(
                     assert known[order.number].params == order.params
             super().answer(answers)
 
+        def lay_out(self, orders: Mapping[int, Order]) -> None:
+            known = {trial.number: trial for trial in on_disk(tmp_path)}
+            for order in orders.values():
+                numbers.append(order.number)
+                assert known[order.number].params == order.params
+            super().lay_out(orders)
+
     train_trials(searcher, Watched(["a", "b"]), searcher._study.save, lambda: "", patient())
-    assert numbers == [0, 1, 2]
+    assert sorted(numbers) == [0, 1, 2]
     assert [trial.state for trial in on_disk(tmp_path)] == [TrialState.COMPLETE] * 3
 
 
@@ -422,3 +452,112 @@ def test_a_worker_that_leaves_is_let_go_and_the_next_one_gets_the_next_trial(
     assert searcher.done
     said = "trial 1 was timed while other processes kept 0.30 cores busy"
     assert incidents == [("loaded", said)]
+
+
+class TestOrdersThatAreLaidOut:
+    """A worker takes one without asking, and the driver hears of it later."""
+
+    @pytest.fixture
+    def study(self, tmp_path: Path, algorithm: str) -> SweepStudy:
+        paths = SweepPaths(tmp_path, "x")
+        paths.create()
+        return create_study(spec_of(algorithm, 5), paths)
+
+    @pytest.fixture(params=["random", "tpe"])
+    def algorithm(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    def play(
+        self, algorithm: str, study: SweepStudy, take_back: list[int]
+    ) -> tuple[Dispatcher, StudySearcher, dict[int, Order]]:
+        """Have worker a train trial 0, with trial 1 laid out."""
+        searcher = searcher_of(spec_of(algorithm, 5), study, trials=5)
+        dispatcher = Dispatcher(searcher, patient(), lambda *_: None, lambda: take_back)
+        (first,) = dispatcher.answers([letter(0, "a", Joined())]).values()
+        assert isinstance(first, Order)
+        dispatcher.draw_ahead()
+        assert dispatcher.laid_out(9) == {}, "the study's database does not have it yet"
+        study.save()
+        orders = dispatcher.laid_out(9)
+        assert list(orders) == [1]
+        assert dispatcher.laid_out(9) == {}, "it is there already"
+        return dispatcher, searcher, orders
+
+    def test_one_that_is_taken_is_its_worker_s(self, algorithm: str, study: SweepStudy) -> None:
+        dispatcher, searcher, orders = self.play(algorithm, study, [])
+        assert dispatcher.answers([letter(1, "a", TrialEnded(DONE), False, taken=1)]) == {}
+        assert searcher.number("a") == 1
+        assert searcher._held["a"].trial.params == orders[1].params
+        assert study.trials[0].state is TrialState.COMPLETE
+        dispatcher.draw_ahead()
+        study.save()
+        assert list(dispatcher.laid_out(9)) == [2]
+
+    def test_one_that_is_left_is_given_to_a_worker_that_asks(
+        self, algorithm: str, study: SweepStudy
+    ) -> None:
+        dispatcher, _, orders = self.play(algorithm, study, [1])
+        (order,) = dispatcher.answers([letter(1, "b", Joined())]).values()
+        assert isinstance(order, Order)
+        assert (order.number, order.params) == (1, orders[1].params)
+
+    def test_one_whose_taking_is_not_known_yet_is_given_to_nobody(
+        self, algorithm: str, study: SweepStudy
+    ) -> None:
+        dispatcher, searcher, _ = self.play(algorithm, study, [])
+        (order,) = dispatcher.answers([letter(1, "b", Joined())]).values()
+        assert isinstance(order, Order)
+        assert order.number == 2
+        dispatcher.answers([letter(2, "a", TrialEnded(DONE), False, taken=1)])
+        assert (searcher.number("a"), searcher.number("b")) == (1, 2)
+
+    def test_that_of_a_lost_worker_is_trained_by_another(
+        self, algorithm: str, study: SweepStudy
+    ) -> None:
+        dispatcher, _, orders = self.play(algorithm, study, [])
+        dispatcher.lose("a", "killed")
+        late = letter(1, "a", TrialEnded(DONE), False, taken=1)
+        joins = [letter(2, "b", Joined()), letter(3, "c", Joined())]
+        given = dispatcher.answers([late, *joins])
+        assert {one.number for one in given.values() if isinstance(one, Order)} == {0, 1}
+        assert orders[1].fresh
+        # Either may have left records.
+        assert not any(one.fresh for one in given.values() if isinstance(one, Order))
+
+    def test_none_is_left_there_where_a_place_is_to_be_given_back(
+        self, algorithm: str, study: SweepStudy
+    ) -> None:
+        dispatcher, searcher, _ = self.play(algorithm, study, [1])
+        assert dispatcher.laid_out(0) == {}
+        assert not searcher.laid_out
+        assert dispatcher.answers([letter(1, "a", TrialEnded(DONE))], places=0) == {1: None}
+
+    def test_a_trial_that_came_back_goes_first(self, algorithm: str, study: SweepStudy) -> None:
+        dispatcher, _, _ = self.play(algorithm, study, [1])
+        dispatcher.answers([letter(1, "b", Joined())])
+        dispatcher.lose("a", "killed")
+        dispatcher.draw_ahead()
+        study.save()
+        assert dispatcher.laid_out(9) == {}
+
+    def test_a_whole_sweep_with_them(self, algorithm: str, study: SweepStudy) -> None:
+        workers = Workers(["a", "b"])
+        searcher = searcher_of(spec_of(algorithm, 5), study, trials=5)
+        train_trials(searcher, workers, study.save, lambda: "", patient())
+        assert sorted(number for _, number in workers.trained) == [0, 1, 2, 3, 4]
+        assert workers.taken
+        assert sorted(workers.released) == ["a", "b"]
+
+
+def test_two_trials_of_one_configuration_are_not_laid_out_at_once(tmp_path: Path) -> None:
+    space = {"learning_rate": {"choice": [1e-3]}}
+    search = {"algorithm": "random", "trials": 4}
+    spec = parse_spec({"name": "x", "space": space, "search": search})
+    paths = SweepPaths(tmp_path, "x")
+    paths.create()
+    study = create_study(spec, paths)
+    searcher = searcher_of(spec, study, trials=4)
+    assert searcher.next("a") is not None
+    searcher.draw_ahead()
+    study.save()
+    assert searcher.lay_out() == []

@@ -58,6 +58,40 @@ def test_a_letter_that_needs_no_answer_says_whether_the_sweep_stops() -> None:
     asyncio.run(play())
 
 
+def test_an_order_that_is_laid_out_answers_the_first_worker_whose_trial_ends() -> None:
+    async def play() -> None:
+        mailbox, ended = Mailbox(), sealed(TrialEnded(OUTCOME))
+        for worker in "abc":
+            await mailbox.introduce(worker, b"never opened")
+        await mailbox.lay_out({3: b"third", 4: b"fourth", 5: b"fifth"})
+        assert await mailbox.ask("a", ended, takes=True) == b"third"
+        waiting = [
+            asyncio.create_task(mailbox.ask("b", sealed(Joined()))),
+            asyncio.create_task(mailbox.ask("unknown", ended, takes=True)),
+        ]
+        await asyncio.sleep(0)
+        assert await mailbox.ask("c", ended, takes=True) == b"fourth"
+        assert await mailbox.take_back() == [5]
+        assert await mailbox.take_back() == []
+        letters = await mailbox.letters(seconds=5.0)
+        assert [(one.worker, one.taken) for one in letters] == [
+            ("a", 3),
+            ("b", None),
+            ("unknown", None),
+            ("c", 4),
+        ]
+        assert [one.waits for one in letters] == [False, True, True, False]
+        await mailbox.lay_out({6: b"sixth"})
+        await mailbox.stop()
+        waiting.append(asyncio.create_task(mailbox.ask("a", ended, takes=True)))
+        await asyncio.sleep(0)
+        assert [one.taken for one in await mailbox.letters(seconds=5.0)] == [None]
+        for task in waiting:
+            task.cancel()
+
+    asyncio.run(play())
+
+
 def test_the_mailbox_s_process_imports_nothing_heavy() -> None:
     """Each letter of a worker goes through it: a second's import there is a second for all."""
     look = "import sys, sweeps.workers.mailbox; print(sorted({'pandas', 'torch'} & {*sys.modules}))"
