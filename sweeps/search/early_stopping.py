@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.store.metric import Metric
+from sweeps.search.brackets import bracket_of, shares
 from sweeps.spec.sections import EarlyStoppingSection, SweepSpec
 
 Epoch = tuple[int, int, int, float]
@@ -56,6 +57,9 @@ class Judge:
         self._epochs = epochs
         self._total = seeds * epochs
         self._curves: dict[int, _Curve] = {}
+        self._brackets = [1]
+        if stopping.rule == "hyperband":
+            self._brackets = shares(stopping.grace_epochs, stopping.reduction, self._total)
 
     def recall(self, epochs: Iterable[Epoch], finished: Iterable[int]) -> None:
         """Take in a store's epochs, and the trials that trained to their end."""
@@ -91,8 +95,9 @@ class Judge:
         step = self.step(seed_index, epoch)
         if step < self._stopping.grace_epochs or step >= self._total:
             return ""
-        if self._stopping.rule == "asha":
-            return self._halve(trial, seed_index, epoch) if self._is_rung(step) else ""
+        if self._stopping.rule in ("asha", "hyperband"):
+            halved = self._is_rung(step, self._bracket(trial))
+            return self._halve(trial, seed_index, epoch) if halved else ""
         if self._stopping.rule == "median":
             return self._compare_with_share(trial, seed_index, epoch, 50)
         if self._stopping.rule == "percentile":
@@ -111,8 +116,11 @@ class Judge:
     def _curve(self, trial: int) -> _Curve:
         return self._curves.setdefault(trial, _Curve())
 
-    def _is_rung(self, step: int) -> bool:
-        rung = self._stopping.grace_epochs
+    def _bracket(self, trial: int) -> int:
+        return bracket_of(trial, self._brackets)
+
+    def _is_rung(self, step: int, bracket: int = 0) -> bool:
+        rung: int = self._stopping.grace_epochs * self._stopping.reduction**bracket
         while rung < step:
             rung *= self._stopping.reduction
         return rung == step
@@ -121,19 +129,22 @@ class Judge:
         """Keep the best 1/reduction of the trials that reached the rung so far (Li et al., 2020).
 
         The number kept is rounded down, as in successive halving (n_i = ⌊n / η^i⌋), but at least 1.
+        Trials of one bracket are compared with each other alone; asha has one bracket.
         """
+        bracket = self._bracket(trial)
         values = {
             number: curve.value(seed_index, epoch)
             for number, curve in self._curves.items()
-            if (seed_index, epoch) in curve.errors
+            if (seed_index, epoch) in curve.errors and self._bracket(number) == bracket
         }
         kept = max(1, len(values) // self._stopping.reduction)
         worst_kept = sorted(values.values())[kept - 1]
         if values[trial] <= worst_kept:
             return ""
         value = self._printed(values[trial])
+        company = "trials of its bracket" if len(self._brackets) > 1 else "trials"
         return (
-            f"{value} is not among the best {kept} of {len(values)} trials"
+            f"{value} is not among the best {kept} of {len(values)} {company}"
             f" after {self.step(seed_index, epoch)} {self._noun}"
         )
 

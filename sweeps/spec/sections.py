@@ -85,16 +85,18 @@ class EarlyStoppingSection(Section):
     value at an epoch is the mean error there over the seeds that have begun.
     """
 
-    rule: Literal["none", "asha", "median", "percentile", "wilcoxon"] = "none"
-    """asha: at each rung, the best 1/reduction of the trials that have reached it go on. median: a
-    trial ends once its best value so far is above the median of the finished trials' values at
-    that epoch. percentile: the same with another percentile. wilcoxon: a trial ends after a seed
-    once Wilcoxon's signed-rank test, seed by seed, finds it worse than the best finished trial; it
-    needs at least 5 seeds. The last two are Optuna's PercentilePruner and WilcoxonPruner."""
+    rule: Literal["none", "asha", "hyperband", "median", "percentile", "wilcoxon"] = "none"
+    """asha: at each rung, the best 1/reduction of the trials that have reached it go on. hyperband:
+    the same in several brackets of trials, some of which begin to halve later, for when nobody
+    knows how soon a rank tells anything. median: a trial ends once its best value so far is above
+    the median of the finished trials' values at that epoch. percentile: the same with another
+    percentile. wilcoxon: a trial ends after a seed once Wilcoxon's signed-rank test, seed by seed,
+    finds it worse than the best finished trial; it needs at least 5 seeds. The last two are
+    Optuna's PercentilePruner and WilcoxonPruner."""
     grace_epochs: Count = 1
     """Epochs that every trial trains."""
     reduction: Annotated[int, Field(ge=2)] = 3
-    """asha: the rungs are at grace_epochs times 1, reduction, its square and so on."""
+    """asha, hyperband: the rungs are at grace_epochs times 1, reduction, its square and so on."""
     startup_trials: Count = 5
     """median, percentile: trials that have to be finished before the rule ends any."""
     percentile: Annotated[float, Field(gt=0, lt=100)] = 25

@@ -4,10 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.store.metric import Metric
+from sweeps.search.brackets import bracket_of, shares
 from sweeps.search.early_stopping import Judge
 from sweeps.spec.sections import EarlyStoppingSection
 
 ASHA = EarlyStoppingSection(rule="asha", grace_epochs=1, reduction=3)
+HYPERBAND = EarlyStoppingSection(rule="hyperband", grace_epochs=1, reduction=3)
 MEDIAN = EarlyStoppingSection(rule="median", grace_epochs=2, startup_trials=3)
 
 
@@ -83,9 +85,35 @@ def test_the_median_rule_waits_for_its_quorum_and_its_grace() -> None:
     assert run(judge, 6, [29.0, 99.0, 99.0, 99.0, 99.0]) is None  # its best counts
 
 
+def test_hyperband_shares_trials_as_optuna_does() -> None:
+    for grace, reduction, total in ((1, 3, 27), (2, 3, 30), (1, 2, 9), (4, 3, 5)):
+        pruner = optuna.pruners.HyperbandPruner(grace, total, reduction)
+        pruner._try_initialization(optuna.create_study(pruner=pruner))
+        assert shares(grace, reduction, total) == pruner._trial_allocation_budgets
+    parts = shares(1, 3, 27)
+    counts = [0] * len(parts)
+    for trial in range(10 * sum(parts)):
+        counts[bracket_of(trial, parts)] += 1
+    assert counts == pytest.approx([10 * part for part in parts], abs=2)
+
+
+@given(st.lists(st.lists(st.floats(0, 100), min_size=9, max_size=9), min_size=2, max_size=40))
+def test_hyperband_is_asha_in_each_bracket_by_itself(curves: list[list[float]]) -> None:
+    judge = Judge(HYPERBAND, 1, 9)
+    parts = shares(1, 3, 9)
+    assert len(parts) == 3
+    alone = [
+        Judge(EarlyStoppingSection(rule="asha", grace_epochs=3**bracket), 1, 9)
+        for bracket in range(3)
+    ]
+    for trial, curve in enumerate(curves):
+        bracket = bracket_of(trial, parts)
+        assert run(judge, trial, curve) == run(alone[bracket], trial, curve)
+
+
 @given(
     st.lists(st.lists(st.floats(0, 100), min_size=9, max_size=9), min_size=2, max_size=12),
-    st.sampled_from([ASHA, MEDIAN]),
+    st.sampled_from([ASHA, HYPERBAND, MEDIAN]),
     st.integers(0, 60),
 )
 def test_a_judge_that_recalls_the_store_judges_as_one_that_never_stopped(

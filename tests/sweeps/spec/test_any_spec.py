@@ -201,7 +201,7 @@ REFUSED = {
     "no seeds": ("seeds", 0),
     "seed twice": ("seeds", [1, 1]),
     "no such search": ("search/algorithm", "tep"),
-    "no such rule": ("early_stopping", "hyperband"),
+    "no such rule": ("early_stopping", "successive"),
     "no trials": ("search", "tpe"),
     "trials of a grid": ("search", {"algorithm": "grid", "trials": 3}),
     "a grid over ranges": ("search", "grid"),
