@@ -1,4 +1,4 @@
-"""Adam for float32 parameters on a CPU, all of them in one call, and their gradients' norm."""
+"""Adam for float32 parameters on a CPU, all of them in one call, and the norm of many tensors."""
 
 from __future__ import annotations
 
@@ -130,21 +130,21 @@ class Adam(torch.optim.Adam):
         return known
 
 
-def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
-    """Return the L2 norm of all gradients, 0-dim float64, on their device.
+def norm(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the L2 norm of all numbers of tensors, 0-dim float64, on their device.
 
-    The norm is finite if every gradient is: it is summed in float64, in which the square of a
+    The norm is finite if every number is: it is summed in float64, in which the square of a
     float32 does not overflow.
     """
-    kernels = _library() if all(map(_is_dense, gradients)) else None
+    kernels = _library() if all(map(_is_dense, tensors)) else None
     if kernels is not None:
         found = torch.empty((), dtype=torch.float64)
-        kernels.norm(*_addresses(gradients, 1), len(gradients), found.data_ptr())
+        kernels.norm(*_addresses(tensors, 1), len(tensors), found.data_ptr())
         return found
     # A private function of torch: its public caller, `get_total_norm`, cannot sum in float64.
-    norms = torch._foreach_norm(list(gradients), 2, dtype=torch.float64)
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return norm
+    norms = torch._foreach_norm(list(tensors), 2, dtype=torch.float64)
+    whole: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return whole
 
 
 def _is_like(tensor: Tensor, stride: tuple[int, ...]) -> bool:

@@ -65,11 +65,15 @@ class Configuration:
         return config_id(self.canonical())
 
     def canonical(self) -> Form:
-        """Return the form of the configuration, which `config_id` hashes.
+        """Return the form of the configuration, which `config_id` hashes; it is made once.
 
         Raises:
             ValueError: an unknown activation.
         """
+        return self._form
+
+    @cached_property
+    def _form(self) -> Form:
         return canonical(**self.sections())
 
     def sections(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from polyneuron import SingularSystemError
+from trainers.adam import norm
 from trainers.augment import Draws, draw_epoch
 from trainers.devices import synchronize
 from trainers.divergence import (
@@ -114,7 +115,12 @@ def _broken(now: TrainingPass, start: int, stop: int) -> bool:
     if first_nonfinite(now.losses[start:stop]) is not None:
         return True
     # The last update comes after the last loss.
-    return nonfinite_parameter(now.training.net) is not None
+    net = now.training.net
+    parameters = [*net.parameters()]
+    if any(parameter.dtype is not torch.float32 for parameter in parameters):
+        return nonfinite_parameter(net) is not None
+    with torch.no_grad():  # one norm in place of a question to each
+        return not bool(norm(parameters).isfinite())
 
 
 def _retake(now: TrainingPass, before: SavedState, start: int, stop: int) -> None:

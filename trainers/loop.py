@@ -98,9 +98,11 @@ def set_up(config: RunConfig, device: torch.device, images: Images) -> Training:
     channels, height, width = images.train_images.shape[1:]
     shape, classes = (channels, height, width), class_count(config.data, images)
     net = build_network(config.network, config.activation, shape, classes, config.seed)
-    net = net.to(device)
+    # In one walk over the network's tensors.
     if config.execution.channels_last:
-        net = net.to(memory_format=torch.channels_last)
+        net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    else:
+        net = net.to(device)
     return Training(
         config=config,
         device=device,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -27,9 +28,14 @@ INPUT_IMAGES = 128
 
 def snapshot_epochs(recipe: Recipe) -> frozenset[int]:
     """Return 0 (the start), log-spaced epochs up to the last, and both sides of each drop."""
-    last = recipe.epochs
+    return _snapshot_epochs(recipe.epochs, drop_epochs(recipe))
+
+
+@functools.lru_cache(256)
+def _snapshot_epochs(last: int, drops: tuple[int, ...]) -> frozenset[int]:
+    # Kept: each epoch of each run asks.
     spaced = {round(epoch) for epoch in np.geomspace(1, last, LOG_SPACED).tolist()}
-    sides = {epoch for drop in drop_epochs(recipe) for epoch in (drop, drop + 1) if epoch <= last}
+    sides = {epoch for drop in drops for epoch in (drop, drop + 1) if epoch <= last}
     return frozenset({0, last} | spaced | sides)
 
 

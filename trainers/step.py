@@ -18,7 +18,7 @@ from polyneuron.penalties import (
     product_penalty,
     sum_penalty,
 )
-from trainers.adam import Adam, gradient_norm
+from trainers.adam import Adam, norm
 from trainers.augment import Augmentation, Draws, Normaliser
 from trainers.config import RunConfig
 from trainers.cross_entropy import descent, pull_back
@@ -138,20 +138,20 @@ def take_step(training: Training, chosen: Tensor, draws: Draws) -> Figures:
         parameter.grad = None
     entropy, correct = training.objective.descend(logits, labels)
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = gradient_norm(gradients)
+    length = norm(gradients)
     if training.config.recipe.clip_gradient is not None:
-        _shorten(gradients, norm, training.config.recipe.clip_gradient)
+        _shorten(gradients, length, training.config.recipe.clip_gradient)
     optimizer = training.optimizer
     # Not by `step`, in which torch looks for profilers and hooks: tens of microseconds.
     if not (isinstance(optimizer, Adam) and optimizer.update()):
         optimizer.step()
-    return Figures(entropy, norm, correct)
+    return Figures(entropy, length, correct)
 
 
-def _shorten(gradients: list[Tensor], norm: Tensor, limit: float) -> None:
+def _shorten(gradients: list[Tensor], length: Tensor, limit: float) -> None:
     """Scale gradients in place, so that their common norm is at most the limit."""
     # Not read by the host: that would wait for the device.
-    factor = (limit / norm).clamp(max=1.0).to(gradients[0])
+    factor = (limit / length).clamp(max=1.0).to(gradients[0])
     torch._foreach_mul_(gradients, factor)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainers.adam import Adam, gradient_norm
+from trainers.adam import Adam, norm
 
 
 def network():
@@ -106,11 +106,11 @@ def test_the_norm_is_that_of_all_gradients_as_one_vector(dtype):
     values[0] = values[0] * 1e25  # its square is beyond float32
     expected = torch.cat([value.double().flatten() for value in values]).norm()
     # float64 rounds each of 4,000 squares to 1e-16 of it.
-    torch.testing.assert_close(gradient_norm(values), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(norm(values), expected, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_the_norm_is_not_finite_if_a_gradient_is_not(bad):
     values = gradients(network(), 0)
     values[2][-1] = bad
-    assert not gradient_norm(values).isfinite()
+    assert not norm(values).isfinite()
