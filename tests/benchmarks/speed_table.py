@@ -1,4 +1,4 @@
-"""Write the documentation's tables of speed from the figures in results/, a GPU's where there are.
+"""Write the documentation's tables of speed from the figures in results/.
 
 python tests/benchmarks/speed_table.py
 """
@@ -13,6 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("speed_cpu.json", "lenet_step.json", "speed_gpu.json")
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
+RIVALS_BEGIN, RIVALS_END = "<!-- rivals: begin -->", "<!-- rivals: end -->"
 
 
 def speed_table(content: dict[str, Any]) -> str:
@@ -57,12 +58,32 @@ def speed_tables(folder: Path = RESULTS) -> str:
     return "\n\n".join(speed_table(json.loads(p.read_text())) for p in paths if p.exists())
 
 
-def with_table(page: str, table: str) -> str:
+def rivals_table(path: Path = RESULTS / "rivals.json") -> str:
+    """Render our activations beside those of others."""
+    content = json.loads(path.read_text())
+    machine = content["machine"]
+    lines = ["| ours | beside | ours, ms | theirs, ms | ratio |", "| --- | --- | --- | --- | --- |"]
+    for row in content["rows"]:
+        figures = f"{row['ours_ms']:.3g} | {row['rival_ms']:.3g} | {row['ratio']:.2g}"
+        lines.append(f"| {row['operator']} | {row['rival']} | {figures} |")
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    place = f"{machine['processor']} ({machine['vectors']}), torch {machine['torch']}, {packages}"
+    load = " and ".join(f"{one:.0f}" for one in machine["load_before_and_after"])
+    lines.append(
+        f"\n*One thread, {place}; load {load} before and after, which the thread's own clock leaves"
+        " out, but not what it does to caches and memory; least of many turns, rivals in"
+        " alternation: `python tests/benchmarks/rivals.py`.*"
+    )
+    return "\n".join(lines)
+
+
+def with_table(page: str, table: str, begin: str = BEGIN, end: str = END) -> str:
     """Put the table between its two marks."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE.read_text(), speed_tables()))
+    page = with_table(PAGE.read_text(), speed_tables())
+    PAGE.write_text(with_table(page, rivals_table(), RIVALS_BEGIN, RIVALS_END))

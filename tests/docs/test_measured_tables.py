@@ -4,9 +4,17 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from speed_table import PAGE, speed_tables, with_table
+from speed_table import (
+    PAGE,
+    RIVALS_BEGIN,
+    RIVALS_END,
+    rivals_table,
+    speed_tables,
+    with_table,
+)
 
 
 def test_the_tables_of_speed_are_what_was_measured() -> None:
     page = PAGE.read_text("utf-8")
     assert with_table(page, speed_tables()) == page
+    assert with_table(page, rivals_table(), RIVALS_BEGIN, RIVALS_END) == page
