@@ -2,6 +2,8 @@
 # make check      format, lint, types, imports    make bench      speed against rivals
 # make simulate N=2000   sweeps under simulated faults, each from a seed
 # make faults N=100      the same on real processes
+# make cluster-up, cluster-sweep, cluster-down   a Ray cluster in containers, a sweep on it, its end
+# make test-cluster      tests on such a cluster   (COMPOSE="docker compose", unless you name another)
 # make docs       the documentation               make linkcheck  its links to other places
 # make test-pages   the documentation's commands, pasted and run: ten minutes
 # make install    install, and nothing else       make clean      remove the virtual environment
@@ -12,7 +14,8 @@ SPEC ?= quickstart
 
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install sweep test test-pages simulate faults check bench docs linkcheck reproduce-report clean
+.PHONY: install sweep test test-pages simulate faults cluster-up cluster-sweep cluster-down \
+	test-cluster check bench docs linkcheck reproduce-report clean
 
 install: $(VENV)/installed
 
@@ -32,6 +35,22 @@ simulate: $(VENV)/installed
 faults: $(VENV)/installed
 	@$(BIN)/python tests/faults/random_faults.py --faults $(N)
 
+COMPOSE ?= docker compose
+COMPOSE_WAIT ?= --wait # podman-compose has no such option
+CLUSTER := $(COMPOSE) -f docker/compose.yaml
+
+cluster-up:
+	@$(CLUSTER) up -d --build $(COMPOSE_WAIT)
+
+cluster-sweep:
+	@$(CLUSTER) exec head sweeps run $(SPEC) --address auto
+
+cluster-down:
+	@$(CLUSTER) down
+
+test-cluster: $(VENV)/installed
+	@SWEEPS_TEST_CONTAINERS="$(COMPOSE)" $(BIN)/pytest tests/cluster/test_containers.py
+
 check: $(VENV)/installed
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -45,7 +64,7 @@ bench: $(VENV)/installed
 
 # Blocks of the tutorial and the how-to guides, pasted into a shell: they run real sweeps.
 test-pages: $(VENV)/installed
-	@SWEEPS_PAGES=1 $(BIN)/pytest tests/docs/test_pages_run.py
+	@SWEEPS_PAGES=1 $(BIN)/pytest tests/docs/test_pages_run.py tests/docs/test_slurm.py
 
 docs: $(VENV)/installed
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -65,8 +65,15 @@ def serve(root: Path, name: str, port: int | None, announce: Callable[[str], Non
         server.serve_forever()
 
 
-def make_dashboard(storage: optuna.storages.RDBStorage, port: int | None) -> WSGIServer:
+def make_dashboard(
+    storage: optuna.storages.RDBStorage, port: int | None, host: str = HOST
+) -> WSGIServer:
     """Make the server: it listens, and answers once it is told to serve.
+
+    Args:
+        storage: of the studies that it shows.
+        port: to listen on; None: 8080, or another where that is taken.
+        host: the address to listen on.
 
     Raises:
         NotInstalledError: optuna-dashboard is not installed.
@@ -76,7 +83,7 @@ def make_dashboard(storage: optuna.storages.RDBStorage, port: int | None) -> WSG
     application = read_only(dashboard.wsgi(storage))
     try:
         chosen = _free_port() if port is None else port
-        return make_server(HOST, chosen, application, _Server, _Quiet)
+        return make_server(host, chosen, application, _Server, _Quiet)
     except OSError as error:
         raise StoreError(f"cannot listen on port {port}: {error.strerror}; try --port 0") from None
 

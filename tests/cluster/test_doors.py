@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import runpy
+import signal
 import stat
 import subprocess
 import sys
@@ -140,6 +142,24 @@ def test_no_port_answers_another_user(running: dict) -> None:
     answers = json.loads(asked.stdout)
     opened = {place for place, status in answers.items() if status == 200}
     assert {place.split()[1] for place in opened} <= {"/metrics"}, answers
+
+
+def test_the_check_of_a_container_finds_a_server_that_stands_still(
+    running: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = runpy.run_path(str(Path(__file__).parents[2] / "docker" / "ray_node.py"))
+    host, _, port = running["address"].rpartition(":")
+    secret = Path(running["token"]).read_text()
+    (server,) = {one["pid"] for one in running["ports"] if one["process"] == "gcs_server"}
+    monkeypatch.setitem(node["serves"].__globals__, "ANSWER_SECONDS", 1.0)
+    assert node["serves"](host, int(port), secret)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        assert node["answers"](host, int(port)), "the kernel accepts for it"
+        assert not node["serves"](host, int(port), secret)
+    finally:
+        os.kill(server, signal.SIGCONT)
+    assert node["serves"](host, int(port), secret)
 
 
 def test_a_token_that_others_can_read_is_refused_with_the_command_that_mends_it(

@@ -5,19 +5,20 @@ import runpy
 import subprocess
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[2]
 DOCKER = PROJECT / "docker"
-COMPOSE_FILES = ("compose.yaml", "compose.gpu.yaml")
-SERVICES = ("head", "worker")
+SERVICES = ("head", "worker", "gpu-worker")
+OTHERS = ("postgres", "dashboard")
 SECRET = re.compile(r"token|password|secret|credential|api_?key", re.IGNORECASE)
 
 
-def compose(name: str = "compose.yaml") -> dict:
-    return yaml.safe_load((DOCKER / name).read_text())
+def compose() -> dict:
+    return yaml.safe_load((DOCKER / "compose.yaml").read_text())
 
 
 def expand(value: str, **environment: str) -> str:
@@ -54,9 +55,10 @@ def reachable_from_outside(services: dict) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", COMPOSE_FILES)
-def test_no_port_is_published_beyond_this_machine(name: str) -> None:
-    assert reachable_from_outside(compose(name)["services"]) == []
+def test_no_port_is_published_beyond_this_machine() -> None:
+    services = compose()["services"]
+    assert set(services) == {*SERVICES, *OTHERS}
+    assert reachable_from_outside(services) == []
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,27 @@ def test_every_node_asks_for_the_token_and_holds_only_its_path(service: str) -> 
     folder = str(Path(environment["RAY_AUTH_TOKEN_PATH"]).parent)
     source, mode = mounts(service)[folder]
     assert source in compose()["volumes"]
-    assert mode == ("ro" if service == "worker" else "")
+    assert mode == ("" if service == "head" else "ro")
+
+
+@pytest.mark.parametrize("service", OTHERS)
+def test_no_password_stands_in_an_environment(service: str) -> None:
+    settings = compose()["services"][service]
+    for name, value in settings["environment"].items():
+        assert not SECRET.search(name) or (name.endswith("_FILE") and value.startswith("/token/"))
+    assert mounts(service)["/token"] == ("token", "ro")
+    url = urlsplit(compose()["services"]["head"]["environment"]["SWEEPS_STUDY_URL"])
+    assert (url.password, url.query) == (None, "passfile=/token/pgpass")
+
+
+@pytest.mark.parametrize("service", OTHERS)
+def test_what_serves_studies_has_few_rights_too(service: str) -> None:
+    settings = compose()["services"][service]
+    assert settings["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in settings["security_opt"]
+    # The one user who can read the password's file.
+    user = settings.get("user", "${SWEEPS_UID:-1000}")
+    assert user == compose()["services"]["head"]["build"]["args"]["SWEEPS_UID"]
 
 
 def test_the_image_holds_no_secret() -> None:
@@ -123,14 +145,13 @@ def test_a_folder_of_data_is_mounted_read_only_and_a_volume_is_not(service: str)
 
 def test_all_nodes_share_the_results_at_one_path() -> None:
     for environment in ({}, {"SWEEPS_RESULTS": "/srv/results"}):
-        head, worker = (mounts(service, **environment)["/results"] for service in SERVICES)
-        assert head == worker
+        places = {mounts(service, **environment)["/results"] for service in SERVICES}
+        assert len(places) == 1
     assert "SWEEPS_ROOT=/results" in " ".join(instructions())
 
 
 def test_the_example_names_every_setting_and_no_other() -> None:
-    texts = [(DOCKER / name).read_text() for name in COMPOSE_FILES]
-    used = set(re.findall(r"\$\{(\w+)", "".join(texts)))
+    used = set(re.findall(r"\$\{(\w+)", (DOCKER / "compose.yaml").read_text()))
     example = (DOCKER / ".env.example").read_text()
     assert set(re.findall(r"^#?(\w+)=", example, re.MULTILINE)) == used
     assert ".env" in (DOCKER / ".gitignore").read_text().split()
@@ -174,8 +195,28 @@ def test_the_image_gets_every_package_and_little_else() -> None:
     assert "docker/*" in ignore
 
 
-def test_the_gpu_file_gives_one_worker_the_gpus() -> None:
-    worker = compose("compose.gpu.yaml")["services"]["worker"]
+def test_the_profile_of_gpus_gives_one_worker_all_of_them() -> None:
+    worker = compose()["services"]["gpu-worker"]
     devices = worker["deploy"]["resources"]["reservations"]["devices"]
     assert devices == [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
     assert worker["scale"] == 1
+    assert [name for name, one in compose()["services"].items() if "profiles" in one] == [
+        "gpu-worker"
+    ]
+
+
+def test_make_starts_uses_and_ends_the_same_cluster() -> None:
+    for target, words in {
+        "cluster-up": "up -d --build --wait",
+        "cluster-sweep": "exec head sweeps run quickstart --address auto",
+        "cluster-down": "down",
+    }.items():
+        command = ["make", "--dry-run", "--no-print-directory", target]
+        told = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+        assert told.stdout.split() == [
+            "docker",
+            "compose",
+            "-f",
+            "docker/compose.yaml",
+            *words.split(),
+        ]
