@@ -178,7 +178,7 @@ class Results:
         frame, damaged = read_table(folders, table, columns, self._run_ids(name))
         self._name_damaged([*damaged, *self._missing_parts])
         if name == "epochs":
-            self._name_damaged(short_runs(self.runs, frame))
+            self._name_damaged(short_runs(self._known_runs, frame))
         if name in SHOWN_ORDER and columns is None:
             frame = frame.sort_values(SHOWN_ORDER[name], kind="stable", ignore_index=True)
         return frame
@@ -238,7 +238,13 @@ class Results:
     def _run_ids(self, name: str) -> list[str]:
         """Return the run ids whose codes a table shares with `runs`, so that joins are fast."""
         own = name in ("sweeps", "trials", "runs")
-        return [] if own else list(self.runs["run_id"].cat.categories)
+        return [] if own else list(self._known_runs["run_id"].cat.categories)
+
+    @cached_property
+    def _known_runs(self) -> pd.DataFrame:
+        """The ids of the runs, and what tells whether one lacks epochs."""
+        known: pd.DataFrame | None = self.__dict__.get("runs")
+        return self.table("runs", ["status", "epochs_done"]) if known is None else known
 
 
 class _Chosen(Results):

@@ -17,6 +17,7 @@ from analysis.measures.rows import records
 from analysis.store.blocks import AddedSeeds, Block, added_seeds, blocks_json, read_blocks
 from analysis.store.contract import Row
 from analysis.store.errors import StoreError
+from analysis.store.plain_rows import read_rows
 from analysis.store.schema import EVENTS, SWEEPS, TRIALS
 from analysis.store.statuses import FINAL, Status
 from analysis.store.whole_files import write_atomically
@@ -82,12 +83,12 @@ def continue_sweep(
     with driver_lock(paths):
         pass
     results = analysis.load(paths.folder)
-    _refuse_more_seeds(results, paths, request)
+    _refuse_more_seeds(paths, request)
     check_there(extended_spec, paths, len(results.trials))
     if not request.accept_changes:
         hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
-        refuse_changes(paths, _sweep_row(results, paths), trained_on, wanted)
+        refuse_changes(paths, _sweep_row(paths), trained_on, wanted)
     failed = (results.trials["status"] == Status.ERROR).any()
     asked = request if failed else replace(request, retry_errors=False)
     if not asked.adds and complete(results, extended_spec, paths):
@@ -102,7 +103,7 @@ def continue_sweep(
 
 def complete(results: Results, spec: SweepSpec, paths: SweepPaths) -> bool:
     """Return True if nothing is left to train, in the store and in the study."""
-    row = _sweep_row(results, paths)
+    row = _sweep_row(paths)
     if int(results.trials["status"].isin(FINAL).sum()) < int(row["trials_planned"]):
         return False
     with driver_lock(paths), closing(reopen_study(spec, paths, len(results.trials))) as study:
@@ -119,13 +120,13 @@ def _nothing_to_train(spec: SweepSpec, paths: SweepPaths) -> str:
     )
 
 
-def _refuse_more_seeds(results: Results, paths: SweepPaths, request: Request) -> None:
+def _refuse_more_seeds(paths: SweepPaths, request: Request) -> None:
     """Refuse seeds for all trials where some have seeds of their own: a verdict counts its looks.
 
     Raises:
         SpecError: the sweep has such trials.
     """
-    if request.seeds is not None and _blocks(_sweep_row(results, paths), Request()):
+    if request.seeds is not None and _blocks(_sweep_row(paths), Request()):
         raise SpecError(
             "--seeds: `settle` has given seeds to some trials of this sweep, and the others cannot"
             f" catch up; go on with {paths.hint('settle')}"
@@ -144,7 +145,7 @@ def _reopened(prepared: Prepared, paths: SweepPaths, request: Request) -> Iterat
             if lost := lost_errors(spec, results, study):
                 writer.write(TRIALS, lost)
                 results = analysis.load(paths.folder)
-            row = _sweep_row(results, paths)
+            row = _sweep_row(paths)
             blocks = _blocks(row, request)
             queued = study.queue_again() if request.retry_errors else 0
             planned = int(row["trials_planned"]) + request.more_trials
@@ -280,7 +281,7 @@ def recalled_judge(spec: SweepSpec, results: Results) -> Judge:
 def _values_by_epoch(spec: SweepSpec, results: Results) -> pd.DataFrame:
     """Return the number by which trials are judged: columns run_id, epoch, value."""
     if spec.trainer is None:
-        epochs = results.epochs[["run_id", "epoch", "val_error_percent"]]
+        epochs = results.table("epochs", ["val_error_percent"]).drop(columns="sweep")
         return epochs.rename(columns={"val_error_percent": "value"})
     metrics = results.metrics
     return metrics.loc[metrics["name"] == spec.objective.metric, ["run_id", "epoch", "value"]]
@@ -294,7 +295,8 @@ def trials_to_repeat(
     A trial of a confirmatory sweep that diverged with one seed is trained with every other, too.
     """
     whole = [Status.COMPLETED, *([Status.DIVERGED] if spec.purpose == "confirmatory" else [])]
-    in_store = {row["trial"]: row for row in records(results.trials)}
+    known = results.trials[["trial", "status", "config_id"]]
+    in_store = {row["trial"]: row for row in records(known)}
     ended = results.runs[results.runs["status"].isin(FINAL)]
     seeds: dict[str, set[int]] = {}
     # By configuration: two trials of one configuration share their runs.
@@ -325,10 +327,9 @@ def _ended_counts(results: Results, study: SweepStudy, work: Work) -> dict[Statu
     return {status: n for status, n in counts.items() if n and status not in OPEN}
 
 
-def _sweep_row(results: Results, paths: SweepPaths) -> Row:
-    sweeps = results.sweeps.astype(object)
-    # None is Arrow's null; pandas has NaN for it, which no column of text takes.
-    found: Sequence[Row] = records(sweeps.where(sweeps.notna(), None))
+def _sweep_row(paths: SweepPaths) -> Row:
+    # As plain values: pandas has NaN for null, which no column of text takes back.
+    found, _ = read_rows([paths.store.folder], SWEEPS, SWEEPS.schema.names)
     if not found:
         raise StoreError(f"the table `sweeps` of {paths.folder} cannot be read")
     return found[0]

@@ -41,7 +41,7 @@ class Sweep:
         """
         close_runs(analysis.load(self.paths.folder), self.paths.store)
         self.paths.store.compact()
-        trials = analysis.load(self.paths.folder).trials
+        trials = analysis.load(self.paths.folder).table("trials", ["status"])
         there = trials["status"].value_counts()
         lost = {s: n - int(there.get(s, 0)) for s, n in self.view.counts.items() if s.final}
         if any(count > 0 for count in lost.values()):

@@ -76,15 +76,11 @@ def put_back(trial: optuna.Trial) -> None:
     trial.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
 
-def put_back_running(storage: RDBStorage, study_name: str) -> None:
-    """Let the trials that a dead driver left running wait to be drawn again.
-
-    Raises:
-        KeyError: no study of this name.
-    """
-    study_id = storage.get_study_id_from_name(study_name)
-    for trial in storage.get_all_trials(study_id, states=(TrialState.RUNNING,)):
-        storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+def put_back_running(storage: RDBStorage, trials: Iterable[FrozenTrial]) -> None:
+    """Let those trials of a database that a dead driver left running wait to be drawn again."""
+    for trial in trials:
+        if trial.state is TrialState.RUNNING:
+            storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
 
 class StudyWriter:
@@ -93,7 +89,7 @@ class StudyWriter:
     def __init__(self, storage: RDBStorage, study_name: str) -> None:
         self._engine = storage.engine
         self._study_id = storage.get_study_id_from_name(study_name)
-        trials = storage.get_all_trials(self._study_id)
+        trials = storage.get_all_trials(self._study_id, deepcopy=False)
         self._ids = {trial.number: trial._trial_id for trial in trials}
         self._written = {trial.number: trial for trial in trials if not trial.state.is_finished()}
         self._study_attributes = dict(storage.get_study_system_attrs(self._study_id))

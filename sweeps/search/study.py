@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import optuna
@@ -210,34 +211,58 @@ def check_there(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> None:
     """
     if trials_known == 0:
         return
-    url = database_url(paths)
-    astray = StoreError(
-        f"the study of {spec.name!r} is not in {shown_url(url)}: set {URL_VARIABLE} as it was when"
-        " the sweep began"
-    )
-    # Opening a missing file would create it, and the next resume would take it for the study.
-    if url.startswith("sqlite:") and not paths.study.exists():
-        raise astray
-    with open_database(url) as storage:
+    with _database_of(spec, paths, trials_known) as storage:
         try:
             study_id = storage.get_study_id_from_name(spec.name)
         except KeyError:
-            raise astray from None
-        known = storage.get_study_system_attrs(study_id).get(METRIC_NAMES, [])
-        further = [one.title for one in spec.also]
-        if storage.get_study_directions(study_id) != _directions(spec) or known[1:] != further:
+            raise _astray(spec, paths) from None
+        _check_objectives(spec, storage, study_id)
+        _check_drawable(spec, storage.get_all_trials(study_id, deepcopy=False))
+
+
+@contextmanager
+def _database_of(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> Iterator[RDBStorage]:
+    """Open the database of a sweep that stopped.
+
+    Yields:
+        Optuna's storage of it.
+
+    Raises:
+        StoreError: no database answers, or a file is not there that has to be.
+    """
+    # Opening a missing file would create it, and the next resume would take it for the study.
+    local = database_url(paths).startswith("sqlite:")
+    if trials_known > 0 and local and not paths.study.exists():
+        raise _astray(spec, paths)
+    with open_database(database_url(paths)) as storage:
+        yield storage
+
+
+def _check_objectives(spec: SweepSpec, storage: RDBStorage, study_id: int) -> None:
+    known = storage.get_study_system_attrs(study_id).get(METRIC_NAMES, [])
+    further = [one.title for one in spec.also]
+    if storage.get_study_directions(study_id) != _directions(spec) or known[1:] != further:
+        raise StoreError(
+            "objective: the search of this sweep has learned from other objectives or another"
+            " direction: resume with objective as it was, or start another sweep"
+        )
+
+
+def _check_drawable(spec: SweepSpec, trials: Iterable[FrozenTrial]) -> None:
+    for trial in trials:
+        for key in () if trial.state.is_finished() else undrawable(spec, trial):
             raise StoreError(
-                "objective: the search of this sweep has learned from other objectives or another"
-                " direction: resume with objective as it was, or start another sweep"
+                f"space.{key}: trial {trial.number} was interrupted with {key} ="
+                f" {trial.params[key]!r}, and cannot go on in the changed space: resume with"
+                f" space.{key} as it was until no trial waits, or start another sweep"
             )
-        states = (TrialState.WAITING, TrialState.RUNNING)
-        for trial in storage.get_all_trials(study_id, deepcopy=False, states=states):
-            for key in undrawable(spec, trial):
-                raise StoreError(
-                    f"space.{key}: trial {trial.number} was interrupted with {key} ="
-                    f" {trial.params[key]!r}, and cannot go on in the changed space: resume with"
-                    f" space.{key} as it was until no trial waits, or start another sweep"
-                )
+
+
+def _astray(spec: SweepSpec, paths: SweepPaths) -> StoreError:
+    return StoreError(
+        f"the study of {spec.name!r} is not in {shown_url(database_url(paths))}: set"
+        f" {URL_VARIABLE} as it was when the sweep began"
+    )
 
 
 def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> SweepStudy:
@@ -253,12 +278,18 @@ def reopen_study(spec: SweepSpec, paths: SweepPaths, trials_known: int) -> Sweep
     Raises:
         StoreError: no database answers, or it is not the one that the sweep began with.
     """
-    check_there(spec, paths, trials_known)
-    with open_database(database_url(paths)) as storage:
+    with _database_of(spec, paths, trials_known) as storage:
         try:
-            put_back_running(storage, spec.name)
+            study_id = storage.get_study_id_from_name(spec.name)
         except KeyError:
+            if trials_known > 0:
+                raise _astray(spec, paths) from None
             return create_study(spec, paths)  # the driver died before it had made one
+        trials = storage.get_all_trials(study_id, deepcopy=False)
+        if trials_known > 0:
+            _check_objectives(spec, storage, study_id)
+            _check_drawable(spec, trials)
+        put_back_running(storage, trials)
         return _copied_to_memory(spec, storage)
 
 

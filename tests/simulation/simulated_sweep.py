@@ -33,6 +33,7 @@ from simulated_processes import PLACES, Disk, Killed, faulty
 from simulated_training import Training, error_percent
 
 import analysis
+from analysis.measures.rows import records
 from analysis.store import open_files, reading
 from analysis.store.errors import StoreError, StoreWarning
 from analysis.store.statuses import Status
@@ -180,7 +181,7 @@ def _drive(
     try:
         disk.kills, disk.errors = faults.kill_at_disk, faults.disk_error
         with opened as sweep:
-            rows = TrialRows(sweep.paths.sweep, sweep.writer)
+            rows = TrialRows(sweep.paths.sweep, sweep.writer, cluster.clock)
 
             def on_change(one: OpenTrial) -> None:
                 rows.note(one)
@@ -229,12 +230,15 @@ def looked_at(spec: SweepSpec, paths: SweepPaths, training: Training) -> list[st
         found.append(f"{len(runs)} runs of {count * len(spec.seeds)}")
     if set(runs["status"].astype(str)) != {"completed"}:
         found.append(f"runs ended as {sorted(set(runs['status'].astype(str)))}")
-    for run_id, epochs in results.epochs.groupby("run_id", observed=True):
-        expected = [error_percent(str(run_id), one + 1) for one in range(spec.recipe.epochs)]
-        if list(epochs.sort_values("epoch")["val_error_percent"]) != expected:
-            found.append(f"{run_id} has epochs {list(epochs['epoch'])} or other errors")
+    epochs: dict[str, dict[int, float]] = {}
+    for row in records(results.table("epochs", ["val_error_percent"])):
+        epochs.setdefault(row["run_id"], {})[row["epoch"]] = row["val_error_percent"]
+    for run_id, errors in epochs.items():
+        numbers = range(1, spec.recipe.epochs + 1)
+        if errors != {epoch: error_percent(run_id, epoch) for epoch in numbers}:
+            found.append(f"{run_id} has epochs {list(errors)} or other errors")
     last = runs.set_index("run_id")["last_val_error_percent"]
-    for _, row in trials.iterrows():
+    for row in records(trials[["trial", "config_id", "objective"]]):
         mine = [
             error_percent(run, spec.recipe.epochs)
             for run in last.index
