@@ -13,6 +13,7 @@ import os
 import queue
 import shutil
 import socket
+import sys
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
@@ -225,10 +226,19 @@ def _keep_alive(tuner: tune.Tuner, pool: WorkerPool) -> None:
             pool.failure = error
 
 
+class _Log(logging.FileHandler):
+    """A log whose lines are lost where the disk takes none."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (its base's name)
+        # Else it would print a traceback for each line of Ray's between those of the sweep.
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def _log_to(path: Path) -> None:
     """Send Ray's log to a file of the sweep's folder."""
     logger = logging.getLogger("ray")
-    handler = logging.FileHandler(path)
+    handler = _Log(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.handlers[:] = [handler]  # in place of Ray's own, which prints
     logger.propagate = False

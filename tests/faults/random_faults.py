@@ -46,6 +46,13 @@ DISK_BYTES = 24 * 2**20
 END_SECONDS = 120
 RESUMES = 4
 WORKER, RAYLET, GCS = "ray::ImplicitFu", "raylet", "gcs_server"
+DASHBOARD_AGENT, ENVIRONMENT_AGENT = "ray::DashboardA", "ray::RuntimeEnv"
+MODES_BIND = [
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "--inh-caps=-dac_override,-dac_read_search",
+]
+"""Starts a process of root's to whom the modes of files apply, as to every other user."""
 
 
 @dataclass
@@ -126,6 +133,14 @@ def _close_disk(scene: Scene) -> None:
     subprocess.run(["mount", "-o", "remount,bind,ro", scene.root], check=True)
 
 
+def _close_folder(scene: Scene) -> None:
+    scene.folder.chmod(0)
+
+
+def _open_folder(scene: Scene) -> None:
+    scene.folder.chmod(0o755)
+
+
 def _heal(scene: Scene) -> None:
     (scene.root / "filler").unlink(missing_ok=True)
 
@@ -149,15 +164,28 @@ KINDS: dict[str, Callable[[Scene], None]] = {
     "checkpoint cut": _cut_checkpoint,
     "disk full": _fill_disk,
     "disk closed": _close_disk,
+    "dashboard agent killed": _process(DASHBOARD_AGENT, signal.SIGKILL),
+    "environment agent killed": _process(ENVIRONMENT_AGENT, signal.SIGKILL),
+    "folder closed": _close_folder,
 }
-HEALED = {"disk full": _heal, "disk closed": _open_disk}
-CUT_OFF = {"child of the driver killed", "raylet killed", "GCS killed", *HEALED}
+MOUNTED = ("disk full", "disk closed")
+HEALED = {"disk full": _heal, "disk closed": _open_disk, "folder closed": _open_folder}
+CUT_OFF = {
+    "child of the driver killed",
+    "raylet killed",
+    "GCS killed",
+    "dashboard agent killed",
+    "environment agent killed",
+    *HEALED,
+}
 """Kinds after which a sweep cannot go on by itself."""
 
 
 def sweeps(root: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start a command of the product."""
     command = [sys.executable, "-m", "sweeps", *arguments, "--root", str(root)]
+    if os.geteuid() == 0:
+        command = [*MODES_BIND, *command]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True)
 
@@ -185,7 +213,7 @@ def hurt(root: Path, spec: Path, kind: str, chance: random.Random) -> list[str]:
     if kind in CUT_OFF and code != 0 and (code != 1 or "go on with" not in last):
         found.append(f"code {code}, and the last line is {last!r}")
     if "Traceback" in out:
-        found.append(f"a traceback: {last!r}")
+        found.append(f"a traceback: {out[out.index('Traceback') :]!r}")
     HEALED.get(kind, lambda scene: None)(scene)
     for _ in range(RESUMES):
         if code == 0:
@@ -220,7 +248,7 @@ def compared(here: Path, there: Path) -> list[str]:
 def place(kind: str) -> Iterator[Path]:
     """Make a folder for results; for faults of a disk, on a small one of its own."""
     folder = Path(tempfile.mkdtemp(prefix="hurt-"))
-    mounted = kind in HEALED
+    mounted = kind in MOUNTED
     if mounted:
         options = ["-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs"]
         subprocess.run(["mount", *options, folder], check=True)
@@ -250,7 +278,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS)
     arguments = parser.parse_args()
     mounts = can_mount()
-    kinds = [kind for kind in KINDS if mounts or kind not in HEALED]
+    kinds = [kind for kind in KINDS if mounts or kind not in MOUNTED]
     begun, injected, wrong = time.perf_counter(), Counter[str](), defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         spec, undisturbed = Path(name) / "hurt.yaml", Path(name) / "undisturbed"
