@@ -36,6 +36,11 @@ def odd_part(root: Path, table: str, row: dict[str, Any], **wrong: Any) -> Path:
 WRONG = {
     "an error below 0": ("epochs", {"val_error_percent": -5.0}, "-5.0 %, outside 0 to 100"),
     "an error above 100": ("runs", {"last_val_error_percent": 250.0}, "outside 0 to 100"),
+    "a difference of errors below -100": (
+        "epochs",
+        {"statistics_gap_percent": -100.5},
+        "outside -100 to 100",
+    ),
     "an infinite error": ("epochs", {"val_error_percent": float("inf")}, "outside 0 to 100"),
     "text for a number": ("epochs", {"val_loss": "much"}, "much"),
     "a null epoch": ("epochs", {"epoch": None}, "epoch is null in 1 rows"),
@@ -52,6 +57,16 @@ WRONG = {
     ),
     "a specification in depth": ("sweeps", {"spec_json": "[" * 100_000}, "recursion"),
 }
+
+
+@pytest.mark.parametrize("gap", [-100.0, -18.75, 0.0, 100.0])
+def test_a_difference_of_errors_may_be_below_0(gap: float, tmp_path: Path) -> None:
+    """Batch norm's running statistics may serve better than those of the batch."""
+    run = sweep_at(tmp_path).rows["runs"][0]["run_id"]
+    row = {"sweep": "demo", "run_id": run, "epoch": 31, "statistics_gap_percent": gap}
+    write_part(tmp_path, "demo", "epochs", [row], 7)
+    epochs = analysis.load(tmp_path).epochs.set_index("epoch")
+    assert epochs.loc[31, "statistics_gap_percent"] == gap
 
 
 @pytest.mark.parametrize("case", WRONG)
