@@ -4,7 +4,8 @@ Beside its control store and its raylet, `ray.init` starts an autoscaler's monit
 workers' logs and a dashboard: Python processes that import Ray, a second and a half of processor
 time before the first trial. Ray has no arguments that leave them out. Ray Tune gives each worker
 environment variables of the driver, which on one machine it has anyway, and for which Ray starts a
-process of its own in place of one that already waits.
+process of its own in place of one that already waits. A Ray that has not these parts any more
+starts as it does by itself.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ def few_daemons() -> Iterator[None]:
 def waiting_processes() -> Iterator[None]:
     """Have Ray Tune put workers into processes that wait for work."""
     # Half a second of imports, which Ray's start need not wait for.
-    from ray.tune.execution.class_cache import _ActorClassCache
+    from ray.tune.execution import class_cache
 
-    with _replaced(_ActorClassCache, "get", _actor_class):
+    with _replaced(getattr(class_cache, "_ActorClassCache", None), "get", _actor_class):
         yield
 
 
@@ -51,7 +52,10 @@ def _actor_class(cache: Any, trainable: type) -> Any:
 
 @contextmanager
 def _replaced(place: Any, name: str, replacement: object) -> Iterator[None]:
-    original = getattr(place, name)
+    original = getattr(place, name, None)
+    if original is None:
+        yield
+        return
     setattr(place, name, replacement)
     try:
         yield
