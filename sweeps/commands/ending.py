@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sweeps.commands.guardian import leave_last_line, tell_guardian
+from sweeps.commands.guardian import leave_last_line, may_be_there, tell_guardian
 from sweeps.commands.notification import notify
 from sweeps.commands.terminal import INTERRUPTED, console, errors, say
 from sweeps.store.paths import SweepPaths
@@ -47,13 +47,13 @@ def to_the_end(root: Path, name: str, work: Callable[[], bool], notice: str | No
             complete = False
         except CutOffError as error:
             safe = f"What is done is safe; go on with {paths.hint('resume')}"
-            how = safe if paths.spec.exists() else "Nothing was trained yet"
+            how = safe if may_be_there(paths.spec) else "Nothing was trained yet"
             line = f"error: {error}. {how}"
             if not leave_last_line(line):
                 say(errors, line, "red")
             raise typer.Exit(1) from error
         if not complete:
-            begun = paths.spec.exists()
+            begun = may_be_there(paths.spec)
             how = f"go on with {paths.hint('resume')}" if begun else "nothing was trained yet"
             say(errors, f"interrupted; {how}", "yellow")
             raise typer.Exit(INTERRUPTED)

@@ -79,6 +79,14 @@ def leave_last_line(text: str) -> bool:
     return _to_guardian is not None
 
 
+def may_be_there(file: Path) -> bool:
+    """Return True if a file exists, or if its folder does not let this process look."""
+    try:
+        return file.exists()
+    except PermissionError:
+        return True
+
+
 def _tell(entries: dict[str, object]) -> None:
     if _to_guardian is not None:
         os.write(_to_guardian, f"{json.dumps(entries)}\n".encode())
@@ -139,7 +147,7 @@ def _restore_terminal() -> None:
 
 def _last_word(status: int, told: dict[str, str]) -> int:
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    begun = "specification" in told and Path(told["specification"]).exists()
+    begun = "specification" in told and may_be_there(Path(told["specification"]))
     go_on = f"What is done is safe; go on with {told.get('go_on')}"
     how = go_on if begun else "Nothing was trained yet"
     if number in STOPPING:

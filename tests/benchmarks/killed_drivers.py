@@ -22,8 +22,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-RESULTS = Path(__file__).parent / "results" / "killed_drivers.json"
+SCRIPT = Path(__file__).resolve()
+ROOT = SCRIPT.parents[2]
+RESULTS = SCRIPT.parent / "results" / "killed_drivers.json"
 TRIALS, AT_A_TIME, ENDED_BEFORE = 8, 2, 3
 EPOCHS, EPOCH_SECONDS = 8, 0.1
 SWEEP = f"""
@@ -114,11 +115,11 @@ def drive_syne(folder: Path) -> None:
     name = "killed"
     saved = list(Path(os.environ["SYNETUNE_FOLDER"]).glob(f"{name}*"))
     if saved:
-        tuner = Tuner.load(saved[0].name)
+        tuner = Tuner.load(str(saved[0]))
     else:
         space = {"x": uniform(0, 1), "folder": str(folder)}
         tuner = Tuner(
-            trial_backend=LocalBackend(entry_point=__file__),
+            trial_backend=LocalBackend(entry_point=str(SCRIPT)),
             scheduler=RandomSearch(space, metrics=["value"]),
             stop_criterion=StoppingCriterion(max_num_trials_completed=TRIALS),
             n_workers=AT_A_TIME,
@@ -139,11 +140,11 @@ def table_syne(folder: Path) -> list[str]:
     """Return the state of each trial of the experiment."""
     import pandas as pd
 
-    (file,) = Path(os.environ["SYNETUNE_FOLDER"]).glob("killed*/results.csv.zip")
+    (file,) = folder.glob("syne/killed*/results.csv.zip")
     rows = pd.read_csv(file)
     last = rows.groupby("trial_id").last()
     twice = rows.duplicated(["trial_id", "epoch"]).any()
-    return ["COMPLETE" if e == EPOCHS else "CUT" for e in last["epoch"]] + ["TWICE"] * twice
+    return ["COMPLETE" if e == EPOCHS else "CUT" for e in last["epoch"]] + ["TWICE"] * int(twice)
 
 
 def drive_ours(folder: Path) -> None:
@@ -185,18 +186,24 @@ def ended(folder: Path) -> int:
     return ours + (log.read_text().count("end ") if log.exists() else 0)
 
 
+def saved(folder: Path) -> bool:
+    """Return True but while Syne Tune has not saved itself: at first it does after ten seconds."""
+    return not (folder / "syne").exists() or any(folder.glob("syne/*/tuner.dill"))
+
+
 def kill_and_resume(library: str, folder: Path, seed: int) -> dict[str, object]:
     """Kill a library's driver once, let it go on, and count."""
-    command = [sys.executable, __file__, "--drive", library, "--folder", str(folder)]
+    command = [sys.executable, str(SCRIPT), "--drive", library, "--folder", str(folder)]
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "SYNETUNE_FOLDER": str(folder / "syne"),
         "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     }
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # Syne Tune leaves files where it is started.
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     with subprocess.Popen(command, env=environment, **quiet) as driver:  # type: ignore[call-overload]
-        while driver.poll() is None and ended(folder) < ENDED_BEFORE:
+        while driver.poll() is None and (ended(folder) < ENDED_BEFORE or not saved(folder)):
             time.sleep(0.01)
         time.sleep(random.Random(seed).uniform(0.1, 0.6))
         driver.send_signal(signal.SIGKILL)
@@ -220,6 +227,7 @@ def main() -> None:
     """Kill each library's driver, print the counts and keep them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--only", choices=LIBRARIES, help="leave the counts of others as they are")
     parser.add_argument("--drive", choices=LIBRARIES, help="be a library's driver")
     parser.add_argument("--folder", "--st_folder", type=Path)
     parser.add_argument("--x", type=float, help="be a trial of Syne Tune")
@@ -231,7 +239,12 @@ def main() -> None:
         LIBRARIES[arguments.drive][1](arguments.folder)
         return
     rows: dict[str, list[dict[str, object]]] = {}
+    if arguments.only:
+        rows |= json.loads(RESULTS.read_text())
+        rows.pop(arguments.only, None)
     for library, (module, _, _) in LIBRARIES.items():
+        if arguments.only not in (None, library):
+            continue
         if importlib.util.find_spec(module) is None:
             print(f"{library}: not installed, left out")
             continue

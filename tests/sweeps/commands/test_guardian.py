@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.commands.guardian import may_be_there
+
 WORK = """
 import os, signal, sys, time
 from pathlib import Path
@@ -133,3 +135,15 @@ def _read(terminal: int, until: bytes) -> bytes:
         except OSError:  # Linux says so where all processes of a terminal have ended
             break
     return shown
+
+
+def test_a_sweep_in_a_folder_that_was_closed_can_be_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not may_be_there(tmp_path / "spec.json")
+
+    def refused(file: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(Path, "exists", refused)  # root may look into every folder
+    assert may_be_there(tmp_path / "spec.json")
