@@ -9,7 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "explanation" / "speed.md"
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("speed_cpu.json", "lenet_step.json", "speed_gpu.json")
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
@@ -77,6 +79,54 @@ def rivals_table(path: Path = RESULTS / "rivals.json") -> str:
     return "\n".join(lines)
 
 
+def readme_table(folder: Path = RESULTS) -> str:
+    """Render the figures that a user asks for first."""
+
+    def found(name: str) -> Any:
+        return json.loads((folder / f"{name}.json").read_text())
+
+    def ratio(name: str, operator: str, rival: str, threads: int | None = None) -> str:
+        rows = found(name)["rows"]
+        wanted = (operator, rival, threads)
+        keys = ((row["operator"], row["rival"], row.get("threads")) for row in rows)
+        return next(
+            f"{row['ratio']:.2g}" for row, key in zip(rows, keys, strict=True) if key == wanted
+        )
+
+    ours = "PolyNeuron-R, s=3 k=3"
+    eager = "torch's ReLU ResNet-20, eager, channels-last"
+    overhead = found("sweep_overhead")
+    trial = overhead["engine"][0]["control_plane_milliseconds"]["median"]
+    tune = min(one["milliseconds_a_trial_and_slot"] for one in overhead["ray_tune"])
+    rows = [
+        (
+            "LeNet-5, a training step with PolyNeuron-R, on one core",
+            f"{ratio('lenet_step', 'LeNet-5 step, polyneuron_r', 'torch ReLU, eager', 1)} of the"
+            " time with torch's ReLU",
+        ),
+        (
+            "ResNet-20, likewise on two cores",
+            f"{ratio('speed_cpu', 'ResNet-20 step, PolyNeuron-R', eager)} of it",
+        ),
+        (
+            "PolyNeuron-R alone, forward and backward",
+            f"{ratio('rivals', ours, 'torch ReLU')} times torch's ReLU;"
+            f" {ratio('rivals', ours, 'torch.compile of eq. 1')} of `torch.compile`'s time for its"
+            " formula",
+        ),
+        (
+            "from `sweeps run quickstart` to the first training step",
+            f"{found('first_trial')['seconds']['the first step is taken']:.0f} s",
+        ),
+        (
+            "a trial, beside its training",
+            f"{trial:.0f} ms; Ray Tune with Optuna {tune:.0f} ms",
+        ),
+    ]
+    lines = ["| what | measured |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {what} | {how} |" for what, how in rows)])
+
+
 def with_table(page: str, table: str, begin: str = BEGIN, end: str = END) -> str:
     """Put the table between its two marks."""
     before, rest = page.split(begin)
@@ -87,3 +137,4 @@ def with_table(page: str, table: str, begin: str = BEGIN, end: str = END) -> str
 if __name__ == "__main__":
     page = with_table(PAGE.read_text(), speed_tables())
     PAGE.write_text(with_table(page, rivals_table(), RIVALS_BEGIN, RIVALS_END))
+    README.write_text(with_table(README.read_text(), readme_table()))
