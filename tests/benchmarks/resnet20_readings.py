@@ -43,7 +43,7 @@ from trainers.epoch import TrainingPass  # noqa: E402
 from trainers.loop import load_images, set_up  # noqa: E402
 from trainers.networks import NETWORKS  # noqa: E402
 from trainers.optimizer import set_rates  # noqa: E402
-from trainers.percentiles import nearest_rank  # noqa: E402
+from trainers.percentiles import nearest_ranks  # noqa: E402
 from trainers.snapshots import INPUT_IMAGES  # noqa: E402
 from trainers.stability import observe  # noqa: E402
 from trainers.step import Training  # noqa: E402
@@ -166,7 +166,7 @@ def curves_moved(start: nn.Module, training: Training) -> float:
     def note(layer: str):  # type: ignore[no-untyped-def]
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> None:
             x = inputs[0].flatten()[None].numpy(force=True)
-            low, high = (float(nearest_rank(x, share)[0]) for share in (0.01, 0.99))
+            low, high = nearest_ranks(x, (0.01, 0.99))[:, 0].tolist()
             inside = (inputs[0] >= low) & (inputs[0] <= high)
             squares.append((y - before[layer].forward(inputs[0]))[inside].square().mean())
 
