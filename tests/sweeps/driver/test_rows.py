@@ -31,12 +31,20 @@ def test_a_sweep_s_row_has_every_column_of_its_table() -> None:
 
 def test_a_trial_s_row_is_its_outcome() -> None:
     outcome = TrialOutcome(
-        Status.PRUNED, seeds_done=1, epochs_done=7, error="not among the best", queue_seconds=0.5
+        Status.PRUNED,
+        seeds_done=1,
+        epochs_done=7,
+        error="not among the best",
+        queue_seconds=0.5,
+        also={"parameters": 40.0},
     )
     row = trial_row("x", open_trial(outcome))
-    assert {name: row[name] for name in vars(outcome) if name != "started_at"} == {
-        name: value for name, value in vars(outcome).items() if name != "started_at"
+    told = {name: value for name, value in vars(outcome).items() if name in row}
+    assert set(vars(outcome)) - set(told) == {"also"}
+    assert {name: row[name] for name in told if name != "started_at"} == {
+        name: value for name, value in told.items() if name != "started_at"
     }
+    assert row["also_json"] == '{"parameters": 40.0}'
     assert (row["trial"], row["config_id"], row["params_json"]) == (3, "c0ffee", '{"s": 5}')
     assert row["started_at"] == BEGUN
     assert row["ended_at"] > BEGUN
