@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.measures.timing import TIMING
 from analysis.measures.values import SEED, in_conflict
 from analysis.store.statuses import Status
 
@@ -81,7 +82,7 @@ def planned_of(sweeps: pd.DataFrame, events: pd.DataFrame) -> dict[str, Planned]
     ):
         listed = len(json.loads(spec).get("seeds") or ()) if isinstance(spec, str) else 0
         most = max(0 if pd.isna(seeds) else int(seeds), listed, told.get(sweep, 0))
-        each = 1 if purpose == "timing" else most
+        each = 1 if purpose == TIMING else most
         found[str(sweep)] = Planned(most, 0 if pd.isna(trials) else int(trials), each)
     return found
 

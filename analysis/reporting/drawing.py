@@ -18,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.exported import csv_text
 from analysis.reporting.model import Panel
+from analysis.statistics.intervals import Interval
 
 INK = "#010203"
 """Text and axes; replaced by the page's own colour, so that figures follow a dark page."""
@@ -79,7 +80,11 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def style(activation: str, position: int = 0) -> tuple[str, str, object]:
+Look = tuple[str, str, object]
+"""A colour, a marker and a dash."""
+
+
+def style(activation: str, position: int = 0) -> Look:
     """Return an activation's colour, marker and dash; names not in the paper go by `position`."""
     index = ACTIVATION_STYLE.get(activation, position % len(COLOURS))
     return COLOURS[index], MARKERS[index], DASHES[index]
@@ -120,6 +125,17 @@ class Drawing:
             self.axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             self.axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             self.axes.yaxis.set_minor_formatter(NullFormatter())
+
+    def repeated(self, place: float, sample: np.ndarray, mean: Interval, look: Look) -> None:
+        """Draw values along x at one height: their mean with its interval, and each below it."""
+        colour, marker, _ = look
+        # three heights, so that equal values do not hide each other
+        heights = place + 0.17 + 0.02 * (np.arange(len(sample)) % 3)
+        self.axes.scatter(sample, heights, s=16, color=colour, marker=marker, alpha=0.8)
+        half = mean.high - mean.estimate
+        if np.isfinite(half):
+            bar: dict[str, Any] = {"color": colour, "capsize": 3, "elinewidth": 2, "markersize": 5}
+            self.axes.errorbar(mean.estimate, place, xerr=half, fmt=marker, **bar)
 
     def failures(self, places: np.ndarray) -> None:
         """Mark runs without an error on the upper edge, at their places along x."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 Point = Sequence[float]
-"""How bad one thing is by each objective: the smaller, the better."""
+"""Badness of one thing by each objective: the smaller, the better."""
 
 
 def beats(one: Point, other: Point) -> bool:

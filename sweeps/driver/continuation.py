@@ -83,15 +83,16 @@ def continue_sweep(
     with driver_lock(paths):
         pass
     results = analysis.load(paths.folder)
-    _refuse_more_seeds(paths, request)
+    row = _sweep_row(paths)
+    _refuse_more_seeds(row, paths, request)
     check_there(extended_spec, paths, len(results.trials))
     if not request.accept_changes:
         hashes = results.runs["data_sha256"].dropna()
         trained_on = (str(one) for one in hashes if one)
-        refuse_changes(paths, _sweep_row(paths), trained_on, wanted)
+        refuse_changes(paths, row, trained_on, wanted)
     failed = (results.trials["status"] == Status.ERROR).any()
     asked = request if failed else replace(request, retry_errors=False)
-    if not asked.adds and complete(results, extended_spec, paths):
+    if not asked.adds and complete(results, row, extended_spec, paths):
         lines = [_nothing_to_train(extended_spec, paths)]
         if request.retry_errors:
             lines.insert(0, f"no trial of {name} ended in an error, so none is tried again")
@@ -101,9 +102,8 @@ def continue_sweep(
     return drive(_reopened(prepared, paths, request), prepared, console, address)
 
 
-def complete(results: Results, spec: SweepSpec, paths: SweepPaths) -> bool:
+def complete(results: Results, row: Row, spec: SweepSpec, paths: SweepPaths) -> bool:
     """Return True if nothing is left to train, in the store and in the study."""
-    row = _sweep_row(paths)
     if int(results.trials["status"].isin(FINAL).sum()) < int(row["trials_planned"]):
         return False
     with driver_lock(paths), closing(reopen_study(spec, paths, len(results.trials))) as study:
@@ -120,13 +120,13 @@ def _nothing_to_train(spec: SweepSpec, paths: SweepPaths) -> str:
     )
 
 
-def _refuse_more_seeds(paths: SweepPaths, request: Request) -> None:
+def _refuse_more_seeds(row: Row, paths: SweepPaths, request: Request) -> None:
     """Refuse seeds for all trials where some have seeds of their own: a verdict counts its looks.
 
     Raises:
         SpecError: the sweep has such trials.
     """
-    if request.seeds is not None and _blocks(_sweep_row(paths), Request()):
+    if request.seeds is not None and _blocks(row, Request()):
         raise SpecError(
             "--seeds: `settle` has given seeds to some trials of this sweep, and the others cannot"
             f" catch up; go on with {paths.hint('settle')}"

@@ -16,6 +16,7 @@ from typing import Any
 from analysis.store.whole_files import write_atomically
 from sweeps.planning.calibration import Cost
 from sweeps.store.provenance import code_version, versions
+from sweeps.store.user_cache import user_cache
 from trainers import RunConfig
 from trainers.data.datasets import Images
 
@@ -37,8 +38,7 @@ WITHOUT_TIME = (
 
 def folder() -> Path:
     """Return the folder of the kept costs; it need not exist."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "polyneuron-sweeps" / "calibrations"
+    return user_cache("calibrations")
 
 
 def work_of(config: RunConfig, images: Images) -> Mapping[str, Any]:

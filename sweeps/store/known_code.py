@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from analysis.store.whole_files import write_atomically
 from sweeps.store.training_code import KERNELS, PACKAGES, TrainingCode
+from sweeps.store.user_cache import user_cache
 
 FINDERS = (Path(__file__).with_name("training_code.py"), Path(__file__).parents[1] / "syntax.py")
 """The modules that decide what is hashed, and how."""
@@ -22,9 +22,8 @@ def code_hashes(root: Path) -> dict[str, str]:
         root: the folder that has the packages of the training code.
     """
     content = _content(root)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256(str(root).encode()).hexdigest()[:16]
-    file = cache / "polyneuron-sweeps" / "code" / f"{name}.json"
+    file = user_cache("code") / f"{name}.json"
     with suppress(OSError, ValueError, TypeError, KeyError):  # a damaged file is made anew
         kept = json.loads(file.read_text("utf-8"))
         if kept["content"] == content:

@@ -54,8 +54,8 @@ def _find(config: RunConfig, paths: SweepPaths) -> tuple[SweepPaths, dict[str, A
         try:
             row = _row_in(other, config) if other.sweep != paths.sweep else None
         except StoreError:
-            # Its tables are elsewhere, where the user did not point to, or a newer version wrote
-            # them. The run is trained here then.
+            # The other sweep has its tables where the user did not point to, or a newer version
+            # wrote them. The run is trained here then.
             continue
         if row and _same_origin(row, config):
             return other, row

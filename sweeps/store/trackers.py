@@ -49,7 +49,7 @@ class TrackedRun:
 
 @dataclass(frozen=True)
 class Written:
-    """What a tracker was given."""
+    """The runs that a tracker was given."""
 
     runs: int
     """Runs that it did not have before."""
@@ -105,7 +105,7 @@ def _numbers(results: Results) -> pd.DataFrame:
 def _settings(
     nested: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, bool | int | float | str]]:
-    # What a training function is given are the settings of its space, by their own names.
+    # Settings of a training function have the names that its space gives them.
     if not prefix and set(nested) == {"function", "settings"}:
         nested = nested["settings"]
     for name, value in nested.items():

@@ -82,14 +82,7 @@ def _strip(name: str, benchmark: str, apart: str, rows: pd.DataFrame, with_paper
             words: dict[str, Any] = {"transform": across, "va": "center", "color": INK}
             drawing.axes.text(0.02, place, f"✕ {UNTRAINED}", fontsize=8, **words)
     for place, (activation, sample, mean) in enumerate(zip(order, samples, means, strict=True)):
-        colour, marker, _ = style(activation, place)
-        # three heights, so that equal errors do not hide each other
-        heights = place + 0.17 + 0.02 * (np.arange(len(sample)) % 3)
-        drawing.axes.scatter(sample, heights, s=16, color=colour, marker=marker, alpha=0.8)
-        half = mean.high - mean.estimate
-        if np.isfinite(half):
-            bar: dict[str, Any] = {"color": colour, "capsize": 3, "elinewidth": 2, "markersize": 5}
-            drawing.axes.errorbar(mean.estimate, place, xerr=half, fmt=marker, **bar)
+        drawing.repeated(place, sample, mean, style(activation, place))
         if activation in printed:
             ends = [place - 0.28, place + 0.28]
             drawing.axes.plot([printed[activation]] * 2, ends, color=INK, linewidth=1.2)

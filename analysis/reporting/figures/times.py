@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.printed import interval
@@ -41,14 +39,7 @@ def times(name: str, title: str, timed: Sequence[Timed]) -> PrintedFigure:
         sample = one.seconds.dropna().to_numpy()
         mean = mean_interval(sample)
         means.append(mean)
-        colour, marker, _ = style(one.activation, place)
-        # three heights, so that equal times do not hide each other
-        heights = place + 0.2 + 0.04 * (np.arange(len(sample)) % 3)
-        drawing.axes.scatter(sample, heights, s=16, color=colour, marker=marker, alpha=0.8)
-        half = mean.high - mean.estimate
-        if np.isfinite(half):
-            bar: dict[str, Any] = {"color": colour, "capsize": 3, "elinewidth": 2, "markersize": 5}
-            drawing.axes.errorbar(mean.estimate, place, xerr=half, fmt=marker, **bar)
+        drawing.repeated(place, sample, mean, style(one.activation, place))
     labels = [one.label for one in timed]
     drawing.axes.set_yticks(range(len(timed)), labels, color=INK)
     drawing.axes.set_ylim(len(timed) - 0.5, -0.5)
